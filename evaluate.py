@@ -1,0 +1,11 @@
+"""`python evaluate.py ...` is `tricue evaluate ...`: the seed's command line, working from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from tricue.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main(["evaluate", *sys.argv[1:]])

@@ -1,0 +1,388 @@
+"""The one tree of settings, and the one home of every default.
+
+A config is read from a YAML file (only what differs from the defaults stands there), changed by
+`--set a.b=value`, validated at once and frozen. An unknown name is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tricue.types import CUES, SPLITS, Cue, InputError
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+LayerChoice = int | list[int] | None
+
+TOY_EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # of the synthetic corpus
+PHASE_SHARES = (15, 15, 10)  # the seed's epochs per phase; `--epochs N` is shared out in this proportion
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ToyConfig(Section):
+    """The synthetic corpus of `tricue prepare toy`; its rates decide the best score anyone can reach."""
+
+    text_rate: Rate = 0.80
+    """Share of clips whose words show the label (else one of the others, uniformly)."""
+    voice_rate: Rate = 0.70
+    """Share of not sarcastic clips whose voice shows the label."""
+    face_rate: Rate = 0.60
+    """Share of clips whose face shows the label."""
+    sarcasm_rate: Rate = 0.20
+    """Share of sarcastic clips: words show `counterpart` of what they would show, the voice only the mark."""
+    counterpart: dict[str, str] = {
+        "anger": "joy",
+        "disgust": "surprise",
+        "fear": "neutral",
+        "joy": "sadness",
+        "neutral": "fear",
+        "sadness": "anger",
+        "surprise": "disgust",
+    }
+    """The emotion that sarcastic words show in place of each: a derangement of the emotions."""
+    clips: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 1600, "val": 320, "test": 720}
+    """Clips per split."""
+    speakers: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 16, "val": 4, "test": 8}
+    """Speakers per split; nobody stands in two splits."""
+    turns: PositiveInt = 8
+    """Utterances per dialogue, of two speakers in turn."""
+    seconds: Annotated[float, Field(ge=0.5, le=10.0)] = 1.2
+    """Length of a clip in seconds."""
+    fps: Annotated[int, Field(ge=4, le=60)] = 12
+    """Pictures per second."""
+    size: Annotated[int, Field(ge=48, multiple_of=2)] = 96
+    """Width and height of the picture in pixels."""
+    seed: int = 7
+    """Seed of the corpus; independent of the training seed."""
+
+    @field_validator("counterpart")
+    @classmethod
+    def _derangement(cls, counterpart: dict[str, str]) -> dict[str, str]:
+        if sorted(counterpart) != sorted(TOY_EMOTIONS) or sorted(counterpart.values()) != sorted(TOY_EMOTIONS):
+            raise ValueError(f"counterpart must map {', '.join(TOY_EMOTIONS)} onto themselves, each used once")
+        if own := [emotion for emotion, other in counterpart.items() if emotion == other]:
+            raise ValueError(f"counterpart must move every emotion; these stay: {', '.join(own)}")
+        return counterpart
+
+    @field_validator("clips", "speakers")
+    @classmethod
+    def _all_splits(cls, counts: dict[str, int]) -> dict[str, int]:
+        if missing := [split for split in SPLITS if split not in counts]:
+            raise ValueError(f"needs a number for each of {', '.join(SPLITS)}; missing: {', '.join(missing)}")
+        return counts
+
+
+class DataConfig(Section):
+    """Which corpus, which labels, which rows stand in which split."""
+
+    name: str = ""
+    """Name of the corpus, as its reader is registered (MELD, toy); empty for a plain manifest."""
+    emotions: list[str] = []
+    """The classes, in the order of every table; empty: those found in the training rows, sorted."""
+    protocol: Literal["official"] = "official"
+    """How rows are dealt to splits; `official` keeps the split column as it is."""
+    val_from_train: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the training dialogues (without dialogues: speakers; without either: rows) taken as val.
+    The manifest's own val rows are then never read in training and can stand in for a test part."""
+    toy: ToyConfig = ToyConfig()
+    """Settings of the synthetic corpus; read by `tricue prepare toy` and by the demo only."""
+
+    @field_validator("emotions")
+    @classmethod
+    def _distinct(cls, emotions: list[str]) -> list[str]:
+        if len(set(emotions)) != len(emotions):
+            raise ValueError(f"emotions repeat: {emotions}")
+        return emotions
+
+
+class TextFeatures(Section):
+    """What is said."""
+
+    encoder: str = "roberta-base"
+    """Hub name, local folder, or `light` (hashed character n-grams per word; nothing is downloaded)."""
+    layer: LayerChoice = None
+    """Hidden layer read: a number (0 = embeddings, -1 = last), a list (their mean), or null (the last)."""
+    context: Annotated[int, Field(ge=0)] = 0
+    """Preceding turns of the same dialogue, with speaker names, that the encoder reads before the utterance."""
+    max_tokens: Annotated[int, Field(ge=8)] = 128
+    """Longest input of the encoder in tokens; context is cut first, from its far end."""
+
+
+class AudioFeatures(Section):
+    """How it sounds. Speech vectors, 25 MFCC and spectral features stand side by side on one time grid."""
+
+    encoder: str = "facebook/wav2vec2-base-960h"
+    """Hub name, local folder, or `light` (log-mel spectrogram; nothing is downloaded)."""
+    layer: LayerChoice = None
+    """Hidden layer read: a number (0 = before the first block, -1 = last), a list (their mean), or null."""
+    rate_hz: Annotated[float, Field(gt=0.0, le=50.0)] = 10.0
+    """Feature vectors per second after pooling."""
+    mfcc: Annotated[int, Field(ge=0, le=64)] = 25
+    """Number of mel-frequency cepstral coefficients; 0 leaves them out."""
+    spectral: bool = True
+    """Spectral centroid, zero-crossing rate, RMS energy, pitch, onset strength and the like."""
+    whisper_form: Literal["true", "30s"] = "true"
+    """Whisper encoders only: run the true length, or pad every clip to the 30 s of its pre-training."""
+    max_seconds: Annotated[float, Field(gt=0.0)] = 30.0
+    """Longest stretch read; a longer utterance is cut and the cut is reported."""
+
+
+class VideoFeatures(Section):
+    """How it looks: key frames by the entropy of their gray-level histogram, spread over the clip."""
+
+    encoder: str = "microsoft/resnet-50"
+    """Hub name, local folder, or `light` (histograms of oriented gradients; nothing is downloaded)."""
+    frames: PositiveInt = 10
+    """Key frames per utterance."""
+
+
+class FeaturesConfig(Section):
+    text: TextFeatures = TextFeatures()
+    """What is said."""
+    audio: AudioFeatures = AudioFeatures()
+    """How it sounds."""
+    video: VideoFeatures = VideoFeatures()
+    """How it looks."""
+
+
+class ModelConfig(Section):
+    """The network of design.md, section 4."""
+
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = 256
+    """d: all other widths follow from it (LSTM hidden size d each way, text frontend 2d, ...)."""
+    bilstm_layers: PositiveInt = 3
+    """Layers of the progressive BiLSTM."""
+    bilstm_heads: PositiveInt = 8
+    """Attention heads inside each progressive layer."""
+    frontend_heads: PositiveInt = 4
+    """Attention heads of the audio and video frontends."""
+    cross_heads: PositiveInt = 1
+    """Heads of the cross-modal attention; one is the seed's formula, scaled by sqrt(d)."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
+    """Dropout of the blocks before fusion."""
+    fusion_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
+    """Dropout of the fusion and intention MLPs."""
+    counterfactual_start: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.12
+    """a_m at the start: how far the counterfactual features lean to their transformation."""
+    finetune: Literal["none", "all"] | PositiveInt = "none"
+    """Text encoder: frozen (its vectors are cached), trained whole, or its top N layers trained."""
+
+
+class TrainingConfig(Section):
+    """Three phases, their losses, rates and stopping (design.md, section 5)."""
+
+    phase1_epochs: PositiveInt = 15
+    """Epochs of phase 1: focal loss alone."""
+    phase2_epochs: PositiveInt = 15
+    """Epochs of phase 2: + alignment."""
+    phase3_epochs: PositiveInt = 10
+    """Epochs of phase 3: + intention."""
+    batch_size: PositiveInt = 16
+    """Utterances per batch."""
+    accumulation: PositiveInt = 4
+    """Batches per optimizer step."""
+    encoder_rate: Annotated[float, Field(gt=0.0)] = 5e-5
+    """Learning rate of a fine-tuned encoder."""
+    rate: Annotated[float, Field(gt=0.0)] = 5e-4
+    """Learning rate of the rest of the network."""
+    weight_decay: NonNegative = 0.01
+    """AdamW's weight decay; norms and biases are left out."""
+    clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    """Largest norm of the gradient."""
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
+    """`auto`: bf16 or fp16 on a GPU, float32 on a CPU, where bfloat16 is slower without AMX or AVX-512."""
+    warmup_epochs: NonNegative = 1.0
+    """Phase 1: epochs of linear warm-up, shortened to a phase's half where it is short."""
+    warmup_start: Rate = 0.1
+    """Phase 1: share of the rate at the first step."""
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """Phase 1: factor of the rate where val has not improved."""
+    plateau_patience: Annotated[int, Field(ge=0)] = 2
+    """Phase 1: epochs without improvement before that."""
+    cosine_epochs: PositiveInt = 5
+    """Phase 2: epochs of the first cosine period."""
+    cosine_growth: PositiveInt = 2
+    """Phase 2: each period is this many times the one before."""
+    onecycle_rise: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
+    """Phase 3: share of the steps in which the rate rises."""
+    onecycle_start: Annotated[float, Field(gt=1.0)] = 10.0
+    """Phase 3: the rate starts at 1 / this."""
+    onecycle_end: Annotated[float, Field(gt=1.0)] = 1e4
+    """Phase 3: and ends at 1 / this of its start."""
+    least_rate: NonNegative = 1e-7
+    """No schedule goes below it."""
+    patience: PositiveInt = 7
+    """Epochs without a better val score before a phase ends, never before its loss weight reached its cap."""
+    select: Literal["best", "last"] = "best"
+    """`best`: each phase keeps its best epoch by val weighted F1; `last`: fixed epochs, val is never read."""
+    focal_gamma: NonNegative = 2.0
+    """Focal loss: how much easy samples are played down; 0 is weighted cross-entropy."""
+    class_weights: Literal["none", "sqrt", "inverse", "effective"] = "sqrt"
+    """Weights by training frequency. Strong ones raise macro F1 and UAR and cost weighted F1."""
+    alignment: Literal["mean", "seed", "supcon"] = "mean"
+    """Form of the alignment loss: means over the pairs, the seed's literal sums, or supervised contrastive."""
+    alignment_weight: NonNegative = 0.1
+    """Cap of the alignment loss's weight."""
+    alignment_step: Annotated[float, Field(gt=0.0)] = 0.02
+    """Its growth per epoch of phase 2."""
+    temperature: Annotated[float, Field(gt=0.0)] = 0.1
+    """tau of the alignment loss."""
+    margin: NonNegative = 0.5
+    """m of the alignment loss."""
+    alignment_queue: Annotated[int, Field(ge=0)] = 0
+    """Detached earlier pairs that also serve as partners in the alignment loss (1024 is usual; 0: none)."""
+    intention_weight: NonNegative = 0.05
+    """Cap of the intention loss's weight."""
+    intention_step: Annotated[float, Field(gt=0.0)] = 0.01
+    """Its growth per epoch of phase 3."""
+    intention_confidence: Rate = 0.7
+    """Only rows that the classifier is surer of than this take part in the intention loss."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Label smoothing of the intention loss."""
+    minimal_change: NonNegative = 0.0
+    """Weight of the penalty on |H_cf - H_org| in phases 2 and 3."""
+    modality_dropout: Rate = 0.0
+    """Chance that a cue of a training row is hidden; never its last one."""
+    save_minutes: NonNegative = 5.0
+    """Minutes between saves of the state that `resume` starts from; it is also saved after each epoch."""
+    tensorboard: bool = True
+    """Write TensorBoard event files to `save_dir/tensorboard`."""
+
+    @property
+    def epochs(self) -> tuple[int, int, int]:
+        return self.phase1_epochs, self.phase2_epochs, self.phase3_epochs
+
+
+class EvaluationConfig(Section):
+    draws: Annotated[int, Field(ge=100)] = 1000
+    """Bootstrap draws behind each 95% interval."""
+    batch_size: PositiveInt = 64
+    """Utterances per batch; changes speed, never results."""
+
+
+class Config(Section):
+    """Everything that decides a result, saved beside the weights."""
+
+    data: DataConfig = DataConfig()
+    """Corpus, labels, splits."""
+    modalities: list[Cue] = list(CUES)
+    """The cues that the network is built for, in this order."""
+    features: FeaturesConfig = FeaturesConfig()
+    """Frozen encoders and signal features, per cue."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    training: TrainingConfig = TrainingConfig()
+    """Phases, losses, rates."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How quality is measured."""
+    seed: int = 0
+    """Seed of everything random in training and in the intervals."""
+
+    @field_validator("modalities")
+    @classmethod
+    def _in_canonical_order(cls, cues: list[Cue]) -> list[Cue]:
+        if not cues or len(set(cues)) != len(cues):
+            raise ValueError(f"modalities must be distinct and at least one of {', '.join(CUES)}; got {cues}")
+        return [cue for cue in CUES if cue in cues]
+
+    @model_validator(mode="after")
+    def _finetune_needs_a_hub_text_encoder(self) -> Config:
+        if self.model.finetune != "none" and "text" in self.modalities and self.features.text.encoder == "light":
+            raise ValueError("model.finetune needs a hub text encoder; features.text.encoder is light")
+        return self
+
+    @property
+    def finetunes_text(self) -> bool:
+        """Whether text reaches the network as token ids and its encoder is trained with it."""
+        return self.model.finetune != "none" and "text" in self.modalities
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Name -> file of the configs that come with the package."""
+    folder = Path(str(resources.files("tricue") / "configs"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_config(source: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The settings of a shipped config (`MELD`, any case), of a YAML file, or the defaults; then the overrides.
+
+    overrides: dotted name -> value, e.g. `{"training.rate": 1e-3}`.
+    Raises InputError naming every setting that is wrong.
+    """
+    settings: dict[str, Any] = {}
+    origin = "the defaults"
+    if source is not None:
+        path = shipped_configs().get(str(source).lower(), Path(source))
+        origin = str(path)
+        if not path.is_file():
+            raise InputError(
+                f"No config named {str(source)!r}. Shipped: {', '.join(shipped_configs())}; "
+                "or give the path of a YAML file with --config, or your own corpus with --manifest."
+            )
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise InputError(f"{path} is not valid YAML: {error}") from error
+    return build_config(settings, overrides or {}, origin)
+
+
+def build_config(settings: Mapping[str, Any], overrides: Mapping[str, Any], origin: str) -> Config:
+    """A validated Config from nested settings and dotted overrides; `origin` is named in errors."""
+    tree = _copy(settings)
+    for dotted, value in overrides.items():
+        *parents, leaf = dotted.split(".")
+        section = tree
+        for name in parents:
+            section = section.setdefault(name, {})
+            if not isinstance(section, dict):
+                raise InputError(f"--set {dotted}: {name!r} is a single setting and has no parts.")
+        section[leaf] = value
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']} (given: {e['input']!r})"
+                 for e in error.errors()]
+        raise InputError(f"Settings from {origin} are not valid:\n" + "\n".join(lines)) from error
+
+
+def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
+    """`["training.rate=1e-3"]` -> `{"training.rate": 0.001}`; values are read as YAML."""
+    overrides: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--set wants name=value, e.g. --set training.rate=1e-3; got {assignment!r}.")
+        overrides[name.strip()] = yaml.safe_load(value)
+    return overrides
+
+
+def share_epochs(total: int) -> tuple[int, int, int]:
+    """`--epochs N` over the phases 15:15:10 by largest remainder, the earlier phase first, each at least 1.
+
+    Raises InputError under 3 epochs.
+    """
+    if total < len(PHASE_SHARES):
+        raise InputError(f"--epochs {total}: three phases need at least 3 epochs.")
+    exact = [total * share / sum(PHASE_SHARES) for share in PHASE_SHARES]
+    epochs = [int(share) for share in exact]
+    by_remainder = sorted(range(3), key=lambda i: (-(exact[i] - epochs[i]), i))
+    for i in by_remainder[: total - sum(epochs)]:
+        epochs[i] += 1
+    while 0 in epochs:  # only for totals of a few epochs: the longest phase gives one
+        epochs[epochs.index(max(epochs))] -= 1
+        epochs[epochs.index(0)] += 1
+    return epochs[0], epochs[1], epochs[2]
+
+
+def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _copy(value) if isinstance(value, Mapping) else value for name, value in tree.items()}

@@ -1,0 +1,1 @@
+"""Corpora: from published layouts or any manifest to utterances and their splits."""

@@ -1,0 +1,230 @@
+"""The manifest: one row per utterance, CSV or Parquet, read with every fault named in one message.
+
+Columns (design.md, section 3): `id` (unique), `text`, `audio`, `video` (paths relative to the manifest's
+folder), `start`, `end` (seconds), `emotion`, `speaker`, `dialogue`, `turn`, `split`. Only `id` and one of the
+three cues must be there; other columns are ignored.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
+from tricue.types import CUES, SPLITS, Cue, Fault, InputError, Split, Utterance
+
+COLUMNS = (
+    "id", "text", "audio", "video", "start", "end", "emotion", "speaker", "dialogue", "turn", "split",
+)  # fmt: skip
+SPLIT_NAMES: dict[str, Split] = {
+    **{split: split for split in SPLITS}, "dev": "val", "valid": "val", "validation": "val",
+}  # fmt: skip
+ANY_CUE = "/".join(CUES)  # where a fault is about all three columns
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a reader found: utterances, the cues they lack, and notes to be printed, one line each."""
+
+    name: str
+    utterances: list[Utterance]
+    faults: list[Fault]
+    notes: list[str]
+
+
+def read_manifest(
+    path: Path,
+    *,
+    emotions: Sequence[str] | None = None,
+    need_emotion: bool = False,
+    need_files: bool = True,
+) -> list[Utterance]:
+    """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
+
+    emotions: the known labels (None: any). need_emotion: a row without one is a fault. need_files: a missing
+    media file is a fault; else its path is kept, and extraction reports the cue as missing.
+    Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
+    """
+    path = Path(path)
+    table = read_table(path)
+    if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
+        raise ManifestError(path, table.faults)
+    header_faults = list(_header_faults(table))
+    reader = _RowReader(path.resolve().parent, emotions, need_emotion, need_files)
+    utterances = [reader.read(number, cells) for number, cells in table.rows]
+    explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
+    faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
+    if faults:
+        raise ManifestError(path, faults)
+    return utterances
+
+
+def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
+    """Writes CSV or Parquet, by the ending; paths relative to the manifest's folder. Atomic.
+
+    `read_manifest` gives the same utterances back. Raises InputError for another ending.
+    """
+    path = Path(path)
+    write = {".csv": _csv_bytes, ".parquet": _parquet_bytes}.get(path.suffix.lower())
+    if write is None:
+        raise InputError(f"A manifest ends in .csv or .parquet; got {path}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = write([_cells(utterance, path.resolve().parent) for utterance in utterances])
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _header_faults(table: Table) -> Iterator[RowFault]:
+    header = ", ".join(table.columns)
+    if "id" not in table.columns:
+        yield RowFault(HEADER_ROW, "id", header, "missing column",
+                       "give a header row with a column id that names each row, and commas between columns")
+    if not set(CUES) & set(table.columns):
+        yield RowFault(HEADER_ROW, ANY_CUE, header, "missing column",
+                       f"give at least one column of {', '.join(CUES)}")
+    for column, times in Counter(table.columns).items():
+        if times > 1 and column in COLUMNS:
+            yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
+    if not table.rows and not table.faults:
+        yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance below the header")
+
+
+class _RowReader:
+    """Turns cells into utterances and collects the faults on the way."""
+
+    def __init__(
+        self, folder: Path, emotions: Iterable[str] | None, need_emotion: bool, need_files: bool
+    ) -> None:
+        self.folder = folder
+        self.emotions = None if emotions is None else list(emotions)
+        self.need_emotion = need_emotion
+        self.need_files = need_files
+        self.faults: list[RowFault] = []
+        self._row_of: dict[str, int] = {}
+        self._folders: dict[Path, Path] = {}
+
+    def read(self, number: int, cells: dict[str, str]) -> Utterance:
+        self._number, self._values = number, {column: cells.get(column, "").strip() for column in COLUMNS}
+        text = cells.get("text", "")
+        start, end = self._seconds("start"), self._seconds("end")
+        self._check_span(start, end)
+        if not any(self._values[cue] for cue in CUES):
+            self._fault(ANY_CUE, "no usable cue", "give text, audio or video, or leave the row out")
+        return Utterance(
+            id=self._id(), text=text if text.strip() else None,
+            audio=self._file("audio"), video=self._file("video"), start=start, end=end,
+            emotion=self._emotion(), speaker=self._values["speaker"] or None,
+            dialogue=self._values["dialogue"] or None, turn=self._turn(), split=self._split(),
+        )  # fmt: skip
+
+    def _fault(self, column: str, kind: str, remedy: str) -> None:
+        self.faults.append(RowFault(self._number, column, self._values.get(column, ""), kind, remedy))
+
+    def _id(self) -> str:
+        name = self._values["id"]
+        if not name:
+            self._fault("id", "missing id", "give every row an id of its own")
+        elif name in self._row_of:
+            self._fault("id", "duplicate id", f"row {self._row_of[name]} has it too; give each row its own")
+        else:
+            self._row_of[name] = self._number
+        return name
+
+    def _file(self, column: Cue) -> Path | None:
+        value = self._values[column]
+        if not value:
+            return None
+        target = self.folder / value
+        if not target.is_file():
+            if self.need_files:
+                self._fault(column, "missing file", f"no {target}; paths start at the manifest's folder")
+            return target
+        parent = self._folders.get(target.parent)
+        if parent is None:  # many rows share a folder, and resolving costs a system call per part of it
+            parent = self._folders[target.parent] = target.parent.resolve()
+        return parent / target.name
+
+    def _seconds(self, column: str) -> float | None:
+        value = self._values[column]
+        if not value:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not math.isfinite(seconds):
+            self._fault(column, "not a number", "give seconds, e.g. 12.5")
+            return None
+        if seconds < 0:
+            self._fault(column, "negative time", "give seconds from the beginning of the file")
+            return None
+        return seconds
+
+    def _check_span(self, start: float | None, end: float | None) -> None:
+        if end is not None and end <= (start or 0.0):
+            self._fault("end", "end not after start", f"start is {start or 0.0:g}; end must be greater")
+
+    def _emotion(self) -> str | None:
+        value = self._values["emotion"]
+        if not value:
+            if self.need_emotion:
+                self._fault("emotion", "missing emotion", "label the row or leave it out")
+            return None
+        if self.emotions is not None and value not in self.emotions:
+            self._fault("emotion", "unknown emotion", f"known: {', '.join(self.emotions)}")
+        return value
+
+    def _turn(self) -> int | None:
+        value = self._values["turn"]
+        try:  # a column with blanks comes out of many tools as 3.0
+            return int(value.removesuffix(".0")) if value else None
+        except ValueError:
+            self._fault("turn", "not a whole number", "give the position within the dialogue, e.g. 3")
+            return None
+
+    def _split(self) -> Split | None:
+        value = self._values["split"]
+        if value and value.lower() not in SPLIT_NAMES:
+            self._fault("split", "unknown split", f"use one of {', '.join(SPLITS)}")
+        return SPLIT_NAMES.get(value.lower())
+
+
+def _cells(utterance: Utterance, folder: Path) -> dict[str, object]:
+    """The row's values with paths relative to the manifest's folder."""
+    cells = asdict(utterance)
+    for cue in ("audio", "video"):
+        if cells[cue] is not None:
+            cells[cue] = Path(os.path.relpath(cells[cue], folder)).as_posix()
+    return cells
+
+
+def _csv_bytes(rows: Sequence[dict[str, object]]) -> bytes:
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, COLUMNS)  # \r\n ends a line, so that a \r inside text is quoted
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode("utf-8")
+
+
+def _parquet_bytes(rows: Sequence[dict[str, object]]) -> bytes:
+    import pyarrow
+    import pyarrow.parquet
+
+    types = {"start": pyarrow.float64(), "end": pyarrow.float64(), "turn": pyarrow.int64()}
+    schema = pyarrow.schema([(column, types.get(column, pyarrow.string())) for column in COLUMNS])
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), sink)
+    return sink.getvalue().to_pybytes()

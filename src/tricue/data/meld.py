@@ -1,0 +1,174 @@
+"""MELD (Poria et al., 2019): multi-party dialogues from Friends, read in its published layout.
+
+Published (github.com/declare-lab/MELD): `{train,dev,test}_sent_emo.csv` and three clip folders, one mp4 per
+utterance named `dia{Dialogue_ID}_utt{Utterance_ID}.mp4`. Dialogue numbers start anew in each split, and
+`Utterance_ID` has gaps. A clip is the whole utterance: `StartTime` and `EndTime` are places in the episode
+(one row's duration is not even positive) and are not read. Known defects: the clip of dev dialogue 110,
+utterance 7 was never published, the one of train dialogue 125, utterance 3 does not decode (found when it is
+opened); the clip folders hold unlabelled extras and macOS `._*` files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tricue.config import Config
+from tricue.data.manifest import Corpus
+from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
+from tricue.types import Fault, InputError, Split, Utterance
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+NEEDED_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+ENCODINGS = ("utf-8-sig", "cp1252")  # copies in circulation were saved by spreadsheets
+CLIP_NAME = re.compile(r"dia(\d+)_utt(\d+)\.mp4")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One published split: its name there, its clip folder, its number of rows."""
+
+    name: str
+    split: Split
+    clips: str
+    rows: int
+
+    @property
+    def annotation(self) -> str:
+        return f"{self.name}_sent_emo.csv"
+
+
+PARTS = (
+    Part("train", "train", "train_splits", 9989),
+    Part("dev", "val", "dev_splits_complete", 1109),
+    Part("test", "test", "output_repeated_splits_test", 2610),
+)
+
+
+def read(source: Path, config: Config) -> Corpus:
+    """The rows of the annotation files found in `source`, each with its clip where there is one.
+
+    Rows are never dropped: one without its clip keeps its text and a Fault per cue names the clip.
+    Raises InputError where `source` holds no annotation file, ManifestError for unknown emotions, repeated
+    utterances and missing columns.
+    """
+    annotations = {part: _find(source, part.annotation, part) for part in PARTS}
+    if not any(annotations.values()):
+        raise _no_annotations(source)
+    folders = {part: _find(source, part.clips, part) for part in PARTS}
+    emotions = config.data.emotions or list(EMOTIONS)
+    clip_names = ", ".join(part.clips for part in PARTS)
+    corpus = Corpus("MELD", [], [], [])
+    if not any(folders.values()):
+        corpus.notes.append(f"MELD: no clip folder ({clip_names}) in {source}: text only.")
+    for part, path in annotations.items():
+        if path is None:
+            corpus.notes.append(f"MELD: no {part.annotation} in {source}: no {part.split} rows.")
+            continue
+        utterances = _read_part(path, part, emotions)
+        corpus.notes.append(_count_note(part, len(utterances)))
+        if any(folders.values()):
+            utterances = _with_clips(utterances, folders[part], part, corpus)
+        corpus.utterances.extend(utterances)
+        corpus.faults.extend(Fault(u.id, "text", "no words") for u in utterances if u.text is None)
+    return corpus
+
+
+def _find(source: Path, name: str, part: Part) -> Path | None:
+    """`name` in the folder itself, in its train/dev/test, or the same one folder deeper (MELD.Raw).
+
+    Raises InputError where two places of one kind hold it: a guess would mix two copies of the corpus.
+    """
+    for pattern in (name, f"{part.name}/{name}", f"*/{name}", f"*/{part.name}/{name}"):
+        found = sorted(source.glob(pattern))
+        if len(found) > 1:
+            raise InputError(f"{name} stands more than once in {source}: {', '.join(map(str, found))}. "
+                             "Give the folder of one copy with --data_dir.")
+        if found:
+            return found[0]
+    return None
+
+
+def _read_part(path: Path, part: Part, emotions: list[str]) -> list[Utterance]:
+    table = read_table(path, ENCODINGS)
+    faults = [
+        RowFault(HEADER_ROW, column, ", ".join(table.columns), "missing column", f"restore {part.annotation}")
+        for column in NEEDED_COLUMNS
+        if column not in table.columns
+    ] or list(_row_faults(table, emotions))
+    if faults or table.faults:
+        raise ManifestError(path, [*table.faults, *faults])
+    return [_utterance(cells, part) for _, cells in table.rows]
+
+
+def _row_faults(table: Table, emotions: list[str]) -> Iterator[RowFault]:
+    row_of: dict[tuple[str, str], int] = {}
+    restore = "restore the row as published"
+    for number, cells in table.rows:
+        emotion = cells["Emotion"].strip()
+        if emotion not in emotions:
+            yield RowFault(number, "Emotion", emotion, "unknown emotion", f"known: {', '.join(emotions)}")
+        for column in ("Dialogue_ID", "Utterance_ID"):
+            if not cells[column].strip().isdecimal():
+                yield RowFault(number, column, cells[column], "not a whole number", restore)
+        key = cells["Dialogue_ID"].strip(), cells["Utterance_ID"].strip()
+        if key in row_of:
+            yield RowFault(number, "Utterance_ID", key[1], "duplicate utterance",
+                           f"row {row_of[key]} has it too in dialogue {key[0]}; {restore}")
+        row_of.setdefault(key, number)
+
+
+def _utterance(cells: dict[str, str], part: Part) -> Utterance:
+    dialogue, turn = int(cells["Dialogue_ID"]), int(cells["Utterance_ID"])
+    return Utterance(
+        id=f"{part.name}_dia{dialogue}_utt{turn}",
+        text=cells["Utterance"].strip() or None,
+        emotion=cells["Emotion"].strip(),
+        speaker=cells["Speaker"].strip() or None,
+        dialogue=f"{part.name}_{dialogue}",
+        turn=turn,
+        split=part.split,
+    )
+
+
+def _with_clips(
+    utterances: list[Utterance], folder: Path | None, part: Part, corpus: Corpus
+) -> list[Utterance]:
+    """The utterances with their clips; a missing one becomes a fault per cue, an extra one is counted."""
+    if folder is None:
+        corpus.notes.append(f"MELD: no clip folder {part.clips} for {part.name}: its rows are text only.")
+    clips = {} if folder is None else {
+        path.name: path for path in folder.resolve().iterdir() if CLIP_NAME.fullmatch(path.name)
+    }  # fmt: skip
+    placed = []
+    for utterance in utterances:
+        name = f"{utterance.id.removeprefix(part.name + '_')}.mp4"
+        clip = clips.pop(name, None)
+        if clip is None:
+            reason = f"no clip {name} in {folder or part.clips}"
+            corpus.faults.extend([Fault(utterance.id, "audio", reason), Fault(utterance.id, "video", reason)])
+        placed.append(utterance if clip is None else replace(utterance, audio=clip, video=clip))
+    if clips:
+        corpus.notes.append(f"MELD: {len(clips)} clips of {part.name} have no annotation and are left out.")
+    return placed
+
+
+def _count_note(part: Part, rows: int) -> str:
+    if rows == part.rows:
+        return f"MELD: {rows:,} {part.name} rows, as published."
+    return f"MELD: {rows:,} {part.name} rows; published are {part.rows:,} (difference {rows - part.rows:+,})."
+
+
+def _no_annotations(source: Path) -> InputError:
+    if source.is_dir():
+        names = sorted(path.name for path in source.iterdir())
+        found = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "") if names else "an empty folder"
+    else:
+        found = "no such folder"
+    return InputError(
+        f"No MELD annotations in {source}: expected {PARTS[0].annotation} and {PARTS[1].annotation} "
+        f"(directly, in train/ and dev/, or in MELD.Raw/); found {found}. Download MELD from "
+        "https://affective-meld.github.io/, unpack it, and give its folder with --data_dir."
+    )

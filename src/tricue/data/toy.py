@@ -1,0 +1,239 @@
+"""The toy corpus: real mp4 files with a drawn face and a synthetic voice, sentences, and a known best score.
+
+In its folder: `manifest.csv`, `clips/<id>.mp4` (H.264, AAC), `draws.csv` (what each clip truly shows) and
+`toy.json` (the settings that all of it follows from).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from pydantic import ValidationError
+from rich.progress import track
+
+from tricue.config import Config, ToyConfig
+from tricue.data.manifest import Corpus, read_manifest, write_manifest
+from tricue.data.toy_draws import EMOTIONS, STREAMS, Clip, Draw, bayes_posterior, ceiling, draw_clips
+from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
+from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
+from tricue.data.toy_words import Wording, sentence, wording
+from tricue.types import InputError, Utterance
+
+__all__ = ["EMOTIONS", "Draw", "bayes_posterior", "ceiling", "make_toy", "read", "read_draws", "read_settings"]
+
+FORMAT = 1  # raised by hand when the same settings give other clips
+MANIFEST, DRAWS, SETTINGS, CLIPS = "manifest.csv", "draws.csv", "toy.json", "clips"
+ENCODE_AT_LEAST = 64  # clips; for fewer, starting worker processes costs more than it saves
+
+
+@dataclass(frozen=True)
+class Speaker:
+    look: Look
+    voice: Voice
+    wording: Wording
+
+
+def make_toy(folder: Path, config: ToyConfig, *, workers: int | None = None, progress: bool = True) -> Path:
+    """The corpus of `config` in `folder`; returns its manifest.
+
+    What is there already is kept, so a killed run is taken up again and a complete one costs nothing; the
+    manifest is written last. workers: processes (None: one per core).
+    Raises InputError where the folder holds a corpus of other settings or of another kind.
+    """
+    folder = Path(folder)
+    _claim(folder, config)
+    clips = draw_clips(config)
+    missing = [clip for clip in clips if not _path(folder, clip).exists()]
+    manifest = folder / MANIFEST
+    if not missing and manifest.exists() and (folder / DRAWS).exists():
+        return manifest
+    _write_clips(missing, folder, config, workers or os.cpu_count() or 1, progress)
+    _write_draws([clip.draw for clip in clips], folder / DRAWS)
+    write_manifest([_utterance(clip, folder, config) for clip in clips], manifest)
+    return manifest
+
+
+def read(source: Path, config: Config) -> Corpus:
+    """The toy corpus in a folder (or by its manifest) as `make_toy` left it.
+
+    Raises InputError where there is none.
+    """
+    folder = source.parent if source.name == MANIFEST else source
+    made_with = read_settings(folder)
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"The toy corpus in {folder} is unfinished: run `tricue prepare toy` on it again.")
+    notes = [f"toy corpus: synthetic, made with seed {made_with.seed}; not for real use"]
+    if other := _differences(made_with, config.data.toy):
+        notes.append(f"toy corpus: made with other settings than this run's: {'; '.join(other)}")
+    return Corpus("toy", read_manifest(folder / MANIFEST, emotions=EMOTIONS, need_emotion=True), [], notes)
+
+
+def read_draws(folder: Path) -> list[Draw]:
+    """What each clip truly shows, in the manifest's order. Raises InputError where there is no toy corpus."""
+    path = Path(folder) / DRAWS
+    if not path.is_file():
+        raise InputError(f"No {DRAWS} in {folder}: make the corpus with `tricue prepare toy`.")
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Draw(**{**row, "sarcastic": row["sarcastic"] == "1", "voice_shows": row["voice_shows"] or None})
+            for row in csv.DictReader(file)
+        ]
+
+
+def read_settings(folder: Path) -> ToyConfig:
+    """The settings that the corpus in `folder` was made with. Raises InputError where there is none."""
+    path = Path(folder) / SETTINGS
+    if not path.is_file():
+        raise InputError(f"No toy corpus in {folder} (no {SETTINGS} there): make one with `tricue prepare toy`.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        config = ToyConfig.model_validate(content["toy"])
+        intact = content == _settings(config)
+    except (json.JSONDecodeError, KeyError, TypeError, ValidationError):
+        intact = False
+    if not intact:
+        raise InputError(
+            f"{path} is damaged, or of another version of the toy corpus (this one is {FORMAT}): "
+            "delete the folder and make it again with `tricue prepare toy`."
+        )
+    return config
+
+
+def _settings(config: ToyConfig) -> dict[str, Any]:
+    content = {"format": FORMAT, "toy": config.model_dump(mode="json")}
+    return content | {"digest": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+
+
+def _differences(there: ToyConfig, asked: ToyConfig) -> list[str]:
+    return [
+        f"data.toy.{name} is {getattr(there, name)} there, {getattr(asked, name)} here"
+        for name in ToyConfig.model_fields
+        if getattr(there, name) != getattr(asked, name)
+    ]
+
+
+def _claim(folder: Path, config: ToyConfig) -> None:
+    """Marks the folder as this corpus's, before anything else is written; refuses one that is another's."""
+    if (folder / SETTINGS).exists():
+        if other := _differences(read_settings(folder), config):
+            raise InputError(
+                f"{folder} holds a toy corpus of other settings ({'; '.join(other)}): "
+                "choose another folder with --data_dir, or delete this one."
+            )
+        return
+    if (folder / MANIFEST).exists():
+        raise InputError(f"{folder} holds another corpus ({MANIFEST}): choose another folder with --data_dir.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _atomic(folder / SETTINGS) as part:
+        part.write_text(json.dumps(_settings(config), indent=2) + "\n", encoding="utf-8")
+
+
+def _write_draws(draws: list[Draw], path: Path) -> None:
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [column.name for column in fields(Draw)], lineterminator="\n")
+    writer.writeheader()
+    for draw in draws:
+        writer.writerow({**asdict(draw), "sarcastic": int(draw.sarcastic), "voice_shows": draw.voice_shows or ""})
+    with _atomic(path) as part:
+        part.write_text(table.getvalue(), encoding="utf-8")
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place once it is whole and on disk."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _path(folder: Path, clip: Clip) -> Path:
+    return folder / CLIPS / f"{clip.draw.id}.mp4"
+
+
+def _utterance(clip: Clip, folder: Path, config: ToyConfig) -> Utterance:
+    media = _path(folder, clip).resolve()
+    return Utterance(
+        id=clip.draw.id,
+        text=_sentence(clip, config),
+        audio=media,
+        video=media,
+        emotion=clip.draw.emotion,
+        speaker=f"s{clip.speaker:02d}",
+        dialogue=clip.dialogue,
+        turn=clip.turn,
+        split=clip.split,
+    )
+
+
+@lru_cache(maxsize=256)
+def _speaker(seed: int, index: int) -> Speaker:
+    rng = np.random.default_rng((seed, STREAMS["speakers"], index))
+    return Speaker(look_of_speaker(rng), voice_of_speaker(rng), wording(rng))
+
+
+def _sentence(clip: Clip, config: ToyConfig) -> str:
+    words = _speaker(config.seed, clip.speaker).wording
+    return sentence(clip.draw.text_shows, words, np.random.default_rng((*clip.seed, 0)))
+
+
+def _write_clips(clips: list[Clip], folder: Path, config: ToyConfig, workers: int, progress: bool) -> None:
+    (folder / CLIPS).mkdir(exist_ok=True)
+    jobs = [(clip, _path(folder, clip), config) for clip in clips]
+    show = {"description": "Drawing toy clips", "total": len(jobs), "disable": not progress or not jobs}
+    if workers == 1 or len(jobs) < ENCODE_AT_LEAST:
+        for _ in track(map(_write_clip, jobs), **show):
+            pass
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for _ in track(pool.map(_write_clip, jobs, chunksize=16), **show):
+            pass
+
+
+def _write_clip(job: tuple[Clip, Path, ToyConfig]) -> None:
+    clip, path, config = job
+    speaker = _speaker(config.seed, clip.speaker)
+    rng = np.random.default_rng((*clip.seed, 1))
+    sound = synthesise(clip.draw.voice_shows, speaker.voice, voice_jitter(rng), config.seconds)
+    frames = max(2, round(config.seconds * config.fps))
+    pictures = draw_face(clip.draw.face_shows, speaker.look, face_jitter(rng), frames, config.size)
+    with _atomic(path) as part:
+        _encode(part, pictures, sound, config.fps)
+
+
+def _encode(path: Path, pictures: np.ndarray, sound: np.ndarray, fps: int) -> None:
+    """An mp4 of (T, H, W, 3) uint8 pictures (H.264) and a 16 kHz mono waveform (AAC)."""
+    # bitexact: no version stamps, so that the same settings give the same bytes
+    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as file:
+        video = file.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "23"})
+        video.height, video.width = pictures.shape[1:3]
+        video.pix_fmt, video.thread_count = "yuv420p", 1
+        audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"b": "48k"})
+        for picture in pictures:
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(video.encode())
+        frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+        frame.sample_rate = SAMPLE_RATE
+        file.mux(audio.encode(frame))
+        file.mux(audio.encode())

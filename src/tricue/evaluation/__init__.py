@@ -1,0 +1,1 @@
+"""Quality measured: numbers with intervals, tables, and what a network costs."""

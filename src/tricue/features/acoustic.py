@@ -1,0 +1,83 @@
+"""Signal features of a waveform, and the time grid that every audio stream shares.
+
+MFCC and spectral features are librosa's (https://librosa.org/doc/latest/feature.html). `pyin` is left out: it
+is too slow for what it adds to `yin`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import librosa
+import numpy as np
+
+from tricue.features.media import SAMPLE_RATE
+
+N_FFT, HOP, MELS = 512, 320, 64  # 32 ms windows every 20 ms
+PITCH_FRAME, PITCH_LOW, PITCH_HIGH = 1024, 65.0, 600.0  # samples; Hz
+SPECTRAL = ("centroid", "bandwidth", "rolloff", "flatness", "crossings", "rms", "pitch", "voicing", "onset")
+
+
+def cells(samples: int, rate_hz: float) -> int:
+    """T: cells of the time grid, at least one; a last part of half a cell or more counts."""
+    return max(1, round(samples / SAMPLE_RATE * rate_hz))
+
+
+def average(frames: np.ndarray, centres: np.ndarray, count: int, rate_hz: float) -> np.ndarray:
+    """(N, D) frames with their centres in seconds, ascending, to the (count, D) mean of each grid cell.
+
+    A cell without a frame takes the nearest after it, else the last; frames beyond the last cell join it.
+    """
+    starts = np.minimum(np.searchsorted(centres, np.arange(count) / rate_hz), len(frames) - 1)
+    ends = np.maximum(np.append(starts[1:], len(frames)), starts + 1)
+    sums = np.cumsum(np.vstack([np.zeros_like(frames[:1]), frames]), axis=0, dtype=np.float64)
+    return ((sums[ends] - sums[starts]) / (ends - starts)[:, None]).astype(np.float32)
+
+
+def signal_features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool) -> np.ndarray:
+    """(frames, D) float32 of a waveform, one frame per HOP: [64 log-mel bands | `mfcc` | 9 spectral]."""
+    magnitude = np.abs(librosa.stft(sound, n_fft=N_FFT, hop_length=HOP))
+    log_mel = librosa.power_to_db(_mel_filters() @ magnitude**2)  # dB, at most 80 below the loudest
+    parts = [log_mel] if mels else []
+    if mfcc:
+        parts.append(librosa.feature.mfcc(S=log_mel, n_mfcc=mfcc))
+    if spectral:
+        parts.append(_spectral(sound, magnitude, log_mel))
+    return np.concatenate(parts).T.astype(np.float32)
+
+
+def _spectral(sound: np.ndarray, magnitude: np.ndarray, log_mel: np.ndarray) -> np.ndarray:
+    """(9, frames) in the order of SPECTRAL. Energies, flatness and pitch are logarithms: safe in float16."""
+    feature = librosa.feature
+    pitch = librosa.yin(
+        sound, fmin=PITCH_LOW, fmax=PITCH_HIGH, sr=SAMPLE_RATE, frame_length=PITCH_FRAME, hop_length=HOP
+    )
+    return np.vstack(
+        [
+            feature.spectral_centroid(S=magnitude, sr=SAMPLE_RATE),
+            feature.spectral_bandwidth(S=magnitude, sr=SAMPLE_RATE),
+            feature.spectral_rolloff(S=magnitude, sr=SAMPLE_RATE),
+            np.log10(feature.spectral_flatness(S=magnitude)),
+            feature.zero_crossing_rate(sound, frame_length=N_FFT, hop_length=HOP),
+            np.log10(feature.rms(S=magnitude, frame_length=N_FFT) + 1e-6),
+            np.log(pitch),
+            _voicing(sound, pitch),
+            librosa.onset.onset_strength(S=log_mel, sr=SAMPLE_RATE, hop_length=HOP),
+        ]
+    )
+
+
+def _voicing(sound: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """How periodic each frame is at its pitch: the normalised autocorrelation there, 1 for a steady tone."""
+    padded = np.pad(sound, PITCH_FRAME // 2)
+    frames = librosa.util.frame(padded, frame_length=PITCH_FRAME, hop_length=HOP)
+    spectrum = np.fft.rfft(frames, n=2 * PITCH_FRAME, axis=0)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)
+    lag = np.minimum(np.round(SAMPLE_RATE / pitch).astype(int), PITCH_FRAME - 1)
+    overlap = PITCH_FRAME / (PITCH_FRAME - lag)  # fewer products at a longer lag
+    return correlation[lag, np.arange(len(lag))] * overlap / (correlation[0] + 1e-8)
+
+
+@lru_cache(maxsize=1)
+def _mel_filters() -> np.ndarray:
+    return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=MELS)

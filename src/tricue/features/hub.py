@@ -1,0 +1,147 @@
+"""Finding and loading frozen encoders: a local folder, or a name on the Hugging Face hub.
+
+Nothing here runs code that comes with a model (`trust_remote_code` stays off) or unpickles weights
+(`use_safetensors`). Models are held once per process, so that extractors stay small and picklable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tricue.config import LayerChoice
+from tricue.types import Cue, InputError
+
+if TYPE_CHECKING:
+    import torch
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else the tokenizer warns in every spawned process
+
+LIGHT = "light"
+_DECIDING = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights, settings, vocabularies
+
+
+def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
+    """The local folder of an encoder, fetched from the hub where `source` is no folder.
+
+    Raises InputError where neither answers, or where the folder holds no safetensors weights.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        folder = _fetch(source, cue)
+    if (weights and not any(folder.glob("*.safetensors"))) or not (folder / "config.json").is_file():
+        raise InputError(
+            f"features.{cue}.encoder={source}: {folder} holds no config.json with *.safetensors weights "
+            "(pickled weights are not read). Give another encoder, or convert it with save_pretrained()."
+        )
+    return folder
+
+
+def _fetch(source: str, cue: Cue) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=list(_DECIDING), ignore_patterns=["*/*"]))
+    except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"features.{cue}.encoder={source}: not a folder here, and the hub did not answer: {reason}; "
+            f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
+        ) from error
+
+
+def encoder_digest(folder: Path) -> str:
+    """SHA-256 (16 hex digits) over the weights, settings and vocabulary files in the folder."""
+    files = sorted({path for pattern in _DECIDING for path in folder.glob(pattern)})
+    stats = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return _digest(stats)
+
+
+@lru_cache(maxsize=16)
+def _digest(stats: tuple[tuple[str, int, int], ...]) -> str:
+    total = hashlib.sha256()
+    for name, _, _ in stats:
+        with Path(name).open("rb") as file:
+            total.update(Path(name).name.encode())
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+@lru_cache(maxsize=4)
+def load_model(folder: Path, device: str) -> Any:
+    """The encoder in float32 and evaluation mode on `device`; https://huggingface.co/docs/transformers."""
+    import torch
+    from transformers import AutoModel
+
+    with _quiet():
+        model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True)
+    return model.to(device).eval()
+
+
+@lru_cache(maxsize=8)
+def load_settings(folder: Path) -> Any:
+    """The encoder's own config.json (hidden size, layers, positions, ...)."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(folder))
+
+
+def _quiet() -> Any:
+    """Heads that the checkpoint has and a bare encoder does not need are no news to the user."""
+    from contextlib import contextmanager
+
+    from transformers.utils import logging
+
+    @contextmanager
+    def hold() -> Any:
+        level = logging.get_verbosity()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            logging.set_verbosity(level)
+            logging.enable_progress_bar()
+
+    return hold()
+
+
+def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
+    """(B, T, D) of the hidden layer asked for: None is the last, a list is the mean of its layers.
+
+    Raises InputError for a layer that the encoder does not have.
+    """
+    if layer is None:
+        return output.last_hidden_state
+    states: Sequence[torch.Tensor] = output.hidden_states
+    wanted = layer if isinstance(layer, list) else [layer]
+    wrong = [i for i in wanted if not -len(states) <= i < len(states)]
+    if wrong or not wanted:
+        raise InputError(
+            f"{setting}={layer}: the encoder has layers 0 to {len(states) - 1} "
+            f"(or {-len(states)} to -1, counted from the last)."
+        )
+    return sum(states[i] for i in wanted) / len(wanted)  # type: ignore[return-value]
+
+
+def copy_shape(source: str, target: Path) -> None:
+    """Put an encoder's settings and tokenizer, without weights, into `target`: what a checkpoint carries along."""
+    folder = find_encoder(source, "text", weights=False)
+    target.mkdir(parents=True)
+    for pattern in _DECIDING[1:]:
+        for path in folder.glob(pattern):
+            if not path.name.endswith(".safetensors.index.json"):
+                shutil.copyfile(path, target / path.name)
+
+
+def untrained_model(folder: Path) -> Any:
+    """An encoder of the folder's shape, its weights still to be loaded."""
+    from transformers import AutoModel
+
+    return AutoModel.from_config(load_settings(folder))

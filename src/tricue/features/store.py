@@ -1,0 +1,167 @@
+"""Where features lie between runs: append-only Arrow shards per extractor, read by memory map.
+
+    <root>/<cue>-<name>-<digest of every setting>/settings.json
+                                                  shard-<digest of its content>.arrow
+
+A shard's name carries the digest of its bytes, checked whenever a store is opened: one that was cut short or
+has changed is set aside as `*.broken`, and its rows are made again. Writes go to a file of a unique name
+first, so that a kill, a full disk or a second process never leaves a shard that is trusted half-written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tricue.types import Cue, InputError
+
+_LOG = logging.getLogger(__name__)
+_FORMAT = 1
+_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("width", pa.int32()),  # D; T follows from the number of values
+        ("values", pa.large_list(pa.float16())),  # (T, D) row by row; null: there is nothing, see `note`
+        ("note", pa.string()),
+    ]
+)
+_STALE_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the store knows of one key."""
+
+    values: np.ndarray | None  # (T, D) float16; None: this signal gives no features
+    note: str | None = None  # why there are none, or what is peculiar about those there are
+
+
+class Store:
+    """The features of one extractor. Opening it reads and checks every shard.
+
+    `settings` is everything that decides the values; a change of any of them is another folder.
+    Raises InputError where the folder cannot be written.
+    """
+
+    def __init__(self, root: Path, cue: Cue, name: str, settings: Mapping[str, Any]) -> None:
+        settings = {"format": _FORMAT, "cue": cue, "name": name, **settings}
+        text = json.dumps(settings, indent=2, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        self.folder = root / f"{cue}-{re.sub(r'[^A-Za-z0-9.-]+', '-', name)}-{digest}"
+        self._rows: dict[str, tuple[pa.RecordBatch, int]] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        if not (self.folder / "settings.json").is_file():
+            _write(self.folder / "settings.json", text.encode())
+        for leftover in self.folder.glob("*.tmp"):  # of a killed run; a fresh one may be another process at work
+            with suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                    leftover.unlink()
+        for shard in sorted(self.folder.glob("shard-*.arrow")):
+            if _intact(shard):
+                self._index(shard)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: str) -> Row:
+        """The row of a key; its values are a read-only view into the mapped file."""
+        batch, i = self._rows[key]
+        values = batch.column("values")
+        note = batch.column("note")[i].as_py()
+        if not values[i].is_valid:
+            return Row(None, note)
+        start, end = values.offsets[i].as_py(), values.offsets[i + 1].as_py()
+        flat = values.values.slice(start, end - start).to_numpy(zero_copy_only=True)
+        return Row(flat.reshape(-1, batch.column("width")[i].as_py()), note)
+
+    def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Write one shard of (key, Row) and serve it. Raises InputError where it cannot be written."""
+        rows = list(rows)
+        if not rows:
+            return
+        columns = [
+            pa.array([key for key, _ in rows], pa.string()),
+            pa.array([0 if row.values is None else row.values.shape[1] for _, row in rows], pa.int32()),
+            _lists([row.values for _, row in rows]),
+            pa.array([row.note for _, row in rows], pa.string()),
+        ]
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, _SCHEMA) as writer:
+            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+        content = sink.getvalue()
+        shard = self.folder / f"shard-{hashlib.sha256(content).hexdigest()[:32]}.arrow"
+        _write(shard, content)
+        self._index(shard)
+
+    def _index(self, shard: Path) -> None:
+        reader = pa.ipc.open_file(pa.memory_map(str(shard)))
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            for i, key in enumerate(batch.column("key").to_pylist()):
+                self._rows.setdefault(key, (batch, i))
+
+
+def _lists(arrays: list[np.ndarray | None]) -> pa.Array:
+    """(T, D) arrays as one Arrow column of flat float16 lists."""
+    kept = [np.ascontiguousarray(a, np.float16).reshape(-1) for a in arrays if a is not None]
+    flat = np.concatenate(kept) if kept else np.zeros(0, np.float16)
+    sizes = [0 if a is None else a.size for a in arrays]
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+    missing = pa.array([a is None for a in arrays])
+    return pa.LargeListArray.from_arrays(offsets, pa.array(flat), mask=missing)
+
+
+def _intact(shard: Path) -> bool:
+    """Whether the bytes are those that the name promises; if not, the shard is set aside with a warning."""
+    try:
+        with shard.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except FileNotFoundError:  # set aside by another process meanwhile
+        return False
+    if shard.stem == f"shard-{digest}":
+        return True
+    _LOG.warning("Features shard %s is broken (its content has changed); its rows are made again.", shard)
+    with suppress(FileNotFoundError):
+        shard.replace(shard.with_suffix(".broken"))
+    return False
+
+
+def _write(path: Path, content: bytes | pa.Buffer) -> None:
+    """Atomic: after a kill or an error at any moment the file is whole or absent."""
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"Features cannot be written to {path}: {error.strerror or error}. "
+        "Free some space, or name another folder with --store DIR or TRICUE_STORE."
+    )

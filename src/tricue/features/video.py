@@ -1,0 +1,133 @@
+"""How it looks: key frames to one vector each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tricue.config import VideoFeatures
+from tricue.features import hub
+from tricue.types import InputError
+
+_SIDE = 64  # pixels of the gray picture that HOG reads
+_ORIENTATIONS, _CELL = 8, 8
+_BATCH = 32  # frames per forward pass; bounds memory, changes no value
+
+
+@dataclass(frozen=True)
+class LightVideo:
+    """Histograms of oriented gradients (HOG): 8 x 8 cells of 8 orientations; for trying the software out.
+
+    Cells are normalised together, not by neighbourhoods: flat areas then stay flat, and 512 values are enough.
+    """
+
+    config: VideoFeatures
+    name: str = "light"
+    version: int = 1
+    dims: tuple[int, ...] = (_ORIENTATIONS * (_SIDE // _CELL) ** 2,)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"frames": self.config.frames}
+
+    def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """(H, W, 3) uint8 each -> (frames, 512) float32; skimage.feature.hog."""
+        from PIL import Image
+        from skimage.feature import hog
+
+        side = (_SIDE, _SIDE)
+        grays = [Image.fromarray(frame).convert("L").resize(side, Image.Resampling.BILINEAR) for frame in frames]
+        return np.stack(
+            [
+                hog(
+                    np.asarray(gray),
+                    orientations=_ORIENTATIONS,
+                    pixels_per_cell=(_CELL, _CELL),
+                    cells_per_block=(_SIDE // _CELL, _SIDE // _CELL),
+                    transform_sqrt=True,
+                )
+                for gray in grays
+            ]
+        ).astype(np.float32)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return list(prepared)
+
+
+@dataclass(frozen=True)
+class HubVideo:
+    """The pooled output of a hub image model for each key frame."""
+
+    folder: Path
+    config: VideoFeatures
+    device: str = "cpu"
+    version: int = 1
+
+    @property
+    def name(self) -> str:
+        return Path(self.config.encoder).name
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        return {"frames": self.config.frames, "weights": hub.encoder_digest(self.folder)}
+
+    @cached_property
+    def dims(self) -> tuple[int, ...]:
+        """Measured on a black picture: no field of the models' configs says it for all of them."""
+        black = self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)])
+        return (self.encode([black])[0].shape[1],)
+
+    def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """(H, W, 3) uint8 each -> (frames, 3, h, w) float32 as the model's image processor makes them."""
+        pixels = _image_processor(self.folder)(images=list(frames), return_tensors="np")["pixel_values"]
+        return np.asarray(pixels, np.float32)
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """(frames, D) float32 each."""
+        import torch
+
+        if not prepared:
+            return []
+        model = hub.load_model(self.folder, self.device)
+        pictures = np.concatenate(prepared)
+        vectors = []
+        with torch.inference_mode():
+            for i in range(0, len(pictures), _BATCH):
+                output = model(pixel_values=torch.from_numpy(pictures[i : i + _BATCH]).to(self.device))
+                vectors.append(_pooled(output).flatten(1).cpu().numpy())
+        ends = np.cumsum([len(pixels) for pixels in prepared])
+        return np.split(np.concatenate(vectors), ends[:-1])
+
+
+def video_extractor(config: VideoFeatures, device: str = "cpu") -> LightVideo | HubVideo:
+    """The extractor that `features.video` asks for. Raises InputError where its encoder cannot be had."""
+    if config.encoder == hub.LIGHT:
+        return LightVideo(config)
+    folder = hub.find_encoder(config.encoder, "video")
+    _image_processor(folder)
+    return HubVideo(folder, config, device)
+
+
+@lru_cache(maxsize=4)
+def _image_processor(folder: Path) -> Any:
+    """The model's own resizing and normalisation, on Pillow: torchvision is not among our dependencies."""
+    from transformers import AutoImageProcessor
+
+    try:
+        return AutoImageProcessor.from_pretrained(str(folder), backend="pil")
+    except (OSError, ValueError) as error:
+        raise InputError(f"features.video.encoder: {folder} has no usable preprocessor_config.json.") from error
+
+
+def _pooled(output: Any) -> Any:
+    """(B, D, ...) of the pooler; a model without one is averaged over its patches."""
+    pooled = getattr(output, "pooler_output", None)
+    if pooled is not None:
+        return pooled
+    states = output.last_hidden_state  # (B, patches, D) or (B, D, height, width)
+    return states.mean(dim=1) if states.dim() == 3 else states.mean(dim=(2, 3))

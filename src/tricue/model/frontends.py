@@ -1,0 +1,103 @@
+"""From a cue's feature vectors to the input of its progressive BiLSTM (design.md, section 4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tricue.model.attention import SelfAttention
+from tricue.model.bilstm import BiLSTM
+from tricue.model.transform import FeatureTransformation
+
+
+class TextFrontend(nn.Module):
+    """Token vectors (B, T, dim) -> (B, T, 2 width)."""
+
+    def __init__(self, dim: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.out_width = 2 * width
+        self.transform = FeatureTransformation(dim, self.out_width, dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.transform(x)
+
+
+class AudioFrontend(nn.Module):
+    """Speech vectors and acoustic features side by side (B, T, speech + acoustic) -> (B, T, width).
+
+    Without acoustic features (precomputed audio) the speech branch stands alone.
+    """
+
+    def __init__(self, speech: int, acoustic: int, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.out_width = width
+        self.widths = [speech, acoustic]
+        self.speech = FeatureTransformation(speech, width, dropout)
+        self.attention = SelfAttention(width, heads)
+        self.acoustic = FeatureTransformation(acoustic, width, dropout) if acoustic else None
+        self.combine = FeatureTransformation(2 * width if acoustic else width, width, dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        speech, acoustic = x.split(self.widths, dim=-1)
+        branches = [self.attention(self.speech(speech), mask)]
+        if self.acoustic is not None:
+            branches.append(self.acoustic(acoustic))
+        return self.combine(torch.cat(branches, dim=-1))
+
+
+class VideoFrontend(nn.Module):
+    """Key-frame vectors (B, T, dim) -> BiLSTM, attention, two FTBs (1.5 width, width) -> (B, T, width)."""
+
+    def __init__(self, dim: int, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.out_width = width
+        self.lstm = BiLSTM(dim, width)
+        self.attention = SelfAttention(2 * width, heads)
+        self.narrow = FeatureTransformation(2 * width, width * 3 // 2, dropout)
+        self.transform = FeatureTransformation(width * 3 // 2, width, dropout)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.transform(self.narrow(self.attention(self.lstm(x, mask), mask)))
+
+
+class LiveText(nn.Module):
+    """A text encoder that is trained with the network: token ids in, vectors of the utterance's own tokens out.
+
+    tokens (B, T, 2) int64: [token id, 1 where the token is the utterance's own and not context or special].
+    mask (B, T). Returns vectors (B, T_own, dim), own tokens first, and their mask (B, T_own), T_own >= 1.
+    """
+
+    def __init__(self, encoder: nn.Module, finetune: int | None) -> None:
+        """finetune: number of top layers that are trained; None trains all."""
+        super().__init__()
+        self.encoder = encoder
+        if getattr(encoder, "pooler", None) is not None:
+            encoder.pooler = None  # reads one token and is not used; left in, its weights would never be trained
+        if finetune is not None:
+            freeze_below(encoder, finetune)
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, own = tokens[..., 0], tokens[..., 1].bool() & mask
+        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        own_first = own.long().argsort(dim=1, descending=True, stable=True)
+        longest = max(int(own.sum(dim=1).max()), 1)
+        own_first = own_first[:, :longest]
+        vectors = hidden.gather(1, own_first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+        return vectors, own.gather(1, own_first)
+
+
+def freeze_below(encoder: nn.Module, top: int) -> None:
+    """Freeze all of a hub encoder but its top layers. Raises ValueError where its layers are not found."""
+    stacks = [
+        module
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.ModuleList) and name.split(".")[-1] in ("layer", "layers", "h")
+    ]
+    if not stacks:
+        raise ValueError(f"{type(encoder).__name__} has no list of layers; use model.finetune=all or none.")
+    layers = max(stacks, key=len)
+    if top > len(layers):
+        raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {len(layers)} layers.")
+    encoder.requires_grad_(False)
+    for layer in list(layers)[-top:]:
+        layer.requires_grad_(True)

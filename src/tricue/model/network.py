@@ -1,0 +1,132 @@
+"""The network, in the order of the data; the only file of this room that reads the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from tricue.config import Config
+from tricue.model.attention import AttentionPooling
+from tricue.model.bilstm import ProgressiveBiLSTM
+from tricue.model.counterfactual import CounterfactualFeatures
+from tricue.model.frontends import AudioFrontend, LiveText, TextFrontend, VideoFrontend
+from tricue.model.fusion import CrossModalAttention, FusionMLP
+from tricue.model.intention import IntentionPredictor
+from tricue.model.transform import Scaling
+from tricue.types import Batch, Cue, Output
+
+Widths = Mapping[Cue, tuple[int, ...]]  # widths of the streams that stand side by side in a cue's features
+
+
+class Network(nn.Module):
+    """Frontends, progressive BiLSTMs, cross-modal attention, fusion, classifier; counterfactual and intention."""
+
+    def __init__(
+        self,
+        frontends: Mapping[Cue, nn.Module],
+        bilstms: Mapping[Cue, nn.Module],
+        cross_attention: CrossModalAttention,
+        fusion: FusionMLP,
+        counterfactual: CounterfactualFeatures,
+        classifier: nn.Linear,
+        intention: IntentionPredictor,
+        scaling: Mapping[Cue, nn.Module],
+        live_text: LiveText | None = None,
+    ) -> None:
+        super().__init__()
+        width = classifier.in_features
+        self.cues: list[Cue] = list(cross_attention.cues)
+        self.live_text = live_text
+        self.scaling = nn.ModuleDict(dict(scaling))
+        self.frontends = nn.ModuleDict(dict(frontends))
+        self.bilstms = nn.ModuleDict(dict(bilstms))
+        self.cross_attention = cross_attention
+        self.pooling = nn.ModuleDict({cue: AttentionPooling(width) for cue in self.cues})
+        self.absent = nn.ParameterDict({cue: nn.Parameter(torch.zeros(width)) for cue in self.cues})
+        self.fusion = fusion
+        self.classifier = classifier
+        self.counterfactual = counterfactual
+        self.intention = intention
+
+    @classmethod
+    def from_config(
+        cls, config: Config, dims: Widths, classes: int, text_encoder: nn.Module | None = None
+    ) -> Network:
+        """dims: per cue the widths of its feature streams; text_encoder: trained along when model.finetune says so."""
+        m, cues = config.model, config.modalities
+        live = None
+        if config.finetunes_text:
+            if text_encoder is None:
+                raise ValueError("model.finetune is set, so the network needs its text encoder.")
+            live = LiveText(text_encoder, None if m.finetune == "all" else int(m.finetune))
+        frontends = {cue: _frontend(cue, dims[cue], config) for cue in cues}
+        return cls(
+            frontends=frontends,
+            bilstms={
+                cue: ProgressiveBiLSTM(frontends[cue].out_width, m.width, m.bilstm_layers, m.bilstm_heads, m.dropout)
+                for cue in cues
+            },
+            cross_attention=CrossModalAttention(cues, 2 * m.width, m.width, m.cross_heads),
+            fusion=FusionMLP(len(cues) * m.width, m.width, m.fusion_dropout),
+            counterfactual=CounterfactualFeatures(cues, m.width, m.counterfactual_start, m.dropout),
+            classifier=nn.Linear(m.width, classes),
+            intention=IntentionPredictor(m.width, classes, m.fusion_dropout),
+            scaling={cue: Scaling(sum(dims[cue])) for cue in cues if not (cue == "text" and live)},
+            live_text=live,
+        )
+
+    def forward(self, batch: Batch, counterfactual: bool = False, intention: bool = False) -> Output:
+        """logits and H for a batch; with `counterfactual` also H_cf, with `intention` also its predictor.
+
+        Raises ValueError if the batch has none of the network's cues.
+        """
+        layers: dict[Cue, list[torch.Tensor]] = {}
+        masks: dict[Cue, torch.Tensor] = {}
+        for cue in self.cues:
+            if cue in batch.values:
+                x, masks[cue] = self._vectors(cue, batch)
+                layers[cue] = self.bilstms[cue](self.frontends[cue](x, masks[cue]), masks[cue])
+        if not layers:
+            raise ValueError(f"The batch has none of the network's cues {self.cues}; it has {list(batch.values)}.")
+        enhanced = self.cross_attention({cue: outputs[-1] for cue, outputs in layers.items()}, masks)
+        h_org = self._fuse(enhanced, masks)
+        output = Output(self.classifier(h_org), h_org, layers=layers, enhanced=enhanced)
+        if counterfactual or intention:
+            output.h_cf = self._fuse(self.counterfactual(enhanced), masks)
+            output.logits_cf = self.classifier(output.h_cf)
+        if intention and output.h_cf is not None:
+            output.logits_intention = self.intention(h_org, output.h_cf)
+        return output
+
+    def _vectors(self, cue: Cue, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scaled feature vectors (B, T, D), zeros at masked steps (never read), and the mask (B, T)."""
+        values, mask = batch.values[cue], batch.masks[cue]
+        if cue == "text" and self.live_text is not None:
+            values, mask = self.live_text(values, mask)
+        else:
+            values = self.scaling[cue](values)
+        return torch.where(mask.unsqueeze(-1), values, 0.0), mask
+
+    def _fuse(self, enhanced: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]) -> torch.Tensor:
+        """Pool each cue to one vector, a learned one where it is absent, and fuse: (B, d)."""
+        rows = next(iter(enhanced.values())).shape[0]
+        pooled = []
+        for cue in self.cues:
+            vector = self.absent[cue].expand(rows, -1)
+            if cue in enhanced:
+                present = masks[cue].any(dim=1, keepdim=True)
+                vector = torch.where(present, self.pooling[cue](enhanced[cue], masks[cue]), vector)
+            pooled.append(vector)
+        return self.fusion(torch.cat(pooled, dim=-1))
+
+
+def _frontend(cue: Cue, dims: tuple[int, ...], config: Config) -> TextFrontend | AudioFrontend | VideoFrontend:
+    m = config.model
+    if cue == "text":
+        return TextFrontend(sum(dims), m.width, m.dropout)
+    if cue == "audio":
+        speech, acoustic = (*dims, 0)[:2]
+        return AudioFrontend(speech, acoustic, m.width, m.frontend_heads, m.dropout)
+    return VideoFrontend(sum(dims), m.width, m.frontend_heads, m.dropout)

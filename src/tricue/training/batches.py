@@ -1,0 +1,134 @@
+"""From a feature set to batches: which rows stand together, how they are padded, which cues are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tricue.types import CUES, Batch, Cue, InputError, Utterance
+
+Arrays = Mapping[Cue, Mapping[str, np.ndarray]]  # cue -> utterance id -> (T, D); no entry: the cue is missing
+
+BUCKET_BATCHES = 32  # rows are sorted by length within this many batches: little padding, much of the shuffle kept
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Utterances of one split that have at least one cue, with their features and class numbers."""
+
+    utterances: list[Utterance]
+    arrays: Arrays
+    labels: np.ndarray | None  # (N,) int64, or None where nothing is labelled
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        ids = [self.utterances[i].id for i in rows]
+        labels = None if self.labels is None else torch.from_numpy(self.labels[list(rows)])
+        return collate(ids, self.arrays, labels)
+
+
+def gather_examples(utterances: Iterable[Utterance], arrays: Arrays, emotions: Sequence[str] | None) -> Examples:
+    """Those of the utterances that have a cue left; with `emotions`, those that are labelled, with class numbers.
+
+    Raises InputError for a label that is not among `emotions`.
+    """
+    usable = [u for u in utterances if any(u.id in arrays[cue] for cue in arrays)]
+    if emotions is None:
+        return Examples(usable, arrays, None)
+    usable = [u for u in usable if u.emotion is not None]
+    number = {emotion: i for i, emotion in enumerate(emotions)}
+    unknown = sorted({str(u.emotion) for u in usable} - set(number))
+    if unknown:
+        raise InputError(
+            f"Emotions {', '.join(unknown)} are not among the classes {', '.join(emotions)}. "
+            "Map them in the manifest, or name the classes with --set data.emotions=[...]."
+        )
+    labels = np.array([number[str(u.emotion)] for u in usable], dtype=np.int64)
+    return Examples(usable, arrays, labels)
+
+
+def row_lengths(examples: Examples) -> np.ndarray:
+    """Time steps of each row over all its cues, (N,): what its place in a batch costs."""
+    return np.array(
+        [sum(len(rows[u.id]) for rows in examples.arrays.values() if u.id in rows) for u in examples.utterances]
+    )
+
+
+def training_plan(lengths: np.ndarray, batch_size: int, key: Sequence[int]) -> list[list[int]]:
+    """Batches of row numbers for one epoch, rows of like length together; a function of its arguments alone.
+
+    key: e.g. (seed, phase, epoch).
+    """
+    rng = np.random.default_rng(list(key))
+    order = rng.permutation(len(lengths))
+    span = batch_size * BUCKET_BATCHES
+    batches: list[list[int]] = []
+    for start in range(0, len(order), span):
+        bucket = order[start : start + span]
+        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        batches += [bucket[i : i + batch_size].tolist() for i in range(0, len(bucket), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def reading_plan(lengths: np.ndarray, batch_size: int) -> list[list[int]]:
+    """All rows once, longest first, so that memory runs out at once or never."""
+    order = np.argsort(-lengths, kind="stable")
+    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+
+
+def collate(ids: list[str], arrays: Arrays, labels: torch.Tensor | None) -> Batch:
+    """Pad each cue to its longest row; a cue that no row has gets no key."""
+    values: dict[Cue, torch.Tensor] = {}
+    masks: dict[Cue, torch.Tensor] = {}
+    for cue in CUES:
+        rows = [arrays[cue].get(id) if cue in arrays else None for id in ids]
+        held = [row for row in rows if row is not None]
+        if not held:
+            continue
+        longest = max(len(row) for row in held)
+        whole = np.issubdtype(held[0].dtype, np.integer)  # token ids of a live text encoder
+        padded = np.zeros((len(ids), longest, held[0].shape[1]), dtype=np.int64 if whole else np.float32)
+        mask = np.zeros((len(ids), longest), dtype=bool)
+        for i, row in enumerate(rows):
+            if row is not None:
+                padded[i, : len(row)] = row
+                mask[i, : len(row)] = True
+        values[cue], masks[cue] = torch.from_numpy(padded), torch.from_numpy(mask)
+    return Batch(ids, values, masks, labels)
+
+
+def hide_cues(batch: Batch, chance: float) -> Batch:
+    """Modality dropout: each cue of a row is hidden with `chance`, never its last one. Draws from torch's CPU state."""
+    cues = list(batch.masks)
+    if chance == 0 or len(cues) < 2:
+        return batch
+    present = torch.stack([batch.masks[cue].any(dim=1) for cue in cues])  # (cues, B)
+    draws = torch.rand(present.shape).masked_fill(~present, -1.0)
+    kept = draws >= chance
+    kept |= draws == draws.amax(dim=0)  # the luckiest cue of a row always stays
+    kept &= present
+    masks = {cue: batch.masks[cue] & kept[i][:, None] for i, cue in enumerate(cues)}
+    used = [cue for cue in cues if bool(masks[cue].any())]
+    return Batch(batch.ids, {cue: batch.values[cue] for cue in used}, {cue: masks[cue] for cue in used}, batch.labels)
+
+
+def feature_statistics(rows: Iterable[np.ndarray], dim: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (dim,) over all steps of rows (T, dim), in float64; a constant dimension gets deviation 1."""
+    count, total, squares = 0, np.zeros(dim), np.zeros(dim)
+    for row in rows:
+        wide = row.astype(np.float64)
+        count += len(wide)
+        total += wide.sum(axis=0)
+        squares += (wide**2).sum(axis=0)
+    if count == 0:
+        return torch.zeros(dim), torch.ones(dim)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    std[std < 1e-4 * np.maximum(np.abs(mean), 1.0)] = 1.0
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()

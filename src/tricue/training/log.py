@@ -1,0 +1,56 @@
+"""What a run tells while it runs: a progress bar, a line per epoch, TensorBoard, history.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tensorboardX import SummaryWriter
+
+from tricue.checkpoint import write_json
+
+
+class RunLog:
+    """The voice of one training run; `folder` gets history.json and, if wanted, tensorboard/."""
+
+    def __init__(self, folder: Path, tensorboard: bool, quiet: bool) -> None:
+        self.folder = folder
+        self.quiet = quiet
+        self.console = Console(stderr=True)
+        self.writer = SummaryWriter(str(folder / "tensorboard")) if tensorboard else None
+
+    def line(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(text, highlight=False, soft_wrap=True)
+
+    def bar(self, batches: Iterable[list[int]], total: int, done: int, title: str) -> Iterator[list[int]]:
+        """The batches, with a bar that vanishes when they are through."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=self.quiet) as progress:
+            task = progress.add_task(title, total=total, completed=done)
+            for batch in batches:
+                yield batch
+                progress.advance(task)
+
+    def scalars(self, values: dict[str, float], step: int) -> None:
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
+
+    def epoch(self, history: list[dict[str, Any]], row: dict[str, Any], step: int) -> None:
+        """A line for people, the scalars of the epoch, and the whole history on disk."""
+        val = f"val weighted F1 {row['val_weighted_f1']:.4f}, " if "val_weighted_f1" in row else ""
+        best = " *" if row.get("best") else ""
+        self.line(
+            f"phase {row['phase']} epoch {row['epoch'] + 1:>2}: {val}"
+            f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}, {row['seconds']:.0f} s{best}"
+        )
+        self.scalars({f"epoch/{k}": v for k, v in row.items() if isinstance(v, float)}, step)
+        write_json(self.folder / "history.json", history)
+
+    def close(self) -> None:
+        if self.writer is not None:
+            self.writer.close()

@@ -1,0 +1,217 @@
+"""One training run: corpus, splits, features, network, phases, checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from tricue.checkpoint import Card, load_matching, read_card, recover_folder, write_json
+from tricue.config import Config
+from tricue.data.corpora import read_corpus
+from tricue.data.manifest import Corpus
+from tricue.data.splits import split_utterances
+from tricue.device import choose_device
+from tricue.features import hub
+from tricue.features.extract import FeatureSet, extract
+from tricue.model.network import Network
+from tricue.training.batches import Examples, feature_statistics, gather_examples
+from tricue.training.trainer import Trainer
+from tricue.types import InputError, Utterance
+
+logger = logging.getLogger(__name__)
+
+RUN = "run.json"
+PARTS = ("phase1", "phase2", "phase3", "best_model", "state", "tensorboard", "history.json", RUN)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where a run left its best model, and what val said of it."""
+
+    best_model: Path
+    card: Card
+    already_done: bool = False
+
+
+def train(
+    config: Config,
+    *,
+    save_dir: Path,
+    store: Path,
+    data_dir: Path | None = None,
+    manifest: Path | None = None,
+    init_from: Path | None = None,
+    device: str = "auto",
+    restart: bool = False,
+    quiet: bool = False,
+) -> TrainResult:
+    """Train `config` on a corpus; the same call again goes on where a killed run stood.
+
+    Raises InputError where the corpus, the settings or `save_dir` do not fit together.
+    """
+    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+    for note in corpus.notes:
+        logger.info(note)
+    splits = split_utterances(corpus.utterances, config.data, config.seed)
+    config = _with_cues(_with_emotions(config, splits["train"]), splits["train"])
+    run = _describe(config, corpus, splits, init_from)
+    if _is_done(save_dir, run, restart):
+        best = save_dir / "best_model"
+        return TrainResult(best, read_card(best), already_done=True)
+    wanted = splits["train"] + (splits["val"] if config.training.select == "best" else [])
+    features = extract(
+        wanted,
+        config.features,
+        config.modalities,
+        store,
+        live_text=config.finetunes_text,
+        device=choose_device(device),
+        progress=not quiet,
+    )
+    train_rows = _examples("train", splits["train"], features, config)
+    val_rows = _examples("val", splits["val"], features, config) if config.training.select == "best" else None
+    accelerator = make_accelerator(config, device)
+    torch.manual_seed(config.seed)
+    network = build_network(config, features, train_rows)
+    if init_from is not None:
+        _start_from(network, init_from, config)
+    card = Card(config=config, emotions=config.data.emotions, dims=features.dims, class_shares=_class_shares(train_rows, config), trained_on=run["corpus"])
+    save_dir.mkdir(parents=True, exist_ok=True)
+    write_json(save_dir / RUN, run)
+    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, quiet).fit()
+    best = save_dir / "best_model"
+    return TrainResult(best, read_card(best))
+
+
+def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:
+    """A fresh network, its scaling taken from the training rows."""
+    encoder = None
+    if config.finetunes_text:
+        folder = hub.find_encoder(config.features.text.encoder, "text")
+        encoder = copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
+    network = Network.from_config(config, features.dims, len(config.data.emotions), encoder)
+    for cue, scaling in network.scaling.items():
+        held = features.arrays[cue]  # type: ignore[index]
+        rows = (held[u.id] for u in train_rows.utterances if u.id in held)
+        mean, std = feature_statistics(rows, len(scaling.mean))
+        scaling.mean.copy_(mean)
+        scaling.std.copy_(std)
+    return network
+
+
+def make_accelerator(config: Config, device: str) -> Accelerator:
+    """accelerate around our loop: device, mixed precision, gradient scaling.
+
+    Raises InputError under a launcher of several processes, which this version does not share work between.
+    """
+    chosen, precision = choose_device(device), config.training.mixed_precision
+    if precision == "auto":
+        precision = "no" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=precision)
+    if accelerator.num_processes > 1:
+        raise InputError(f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly.")
+    return accelerator
+
+
+def _with_emotions(config: Config, train_rows: list[Utterance]) -> Config:
+    """The classes: those of the config, else those met in training, sorted."""
+    found = sorted({u.emotion for u in train_rows if u.emotion is not None})
+    if not found:
+        raise InputError("No training row has an emotion. Fill the manifest's `emotion` and `split` columns.")
+    if config.data.emotions:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
+
+
+def _with_cues(config: Config, train_rows: list[Utterance]) -> Config:
+    """The cues that the training rows have: nothing is built for one that nobody has."""
+    cues = [cue for cue in config.modalities if any(getattr(u, cue) is not None for u in train_rows)]
+    absent = [cue for cue in config.modalities if cue not in cues]
+    if not cues:
+        raise InputError(f"No training row has {' or '.join(absent)}. Choose --modalities among what the corpus has.")
+    if absent:
+        logger.warning("No training row has %s: the network is built for %s.", " or ".join(absent), ", ".join(cues))
+    return config.model_copy(update={"modalities": cues})
+
+
+def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: Config) -> Examples:
+    examples = gather_examples(rows, features.arrays, config.data.emotions)
+    if not len(examples):
+        remedy = (
+            "mark some rows `val`, set --set data.val_from_train=0.1, or train a fixed number of epochs with "
+            "--set training.select=last"
+            if split == "val"
+            else "mark some rows `train`"
+        )
+        raise InputError(f"The {split} split has no labelled row with a usable cue: {remedy}.")
+    if len(examples) < len(rows):
+        logger.warning("%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split)
+    return examples
+
+
+def _class_shares(examples: Examples, config: Config) -> list[float]:
+    counts = np.bincount(examples.labels, minlength=len(config.data.emotions))
+    return (counts / counts.sum()).tolist()
+
+
+def _describe(
+    config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
+) -> dict[str, Any]:
+    """What makes this run this run: settings, rows with their labels and splits, the starting weights."""
+    rows = [f"{split}\t{u.id}\t{u.emotion}\t{u.text}" for split, us in splits.items() for u in us]
+    return {
+        "config": config.model_dump(mode="json"),
+        "init_from": str(init_from) if init_from else None,
+        "corpus": {
+            "name": corpus.name,
+            "protocol": config.data.protocol,
+            "rows": {split: len(us) for split, us in splits.items()},
+            "missing_cues": len(corpus.faults),
+            "digest": hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16],
+        },
+    }
+
+
+def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
+    """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
+
+    Raises InputError where another run lies there.
+    """
+    recover_folder(save_dir / "best_model")
+    if restart:
+        for part in PARTS:
+            path = save_dir / part
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    path = save_dir / RUN
+    if not path.is_file():
+        return False
+    differences = _differences(json.loads(path.read_text(encoding="utf-8")), run)
+    if differences:
+        raise InputError(
+            f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
+            "Choose another --save_dir, or --restart to delete it and begin anew."
+        )
+    return (save_dir / "best_model").is_dir() and not (save_dir / "state").is_dir()
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new))
+        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
+    return [] if old == new else [f"{name.removeprefix('config.')} was {old!r}, now {new!r}"]
+
+
+def _start_from(network: Network, folder: Path, config: Config) -> None:
+    loaded, fresh = load_matching(network, folder, config.data.emotions)
+    logger.info("From %s: %d tensors loaded, %d made anew: %s", folder, len(loaded), len(fresh), ", ".join(fresh))

@@ -1,0 +1,98 @@
+"""The nouns everything else speaks: utterance, batch, output, prediction.
+
+Legend of shapes, used in every docstring:
+    B  utterances in a batch        T_m  time steps of cue m (tokens, audio frames, key frames)
+    C  emotion classes              D_m  width of cue m's features
+    d  the network's width (256)    h    hidden size of one LSTM direction (256)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:  # `import tricue` stays light: torch is imported by those who compute
+    import torch
+
+Cue = Literal["text", "audio", "video"]
+CUES: tuple[Cue, ...] = ("text", "audio", "video")
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The message says what, where and the remedy; the exit status is 2."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One row of a manifest: what one speaker says in one go, with the files that hold it."""
+
+    id: str
+    text: str | None = None
+    audio: Path | None = None  # any media file with an audio stream
+    video: Path | None = None  # any media file with a picture; may be the same file as `audio`
+    start: float | None = None  # seconds into the files; None: from their beginning
+    end: float | None = None  # seconds into the files; None: to their end
+    emotion: str | None = None  # None: not labelled
+    speaker: str | None = None
+    dialogue: str | None = None
+    turn: int | None = None  # position within the dialogue
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A cue that an utterance should have had and has not, and why."""
+
+    id: str
+    cue: Cue
+    reason: str
+
+
+@dataclass
+class Batch:
+    """What the network reads. A cue that is not used at all has no key; one that a row lacks has mask False."""
+
+    ids: list[str]
+    values: dict[Cue, torch.Tensor]  # (B, T_m, D_m) float32; live text: (B, T_text, 2) int64, [token id, own?]
+    masks: dict[Cue, torch.Tensor]  # (B, T_m) bool, True = valid, valid steps first
+    labels: torch.Tensor | None = None  # (B,) int64
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(
+            self.ids,
+            {cue: value.to(device) for cue, value in self.values.items()},
+            {cue: mask.to(device) for cue, mask in self.masks.items()},
+            None if self.labels is None else self.labels.to(device),
+        )
+
+
+@dataclass
+class Output:
+    """What the network says of a batch. The counterfactual half is None where it was not asked for."""
+
+    logits: torch.Tensor  # (B, C)
+    h_org: torch.Tensor  # (B, d) fused features
+    h_cf: torch.Tensor | None = None  # (B, d) the same, from the counterfactual features
+    logits_cf: torch.Tensor | None = None  # (B, C) the classifier on h_cf
+    logits_intention: torch.Tensor | None = None  # (B, C) the intention predictor
+    layers: dict[Cue, list[torch.Tensor]] = field(default_factory=dict)  # progressive BiLSTM, (B, T_m, 2h) each
+    enhanced: dict[Cue, torch.Tensor] = field(default_factory=dict)  # standardised, (B, T_m, d)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one utterance; `str()` of it is the emotion."""
+
+    id: str
+    emotion: str | None  # None where nothing could be used
+    confidence: float | None  # probability of `emotion`
+    probabilities: dict[str, float]
+    cues: tuple[Cue, ...]  # those that took part
+    error: str | None = None  # why a cue, or the whole row, is missing
+
+    def __str__(self) -> str:
+        return self.emotion or "unknown"

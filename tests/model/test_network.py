@@ -1,0 +1,301 @@
+"""The network as a whole: nothing that should not matter to a sample's output does."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import chain, combinations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tricue.config import load_config
+from tricue.model.counterfactual import CounterfactualFeatures
+from tricue.model.network import Network
+from tricue.types import CUES, Batch, Cue, Output
+
+DIMS: dict[Cue, tuple[int, ...]] = {"text": (24,), "audio": (16, 9), "video": (20,)}
+WIDTH: dict[Cue, int] = {cue: sum(parts) for cue, parts in DIMS.items()}
+CLASSES = 5
+SUBSETS = list(chain.from_iterable(combinations(CUES, n) for n in (1, 2, 3)))
+TOLERANCE = 1e-5
+
+Lengths = dict[Cue, list[int]]
+Samples = dict[Cue, list[torch.Tensor]]
+
+lengths_1_to_7 = st.fixed_dictionaries(
+    {cue: st.lists(st.integers(1, 7), min_size=4, max_size=4) for cue in CUES}
+)
+junk_values = st.sampled_from([0.0, float("nan"), 1e30, -1e30, float("inf")])
+
+
+@cache
+def network(cues: tuple[Cue, ...] = CUES) -> Network:
+    torch.manual_seed(0)
+    config = load_config(None, {"model.width": 32, "modalities": list(cues)})
+    made = Network.from_config(config, {cue: DIMS[cue] for cue in cues}, CLASSES).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():  # zeros would hide what a learned vector does
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return made
+
+
+def samples_of(lengths: Lengths, seed: int = 0) -> Samples:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        cue: [torch.randn(n, WIDTH[cue], generator=generator) for n in rows] for cue, rows in lengths.items()
+    }
+
+
+def collate(samples: Samples, extra: int = 0, junk: float = 0.0) -> Batch:
+    """Padded to the longest plus `extra` steps; `junk` stands in every masked place."""
+    values: dict[Cue, torch.Tensor] = {}
+    masks: dict[Cue, torch.Tensor] = {}
+    for cue, rows in samples.items():
+        steps = max(1, *(len(row) for row in rows)) + extra
+        values[cue] = torch.full((len(rows), steps, WIDTH[cue]), junk)
+        masks[cue] = torch.zeros(len(rows), steps, dtype=torch.bool)
+        for b, row in enumerate(rows):
+            values[cue][b, : len(row)] = row
+            masks[cue][b, : len(row)] = True
+    ids = [str(b) for b, _ in enumerate(next(iter(samples.values())))]
+    return Batch(ids, values, masks)
+
+
+def run(batch: Batch, made: Network | None = None) -> Output:
+    with torch.no_grad():
+        return (made or network())(batch, counterfactual=True, intention=True)
+
+
+def vectors(output: Output) -> torch.Tensor:
+    """Everything the network says of a row, side by side: (B, 3 C + 2 d)."""
+    parts = [output.logits, output.h_org, output.h_cf, output.logits_cf, output.logits_intention]
+    return torch.cat([part for part in parts if part is not None], dim=1)
+
+
+def assert_same(got: torch.Tensor, want: torch.Tensor) -> None:
+    assert want.isfinite().all()
+    torch.testing.assert_close(got, want, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+def take(samples: Samples, rows: list[int]) -> Samples:
+    return {cue: [values[b] for b in rows] for cue, values in samples.items()}
+
+
+FEW: Lengths = {"text": [3, 6, 1, 4], "audio": [7, 2, 5, 1], "video": [2, 4, 3, 4]}
+
+
+def test_shapes_and_what_was_not_asked_for() -> None:
+    batch = collate(samples_of(FEW))
+    plain = network()(batch)
+    assert plain.logits.shape == (4, CLASSES) and plain.h_org.shape == (4, 32)
+    assert plain.h_cf is plain.logits_cf is plain.logits_intention is None
+    full = run(batch)
+    assert vectors(full).shape == (4, 3 * CLASSES + 2 * 32)
+    assert_same(full.logits, plain.logits.detach())
+    for cue in CUES:
+        steps = max(FEW[cue])
+        assert [tuple(layer.shape) for layer in full.layers[cue]] == [(4, steps, 64)] * 3
+        assert full.enhanced[cue].shape == (4, steps, 32)
+
+
+def test_rows_differ() -> None:
+    """So that the invariances below are not those of a constant."""
+    output = run(collate(samples_of(FEW)))
+    for part in (output.logits, output.h_org, output.h_cf, output.logits_cf, output.logits_intention):
+        assert part is not None and (part[0] - part[1]).abs().max() > 100 * TOLERANCE
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(lengths=lengths_1_to_7, seed=st.integers(0, 99))
+def test_a_sample_does_not_depend_on_its_batch(lengths: Lengths, seed: int) -> None:
+    samples = samples_of(lengths, seed)
+    together = run(collate(samples))
+    for b in range(4):
+        alone = run(collate(take(samples, [b])))
+        assert_same(vectors(together)[b : b + 1], vectors(alone))
+        for cue in CUES:
+            steps = lengths[cue][b]
+            assert_same(together.enhanced[cue][b, :steps], alone.enhanced[cue][0])
+            for many, one in zip(together.layers[cue], alone.layers[cue], strict=True):
+                assert_same(many[b, :steps], one[0])
+
+
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(lengths=lengths_1_to_7, order=st.permutations(range(4)))
+def test_a_sample_does_not_depend_on_the_order(lengths: Lengths, order: list[int]) -> None:
+    samples = samples_of(lengths)
+    assert_same(vectors(run(collate(take(samples, order)))), vectors(run(collate(samples)))[order])
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(lengths=lengths_1_to_7, extra=st.integers(0, 5), junk=junk_values)
+def test_padding_and_what_stands_there_change_nothing(lengths: Lengths, extra: int, junk: float) -> None:
+    samples = samples_of(lengths)
+    assert_same(vectors(run(collate(samples, extra, junk))), vectors(run(collate(samples))))
+
+
+@pytest.mark.parametrize("junk", [float("nan"), 1e30])
+def test_gradients_do_not_see_masked_places(junk: float) -> None:
+    samples = samples_of(FEW)
+    assert_gradients_equal(gradients(collate(samples, 2, junk)), gradients(collate(samples)))
+
+
+def gradients(batch: Batch, made: Network | None = None) -> dict[str, torch.Tensor]:
+    """Of a sum over all that the network says, by parameter; zeros where one took no part."""
+    made = made or network()
+    made.zero_grad(set_to_none=True)
+    vectors(made(batch, counterfactual=True, intention=True)).square().sum().backward()
+    found = {name: torch.zeros_like(p) if p.grad is None else p.grad for name, p in made.named_parameters()}
+    made.zero_grad(set_to_none=True)
+    assert all(grad.isfinite().all() for grad in found.values())
+    return found
+
+
+def assert_gradients_equal(got: dict[str, torch.Tensor], want: dict[str, torch.Tensor]) -> None:
+    for name, grad in want.items():
+        assert torch.allclose(got[name], grad, rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize("cues", SUBSETS)
+@pytest.mark.parametrize("steps", [None, 1, 3])
+def test_any_subset_is_finite_and_the_same_however_a_cue_is_missing(
+    cues: tuple[Cue, ...], steps: int | None
+) -> None:
+    """No key in the batch, or a mask all False over `steps` steps of NaN."""
+    samples = {cue: values for cue, values in samples_of(FEW).items() if cue in cues}
+    batch = collate(samples)
+    want, want_gradients = vectors(run(batch)), gradients(batch)
+    for cue in set(CUES) - set(cues):
+        if steps is not None:
+            batch.values[cue] = torch.full((4, steps, WIDTH[cue]), float("nan"))
+            batch.masks[cue] = torch.zeros(4, steps, dtype=torch.bool)
+    output = run(batch)
+    assert vectors(output).isfinite().all()
+    assert_same(vectors(output), want)
+    assert_gradients_equal(gradients(batch), want_gradients)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(present=st.lists(st.sampled_from(SUBSETS), min_size=4, max_size=4), junk=junk_values)
+def test_rows_with_different_cues_share_a_batch(present: list[tuple[Cue, ...]], junk: float) -> None:
+    """Each row gives what it gives alone, in a batch where its missing cues have no key."""
+    samples = samples_of(FEW)
+    mixed: Samples = {
+        cue: [row if cue in present[b] else row[:0] for b, row in enumerate(samples[cue])] for cue in CUES
+    }
+    together = vectors(run(collate(mixed, junk=junk)))
+    for b in range(4):
+        alone = {cue: values for cue, values in take(samples, [b]).items() if cue in present[b]}
+        assert_same(together[b : b + 1], vectors(run(collate(alone))))
+
+
+def test_each_cue_counts() -> None:
+    """Two subsets of the same samples never give the same answer."""
+    samples = samples_of(FEW)
+    answers = [vectors(run(collate({cue: samples[cue] for cue in cues}))) for cues in SUBSETS]
+    for one, other in combinations(answers, 2):
+        assert (one - other).abs().max() > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize("cues", SUBSETS)
+def test_training_mode_gives_finite_gradients_for_any_subset(cues: tuple[Cue, ...]) -> None:
+    torch.manual_seed(1)
+    mixed = {
+        cue: [row if b or cue not in cues[1:] else row[:0] for b, row in enumerate(values)]
+        for cue, values in samples_of(FEW).items()
+        if cue in cues
+    }
+    made = network().train()
+    try:
+        gradients(collate(mixed), made)  # asserts that all are finite
+    finally:
+        made.eval()
+
+
+def test_every_parameter_gets_a_gradient_from_a_mixed_batch() -> None:
+    """Rows with all cues and rows that lack each one: nothing in the network is dead weight."""
+    samples = samples_of(FEW)
+    for row, cue in enumerate(CUES):
+        samples[cue][row] = samples[cue][row][:0]
+    found = gradients(collate(samples))
+    for name, _ in network().named_parameters():
+        # a bias that shifts all scores alike cancels in the softmax: its gradient is 0 but for rounding
+        cancels = name.endswith(("key.bias", "score.bias"))
+        assert cancels or found[name].any(), name
+
+
+@pytest.mark.parametrize("cues", SUBSETS)
+def test_a_network_builds_only_its_cues(cues: tuple[Cue, ...]) -> None:
+    made = network(cues)
+    names = [name for name, _ in made.named_parameters()]
+    for cue in set(CUES) - set(cues):
+        assert not [name for name in names if cue in name]
+    samples = {cue: values for cue, values in samples_of(FEW).items() if cue in cues}
+    output = run(collate(samples), made)
+    assert vectors(output).isfinite().all()
+    assert set(output.enhanced) == set(output.layers) == set(cues)
+
+
+def mixture(made: Network) -> CounterfactualFeatures:
+    return next(part for part in made.modules() if isinstance(part, CounterfactualFeatures))
+
+
+def test_counterfactual_half_meets_the_original_as_its_share_goes_to_nought() -> None:
+    """a_m = 0: cf_m = F_m, so H_cf = H_org through the same fusion and the same classifier."""
+    made = network()
+    kept = {cue: made_logit.detach().clone() for cue, made_logit in mixture(made).logit.items()}
+    batch = collate(samples_of(FEW))
+    assert (run(batch).h_cf - run(batch).h_org).abs().max() > 100 * TOLERANCE  # type: ignore[operator]
+    try:
+        with torch.no_grad():
+            for logit in mixture(made).logit.values():
+                logit.fill_(-100.0)
+        output = run(batch)
+        assert output.h_cf is not None and output.logits_cf is not None
+        assert_same(output.h_cf, output.h_org)
+        assert_same(output.logits_cf, output.logits)
+    finally:
+        with torch.no_grad():
+            for cue, logit in mixture(made).logit.items():
+                logit.copy_(kept[cue])
+
+
+@pytest.mark.parametrize("cue", CUES)
+def test_an_absent_cue_is_its_own_counterfactual(cue: Cue) -> None:
+    """The transformation of a cue that is not there has no say in H_cf."""
+    batch = collate({other: rows for other, rows in samples_of(FEW).items() if other != cue})
+    found = gradients(batch)
+    block = mixture(network())
+    own = {
+        id(p)
+        for part in (block.logit[cue], block.transform[cue])
+        for p in ([part] if isinstance(part, nn.Parameter) else part.parameters())
+    }
+    for name, parameter in network().named_parameters():
+        if id(parameter) in own:
+            assert not found[name].any(), name
+
+
+def test_a_row_without_any_cue_has_no_counterfactual_of_its_own() -> None:
+    samples = samples_of(FEW)
+    empty = {cue: [rows[0][:0], *rows[1:]] for cue, rows in samples.items()}
+    output = run(collate(empty, junk=float("nan")))
+    assert output.h_cf is not None and vectors(output).isfinite().all()
+    assert_same(output.h_cf[:1], output.h_org[:1])
+
+
+def test_widths_at_the_default_size_are_those_of_the_design() -> None:
+    """d = 256: fusion 768-1024-512-256, intention 512-256-128-C, pairs at 256, progressive layers at 512."""
+    made = Network.from_config(load_config(None), DIMS, 7)
+    shapes = [(part.in_features, part.out_features) for part in made.modules() if isinstance(part, nn.Linear)]
+    for wanted in [(768, 1024), (1024, 512), (512, 256), (256, 7), (256, 128), (128, 7), (768, 256)]:
+        assert wanted in shapes
+    assert {part.hidden_size for part in made.modules() if isinstance(part, nn.LSTM)} >= {256}
+    for logit in mixture(made).logit.values():
+        assert torch.sigmoid(logit).item() == pytest.approx(0.12, abs=1e-6)
+    output = made.eval()(collate(samples_of(FEW)))
+    assert output.h_org.shape == (4, 256)
+    assert [layer.shape[-1] for layer in output.layers["text"]] == [512] * 3

@@ -1,0 +1,231 @@
+"""The trainer on a few made-up rows: it learns, resumes to the same weights, hands phases on, stops loudly."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
+
+from tricue.checkpoint import Card
+from tricue.config import Config, load_config
+from tricue.model.network import Network
+from tricue.training import trainer as trainer_module
+from tricue.training.batches import Examples, feature_statistics, hide_cues
+from tricue.training.phases import PHASES, parameter_groups
+from tricue.training.trainer import Standing, Trainer, TrainingError
+from tricue.types import Batch, Utterance
+
+DIMS = {"text": (12,), "audio": (8, 5), "video": (10,)}
+EMOTIONS = ["anger", "joy", "neutral"]
+
+
+def config(**overrides: object) -> Config:
+    small = {
+        "model.width": 16,
+        "model.bilstm_layers": 2,
+        "model.bilstm_heads": 2,
+        "training.phase1_epochs": 2,
+        "training.phase2_epochs": 2,
+        "training.phase3_epochs": 2,
+        "training.batch_size": 4,
+        "training.accumulation": 2,
+        "training.rate": 3e-3,
+        "training.tensorboard": False,
+        "training.modality_dropout": 0.2,
+        "data.emotions": EMOTIONS,
+    }
+    return load_config(None, small | {k.replace("__", "."): v for k, v in overrides.items()})
+
+
+def examples(rows: int, seed: int = 0) -> Examples:
+    """Rows of random length whose class shifts the mean of every cue."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(rows) % len(EMOTIONS)
+    arrays = {
+        cue: {
+            f"u{i}": (rng.normal(size=(rng.integers(2, 7), sum(widths))) + labels[i]).astype(np.float16)
+            for i in range(rows)
+        }
+        for cue, widths in DIMS.items()
+    }
+    del arrays["audio"]["u1"], arrays["video"]["u2"], arrays["text"]["u4"]
+    utterances = [Utterance(id=f"u{i}", text="x", emotion=EMOTIONS[labels[i]]) for i in range(rows)]
+    return Examples(utterances, arrays, labels.astype(np.int64))
+
+
+def make(folder: Path, settings: Config, rows: int = 22, val: bool = True, seed: int = 0) -> Trainer:
+    torch.manual_seed(seed)
+    network = Network.from_config(settings, DIMS, len(EMOTIONS))
+    card = Card(settings, EMOTIONS, DIMS, [1 / 3] * 3)
+    held_out = examples(9, seed=1) if val else None
+    return Trainer(network, card, examples(rows), held_out, folder, Accelerator(cpu=True), quiet=True)
+
+
+def test_sixteen_rows_are_learnt_to_the_last(tmp_path: Path) -> None:
+    settings = config(
+        training__phase1_epochs=30,
+        training__phase2_epochs=1,
+        training__phase3_epochs=1,
+        training__modality_dropout=0.0,
+        training__select="last",
+        model__dropout=0.0,
+        model__fusion_dropout=0.0,
+    )
+    standing = make(tmp_path, settings, rows=16, val=False).fit()
+    assert standing.history[-1]["train_accuracy"] == 1.0
+
+
+def test_same_seed_same_weights_other_seed_others(tmp_path: Path) -> None:
+    weights = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        make(tmp_path / name, config(seed=seed), seed=seed).fit()
+        weights.append(load_file(tmp_path / name / "best_model" / "model.safetensors"))
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert not torch.equal(weights[0]["classifier.weight"], weights[2]["classifier.weight"])
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("stop_after", "queue"), [(4, 0), (7, 8), (10, 8)])  # 6 batches an epoch, steps of 2
+def test_killed_in_phase_2_and_resumed_ends_as_unbroken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, queue: int
+) -> None:
+    settings = config(training__alignment_queue=queue, training__select="last", training__save_minutes=0.0)
+    make(tmp_path / "whole", settings, val=False).fit()
+
+    broken = make(tmp_path / "broken", settings, val=False)
+    done = 0
+    train_batch = Trainer._train_batch
+
+    def dies(self: Trainer, batch: Batch, weights: dict[str, float], window: int) -> None:
+        nonlocal done
+        if self.standing.phase == 2:
+            done += 1
+            if done == stop_after:
+                raise Killed
+        train_batch(self, batch, weights, window)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_batch", dies)
+        with pytest.raises(Killed):
+            broken.fit()
+    torch.manual_seed(999)  # a new process knows nothing of the old one's random state
+    resumed = make(tmp_path / "broken", settings, val=False, seed=5)
+    resumed.fit()
+    whole = load_file(tmp_path / "whole" / "best_model" / "model.safetensors")
+    again = load_file(tmp_path / "broken" / "best_model" / "model.safetensors")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert not (tmp_path / "broken" / "state").exists()
+
+
+def test_each_phase_starts_from_the_best_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: dict[int, dict[str, torch.Tensor]] = {}
+    original = Trainer._make_optimizer
+
+    def spy(self: Trainer) -> None:
+        starts[self.standing.phase] = {k: v.clone() for k, v in self.network.state_dict().items()}
+        original(self)
+
+    scores = iter([0.6, 0.5, 0.4, 0.7, 0.6, 0.6])  # best epochs: the first, the second, the first
+    monkeypatch.setattr(Trainer, "_make_optimizer", spy)
+    monkeypatch.setattr(Trainer, "_score_val", lambda self, val: {"val_weighted_f1": next(scores)})
+    standing = make(tmp_path, config()).fit()
+    for phase in (2, 3):
+        best = load_file(tmp_path / f"phase{phase - 1}" / "model.safetensors")
+        assert all(torch.equal(starts[phase][name], best[name]) for name in best)
+    assert standing.phase_scores == {"1": 0.6, "2": 0.7, "3": 0.6}
+    assert [row["epoch"] for row in standing.history if row.get("best")] == [0, 0, 1, 0]
+    best = load_file(tmp_path / "best_model" / "model.safetensors")
+    phase2 = load_file(tmp_path / "phase2" / "model.safetensors")
+    assert all(torch.equal(best[name], phase2[name]) for name in best)
+
+
+def test_best_model_ties_go_to_the_earlier_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trainer, "_score_val", lambda self, val: {"val_weighted_f1": 0.5})
+    make(tmp_path, config()).fit()
+    assert '"phase": 1' in (tmp_path / "best_model" / "config.json").read_text()
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_parameter_of_a_phase_gets_a_gradient(phase: int) -> None:
+    settings = config(training__minimal_change=0.01, training__intention_confidence=0.0)
+    torch.manual_seed(0)
+    network = Network.from_config(settings, DIMS, 3)
+    batch = examples(12).batch(range(12))  # rows 1, 2 and 4 lack a cue, so the vectors for absent ones take part
+    output = network(batch, counterfactual=phase > 1, intention=phase > 2)
+    weights = {"alignment": 0.1, "intention": 0.05, "minimal_change": 0.01}
+    terms = trainer_module.loss_terms(output, batch, weights, settings.training, torch.ones(3), None)
+    sum(terms.values()).backward()  # type: ignore[union-attr]
+    names = {id(p): name for name, p in network.named_parameters()}
+    trained = [p for group in parameter_groups(network, phase, settings.training) for p in group["params"]]
+    without = [names[id(p)] for p in trained if p.grad is None or not p.grad.abs().sum() > 0]
+    # the key's bias shifts all scores of a query alike, so softmax takes its gradient to zero; a pooling's bias too
+    assert [n for n in without if not n.endswith(("key.bias", "score.bias"))] == []
+    later = {1: ("counterfactual", "intention"), 2: ("intention",), 3: ()}[phase]
+    assert {names[id(p)] for p in trained} == {
+        name for name in names.values() if not name.startswith(later or ("-",))
+    }
+
+
+def test_non_finite_loss_names_phase_step_and_ids(tmp_path: Path) -> None:
+    trainer = make(tmp_path, config())
+    trainer.train.arrays["text"]["u3"][0, 0] = np.nan  # type: ignore[index]
+    with pytest.raises(TrainingError, match=r"phase 1, epoch 1, step \d+ .*u3") as stop:
+        trainer.fit()
+    assert "remedy" not in str(stop.value) and "features" in str(stop.value)
+
+
+def test_early_stopping_waits_for_the_ramp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config(training__phase2_epochs=15, training__patience=1, training__alignment_step=0.02)
+    trainer = make(tmp_path, settings)
+    trainer.standing = Standing(phase=2, epoch=3, best_epoch=0)
+    assert not trainer._phase_is_over()  # stale for 2 epochs, but the weight is at 0.06 of 0.1
+    trainer.standing = dataclasses.replace(trainer.standing, epoch=5)
+    assert trainer._phase_is_over()
+
+
+def test_modality_dropout_never_takes_the_last_cue_nor_brings_one_back() -> None:
+    batch = examples(22).batch(range(22))
+    torch.manual_seed(0)
+    for _ in range(20):
+        hidden = hide_cues(batch, 0.9)
+        left = torch.stack([mask.any(dim=1) for mask in hidden.masks.values()]).sum(dim=0)
+        assert left.min() == 1
+        for cue, mask in hidden.masks.items():
+            assert not (mask & ~batch.masks[cue]).any()
+    assert hide_cues(batch, 0.0) is batch
+
+
+def test_modality_dropout_rate() -> None:
+    batch = Batch(
+        ["x"] * 4000,
+        {cue: torch.zeros(4000, 1, 2) for cue in DIMS},
+        {cue: torch.ones(4000, 1, dtype=torch.bool) for cue in DIMS},
+    )
+    torch.manual_seed(0)
+    hidden = hide_cues(batch, 0.3)
+    shares = [float((~mask.any(dim=1)).float().mean()) for mask in hidden.masks.values()]
+    expected = 0.3 - 0.3**3 / 3  # all three drawn hidden (0.027): one of them stays
+    assert shares == pytest.approx([expected] * 3, abs=0.025)
+
+
+def test_feature_statistics_against_numpy() -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(3, 2, size=(n, 4)).astype(np.float16) for n in (3, 5, 9)]
+    for row in rows:
+        row[:, 2] = 7.0  # a constant dimension is shifted, not blown up
+    stacked = np.concatenate(rows).astype(np.float64)
+    mean, std = feature_statistics(rows, 4)
+    expected = stacked.std(axis=0)
+    expected[2] = 1.0
+    np.testing.assert_allclose(mean, stacked.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(std, expected, rtol=1e-4)
