@@ -5,6 +5,7 @@ Exit status: 0 all done; 1 some inputs failed, each named in the output; 2 the c
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from tricue.config import Config, load_config, parse_overrides, share_epochs
-from tricue.types import InputError
+from tricue.types import InputError, TrainingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # seed.md, "Environment Setup"
 
@@ -132,8 +133,10 @@ def evaluate(
     from tricue.evaluation.table import metrics_table
     from tricue.features.extract import default_store
 
+    out = out or Path("results") / f"{model_path.stem}-{split}"
     result = run(
         model_path,
+        out=out,
         dataset=dataset,
         data_dir=data_dir,
         manifest=manifest,
@@ -141,13 +144,12 @@ def evaluate(
         cues=parse_cues(modalities),
         overrides=parse_overrides(settings or []),
         seed=seed,
-        out=out,
         store=store or default_store(),
         device=device,
         quiet=quiet,
     )
     console.print(metrics_table(result.metrics, result.title))
-    console.print(f"Results: {result.out / 'metrics.json'}, {result.out / 'predictions.csv'}")
+    console.print(f"Results: {out / 'metrics.json'}, {out / 'predictions.csv'}")
 
 
 @app.command()
@@ -353,12 +355,20 @@ def main(arguments: list[str] | None = None) -> None:
     for noisy in ("httpx", "httpcore", "numba", "transformers", "accelerate"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
-        app(arguments, standalone_mode=False)
-    except typer.Exit as stop:  # pragma: no cover - click returns the code in most versions
-        sys.exit(stop.exit_code)
+        app(arguments)
     except InputError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/bold red] {error}", markup=True)
-        sys.exit(2)
+        _stop(str(error), 2)
+    except TrainingError as error:
+        _stop(str(error), 1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _stop(f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1)
+
+
+def _stop(message: str, status: int) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"error: {message}")
+    sys.exit(status)
 
 
 if __name__ == "__main__":

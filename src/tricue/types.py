@@ -26,6 +26,10 @@ class InputError(ValueError):
     """Something the user gave is wrong. The message says what, where and the remedy; the exit status is 2."""
 
 
+class TrainingError(RuntimeError):
+    """Training can't go on; the message names phase, step and utterance ids. The exit status is 1."""
+
+
 @dataclass(frozen=True)
 class Utterance:
     """One row of a manifest: what one speaker says in one go, with the files that hold it."""

@@ -21,6 +21,7 @@ WIDTH: dict[Cue, int] = {cue: sum(parts) for cue, parts in DIMS.items()}
 CLASSES = 5
 SUBSETS = list(chain.from_iterable(combinations(CUES, n) for n in (1, 2, 3)))
 TOLERANCE = 1e-5
+FEW: dict[Cue, list[int]] = {"text": [3, 6, 1, 4], "audio": [7, 2, 5, 1], "video": [2, 4, 3, 4]}
 
 Lengths = dict[Cue, list[int]]
 Samples = dict[Cue, list[torch.Tensor]]
@@ -82,9 +83,6 @@ def assert_same(got: torch.Tensor, want: torch.Tensor) -> None:
 
 def take(samples: Samples, rows: list[int]) -> Samples:
     return {cue: [values[b] for b in rows] for cue, values in samples.items()}
-
-
-FEW: Lengths = {"text": [3, 6, 1, 4], "audio": [7, 2, 5, 1], "video": [2, 4, 3, 4]}
 
 
 def test_shapes_and_what_was_not_asked_for() -> None:

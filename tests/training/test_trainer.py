@@ -17,8 +17,8 @@ from tricue.model.network import Network
 from tricue.training import trainer as trainer_module
 from tricue.training.batches import Examples, feature_statistics, hide_cues
 from tricue.training.phases import PHASES, parameter_groups
-from tricue.training.trainer import Standing, Trainer, TrainingError
-from tricue.types import Batch, Utterance
+from tricue.training.trainer import Standing, Trainer
+from tricue.types import Batch, TrainingError, Utterance
 
 DIMS = {"text": (12,), "audio": (8, 5), "video": (10,)}
 EMOTIONS = ["anger", "joy", "neutral"]

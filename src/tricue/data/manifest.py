@@ -90,16 +90,22 @@ def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
 def _header_faults(table: Table) -> Iterator[RowFault]:
     header = ", ".join(table.columns)
     if "id" not in table.columns:
-        yield RowFault(HEADER_ROW, "id", header, "missing column",
-                       "give a header row with a column id that names each row, and commas between columns")
+        yield RowFault(
+            HEADER_ROW,
+            "id",
+            header,
+            "missing column",
+            "give a header row with a column id that names each row, and commas between columns",
+        )
     if not set(CUES) & set(table.columns):
-        yield RowFault(HEADER_ROW, ANY_CUE, header, "missing column",
-                       f"give at least one column of {', '.join(CUES)}")
+        yield RowFault(
+            HEADER_ROW, ANY_CUE, header, "missing column", f"give at least one column of {', '.join(CUES)}"
+        )
     for column, times in Counter(table.columns).items():
         if times > 1 and column in COLUMNS:
             yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
     if not table.rows and not table.faults:
-        yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance below the header")
+        yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance")
 
 
 class _RowReader:

@@ -23,6 +23,8 @@ from tricue.types import Fault, InputError, Split, Utterance
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 NEEDED_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 ENCODINGS = ("utf-8-sig", "cp1252")  # copies in circulation were saved by spreadsheets
+# ... and some hold the control character U+0092 where cp1252 has a curly quote: "company\x92s"
+CURLY = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
 CLIP_NAME = re.compile(r"dia(\d+)_utt(\d+)\.mp4")
 
 
@@ -84,8 +86,10 @@ def _find(source: Path, name: str, part: Part) -> Path | None:
     for pattern in (name, f"{part.name}/{name}", f"*/{name}", f"*/{part.name}/{name}"):
         found = sorted(source.glob(pattern))
         if len(found) > 1:
-            raise InputError(f"{name} stands more than once in {source}: {', '.join(map(str, found))}. "
-                             "Give the folder of one copy with --data_dir.")
+            raise InputError(
+                f"{name} stands more than once in {source}: {', '.join(map(str, found))}. "
+                "Give the folder of one copy with --data_dir."
+            )
         if found:
             return found[0]
     return None
@@ -115,8 +119,13 @@ def _row_faults(table: Table, emotions: list[str]) -> Iterator[RowFault]:
                 yield RowFault(number, column, cells[column], "not a whole number", restore)
         key = cells["Dialogue_ID"].strip(), cells["Utterance_ID"].strip()
         if key in row_of:
-            yield RowFault(number, "Utterance_ID", key[1], "duplicate utterance",
-                           f"row {row_of[key]} has it too in dialogue {key[0]}; {restore}")
+            yield RowFault(
+                number,
+                "Utterance_ID",
+                key[1],
+                "duplicate utterance",
+                f"row {row_of[key]} has it too in dialogue {key[0]}; {restore}",
+            )
         row_of.setdefault(key, number)
 
 
@@ -124,7 +133,7 @@ def _utterance(cells: dict[str, str], part: Part) -> Utterance:
     dialogue, turn = int(cells["Dialogue_ID"]), int(cells["Utterance_ID"])
     return Utterance(
         id=f"{part.name}_dia{dialogue}_utt{turn}",
-        text=cells["Utterance"].strip() or None,
+        text=cells["Utterance"].translate(CURLY).strip() or None,
         emotion=cells["Emotion"].strip(),
         speaker=cells["Speaker"].strip() or None,
         dialogue=f"{part.name}_{dialogue}",
@@ -151,7 +160,7 @@ def _with_clips(
             corpus.faults.extend([Fault(utterance.id, "audio", reason), Fault(utterance.id, "video", reason)])
         placed.append(utterance if clip is None else replace(utterance, audio=clip, video=clip))
     if clips:
-        corpus.notes.append(f"MELD: {len(clips)} clips of {part.name} have no annotation and are left out.")
+        corpus.notes.append(f"MELD: clips of {part.name} without an annotation, left out: {len(clips)}.")
     return placed
 
 

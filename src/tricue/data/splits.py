@@ -55,8 +55,8 @@ def _cut(rows: list[Utterance], share: float, seed: int) -> tuple[list[Utterance
         count += sizes[name]
     if len(taken) == len(names):
         raise InputError(
-            f"data.val_from_train = {share:g} takes all {len(names)} {kind} of the training rows: none are left "
-            "to train on. Give a smaller share, or a manifest with val rows of its own."
+            f"data.val_from_train = {share:g} takes all {len(names)} {kind} of the training rows: none are "
+            "left to train on. Give a smaller share, or a manifest with val rows of its own."
         )
     rest = [row for row in rows if group_of[row.id] not in taken]
     return rest, [row for row in rows if group_of[row.id] in taken]

@@ -39,7 +39,7 @@ class ManifestError(InputError):
     def __init__(self, path: Path, faults: Sequence[RowFault]) -> None:
         self.faults = sorted(faults, key=lambda fault: fault.row)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        lines = [f"{path}: {count}, nothing was read. Rows are counted as in a spreadsheet; the header is row 1."]
+        lines = [f"{path}: {count}, nothing was read. Rows as in a spreadsheet: the header is row 1."]
         lines += [f"  {fault}" for fault in self.faults[:SHOWN_FAULTS]]
         if len(faults) > SHOWN_FAULTS:
             kinds = Counter(fault.kind for fault in faults)
@@ -59,7 +59,7 @@ class Table:
 
 
 def read_table(path: Path, encodings: Sequence[str] = ("utf-8-sig",)) -> Table:
-    """A CSV (in the first of `encodings` that fits) or Parquet file as text, so that a speaker "01" stays "01".
+    """A CSV (in the first of `encodings` that fits) or Parquet file as text: a speaker "01" stays "01".
 
     Wholly blank rows are left out but counted, as a spreadsheet does.
     Raises InputError where the file is missing or of another kind.
@@ -97,7 +97,7 @@ def _add_row(table: Table, number: int, line: list[str]) -> None:
 
 
 def _csv_lines(path: Path, encodings: Sequence[str]) -> tuple[list[list[str]], list[RowFault]]:
-    """Header and rows. Bytes outside the encoding stay marked, so that the cells they stand in can be named."""
+    """Header and rows. Bytes outside the encoding stay marked, so that their cells can be named."""
     content = path.read_bytes()
     text = content.decode(encodings[0], "surrogateescape")
     for encoding in encodings:
@@ -109,7 +109,7 @@ def _csv_lines(path: Path, encodings: Sequence[str]) -> tuple[list[list[str]], l
     lines: list[list[str]] = []
     try:
         for line in csv.reader(io.StringIO(text, newline=""), strict=True):
-            lines.append(line)  # noqa: PERF402 - the rows before a fault are checked too
+            lines.append(line)  # one by one: the rows before a fault are checked too
     except csv.Error as error:
         return lines, [RowFault(
             len(lines) + 1, "?", "", f"not valid CSV ({error})",

@@ -12,7 +12,6 @@ import io
 import json
 import multiprocessing
 import os
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -156,9 +155,7 @@ def _write_draws(draws: list[Draw], path: Path) -> None:
 @contextmanager
 def _atomic(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place once it is whole and on disk."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    part = Path(name)
+    part = path.with_name(f".{path.name}.{os.getpid()}")  # not mkstemp: its files are nobody else's to read
     try:
         yield part
         with part.open("rb") as file:
@@ -229,7 +226,7 @@ def _encode(path: Path, pictures: np.ndarray, sound: np.ndarray, fps: int) -> No
         video = file.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "23"})
         video.height, video.width = pictures.shape[1:3]
         video.pix_fmt, video.thread_count = "yuv420p", 1
-        audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"b": "48k"})
+        audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"b": "48k", "aac_coder": "fast"})
         for picture in pictures:
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(video.encode())

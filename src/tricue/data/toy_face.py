@@ -111,7 +111,8 @@ def draw_face(shown: str, look: Look, jitter: FaceJitter, frames: int, size: int
     contours = {name: values.astype(np.float32) for name, values in face_contours(shown, jitter, frames).items()}
     unit = SIZE / size / jitter.scale
     grid = (np.arange(size, dtype=np.float32) + 0.5 - size / 2) * unit
-    x, y = grid[None, :] - jitter.shift[0], grid[:, None] - jitter.shift[1]
+    shift = jitter.shift.astype(np.float32)
+    x, y = grid[None, :] - shift[0], grid[:, None] - shift[1]
     still = _still_parts(look, x, y, unit)
     pictures = np.repeat(still[None], frames, axis=0)
     _paint_brows(pictures, look, contours["frown"], x, y, unit)
@@ -142,7 +143,10 @@ def _still_parts(look: Look, x: np.ndarray, y: np.ndarray, unit: float) -> np.nd
     width, height = look.head
 
     def paint(center: tuple[float, float], axes: tuple[float, float], color: Color) -> None:
-        _paint(picture, _inside(_ellipse(x, y, center, axes), unit), color)
+        rows = _window(y[:, 0], center[1] - axes[1] - unit, center[1] + axes[1] + unit)
+        columns = _window(x[0], center[0] - axes[0] - unit, center[0] + axes[0] + unit)
+        edge = _ellipse(x[:, columns], y[rows], center, axes)
+        _paint(picture[rows, columns], _inside(edge, unit), color)
 
     if look.long_hair:
         paint((0.0, 6.0), (width + 8.0, height + 5.0), look.hair)
@@ -175,7 +179,8 @@ def _paint_brows(pictures: np.ndarray, look: Look, frown: np.ndarray, x: np.ndar
     line = -11.5 + 8.0 * down - 3.2 * 2.0 * down * center + 1.0 * center**2
     above = np.abs(y[rows][None] - line) - look.brow
     ends = np.abs(side - look.eyes[0]) - look.eyes[1] * 1.35
-    _paint(pictures[:, rows, columns], _inside(np.maximum(above, ends), unit), look.hair * 0.6)
+    dark = np.minimum(look.hair * 0.6, look.skin * 0.3)  # seen on any skin
+    _paint(pictures[:, rows, columns], _inside(np.maximum(above, ends), unit), dark)
 
 
 def _paint_mouth(pictures: np.ndarray, look: Look, smile: np.ndarray, opening: np.ndarray, x: np.ndarray,

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import librosa
 import numpy as np
+from scipy import fft
 
 from tricue.features.media import SAMPLE_RATE
 
@@ -70,12 +71,12 @@ def _spectral(sound: np.ndarray, magnitude: np.ndarray, log_mel: np.ndarray) -> 
 def _voicing(sound: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """How periodic each frame is at its pitch: the normalised autocorrelation there, 1 for a steady tone."""
     padded = np.pad(sound, PITCH_FRAME // 2)
-    frames = librosa.util.frame(padded, frame_length=PITCH_FRAME, hop_length=HOP)
-    spectrum = np.fft.rfft(frames, n=2 * PITCH_FRAME, axis=0)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)
-    lag = np.minimum(np.round(SAMPLE_RATE / pitch).astype(int), PITCH_FRAME - 1)
+    frames = librosa.util.frame(padded, frame_length=PITCH_FRAME, hop_length=HOP, axis=0)
+    spectrum = fft.rfft(np.ascontiguousarray(frames), n=2 * PITCH_FRAME)
+    correlation = fft.irfft(spectrum.real**2 + spectrum.imag**2)
+    lag = np.round(SAMPLE_RATE / pitch).astype(int)
     overlap = PITCH_FRAME / (PITCH_FRAME - lag)  # fewer products at a longer lag
-    return correlation[lag, np.arange(len(lag))] * overlap / (correlation[0] + 1e-8)
+    return correlation[np.arange(len(lag)), lag] * overlap / (correlation[:, 0] + 1e-8)
 
 
 @lru_cache(maxsize=1)

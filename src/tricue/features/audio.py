@@ -161,15 +161,19 @@ def _feature_extractor(folder: Path) -> Any:
     try:
         extractor = AutoFeatureExtractor.from_pretrained(str(folder))
     except (OSError, ValueError) as error:
-        raise InputError(f"features.audio.encoder: {folder} has no usable preprocessor_config.json.") from error
+        raise InputError(
+            f"features.audio.encoder: {folder} has no usable preprocessor_config.json."
+        ) from error
     if extractor.sampling_rate != SAMPLE_RATE:
-        raise InputError(f"features.audio.encoder: {folder} wants {extractor.sampling_rate} Hz, not 16000 Hz.")
+        raise InputError(
+            f"features.audio.encoder: {folder} wants {extractor.sampling_rate} Hz, not 16000 Hz."
+        )
     return extractor
 
 
 @contextmanager
 def _positions(encoder: Any, frames: int) -> Iterator[None]:
-    """Let a Whisper encoder run `frames` frames: the first rows of its position table, nothing else changes."""
+    """Let a Whisper encoder run `frames` frames, on the first rows of its position table."""
     import torch
 
     table, limit = encoder.embed_positions, encoder.config.max_source_positions
@@ -204,9 +208,7 @@ def _on_grid(wave: np.ndarray, config: AudioFeatures, *, mels: bool) -> np.ndarr
     count = acoustic.cells(wave.size, config.rate_hz)
     if not (mels or config.mfcc or config.spectral):
         return np.zeros((count, 0), np.float32)
-    frames = acoustic.signal_features(
-        _checked(wave), mels=mels, mfcc=config.mfcc, spectral=config.spectral
-    )
+    frames = acoustic.signal_features(_checked(wave), mels=mels, mfcc=config.mfcc, spectral=config.spectral)
     centres = np.arange(len(frames)) * acoustic.HOP / SAMPLE_RATE
     return acoustic.average(frames, centres, count, config.rate_hz)
 

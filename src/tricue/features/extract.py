@@ -1,4 +1,4 @@
-"""From utterances to features: what the store lacks is decoded and encoded, then everything is read from it."""
+"""From utterances to features: what the store lacks is decoded and encoded, then all is read from it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from tricue.config import Config, FeaturesConfig
+from tricue.config import FeaturesConfig
+from tricue.features import hub
+from tricue.features.audio import HubAudio, audio_extractor
+from tricue.features.progress import Bar
 from tricue.features.store import Row, Store
 from tricue.features.text import HubText, TokenText, text_extractor, with_context
-from tricue.types import Cue, Fault, InputError, Utterance
+from tricue.features.video import HubVideo, video_extractor
+from tricue.features.workers import Job, Prepared, prepare_all
+from tricue.types import CUES, Cue, Fault, InputError, Utterance
 
 _LOG = logging.getLogger(__name__)
 _SHARD = 256  # utterances between writes: a kill loses at most these
+_ENCODED_AT_ONCE: dict[Cue, int] = {"text": 256, "audio": 32, "video": 32}  # bounds memory, changes no value
 _NO_WORDS = "its text holds no word"
 
 
 class Extractor(Protocol):
     """Frozen: a pure function of the signal and its settings, in two stages (docs/architecture.md)."""
 
-    version: int  # raised by hand when the values change
-
     @property
     def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...  # raised by hand when the values change
     @property
     def settings(self) -> dict[str, Any]: ...
     @property
@@ -69,24 +76,51 @@ def extract(
     """Features of `cues` for every utterance that has them.
 
     live_text: text as (T, 2) int32 [token id, own?] for an encoder trained with the network, not stored.
-    workers: processes that decode media; None is one per core, 0 or 1 is this process.
-    A cue that cannot be had is a Fault (and a logged warning), never an error; InputError where an encoder
-    cannot be loaded or the store cannot be written.
+    workers: processes that decode media; None is one per core (none for a few clips), 0 or 1 this process.
+    A cue that cannot be had is a Fault and a logged warning, never an error. Raises InputError where an
+    encoder cannot be loaded or the store cannot be written.
     """
-    found = FeatureSet({cue: {} for cue in cues}, {}, [])
-    if "text" in cues:
-        extractor = text_extractor(config.text, device)
-        found.dims["text"] = extractor.dims
-        if live_text:
-            _tokens(utterances, extractor, config.text.context, found)
-        else:
-            _text(utterances, extractor, config.text.context, store, found)
+    extractors = _extractors(config, cues, device)
+    found = FeatureSet({cue: {} for cue in cues}, {c: e.dims for c, e in extractors.items()}, [])
+    with Bar(progress) as bar:
+        if text := extractors.pop("text", None):
+            turns = config.text.context if isinstance(text, HubText) else 0
+            if live_text:
+                _tokens(utterances, text, turns, found)
+            else:
+                _text(utterances, text, turns, store, found, bar)
+        if extractors:
+            _media(utterances, extractors, store, found, workers, bar)
     for fault in found.faults:
         _LOG.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+    for note in found.notes:
+        _LOG.warning("%s: %s is not whole: %s", note.id, note.cue, note.reason)
     return found
 
 
-def _tokens(utterances: Sequence[Utterance], extractor: Any, turns: int, found: FeatureSet) -> None:
+def prefetch(config: FeaturesConfig, cues: Sequence[Cue] = CUES) -> dict[Cue, Path]:
+    """Fetch the hub encoders of `cues` and load each once; gives their folders (`light` has none).
+
+    Raises InputError where one cannot be had.
+    """
+    folders: dict[Cue, Path] = {}
+    for cue, extractor in _extractors(config, cues, "cpu").items():
+        if isinstance(extractor, HubText | HubAudio | HubVideo):
+            hub.load_model(extractor.folder, "cpu")
+            folders[cue] = extractor.folder
+    return folders
+
+
+def _extractors(config: FeaturesConfig, cues: Sequence[Cue], device: str) -> dict[Cue, Any]:
+    make: dict[Cue, Callable[[], Extractor]] = {
+        "text": lambda: text_extractor(config.text, device),
+        "audio": lambda: audio_extractor(config.audio, device),
+        "video": lambda: video_extractor(config.video, device),
+    }
+    return {cue: make[cue]() for cue in cues}
+
+
+def _tokens(utterances: Sequence[Utterance], extractor: Extractor, turns: int, found: FeatureSet) -> None:
     if not isinstance(extractor, HubText):
         raise InputError("Text can be fine-tuned with a hub encoder only; features.text.encoder is light.")
     text = TokenText(extractor)
@@ -101,44 +135,137 @@ def _tokens(utterances: Sequence[Utterance], extractor: Any, turns: int, found: 
 
 
 def _text(
-    utterances: Sequence[Utterance], extractor: Extractor, turns: int, root: Path, found: FeatureSet
+    utterances: Sequence[Utterance],
+    extractor: Extractor,
+    turns: int,
+    root: Path,
+    found: FeatureSet,
+    bar: Bar,
 ) -> None:
-    store = open_store(root, "text", extractor)
+    shelf = _Shelf(root, "text", extractor)
     keys: dict[str, str] = {}
-    missing: dict[str, Any] = {}
+    wanted = {}
     for utterance, spoken in zip(utterances, with_context(utterances, turns), strict=True):
         if spoken is not None:
-            content = json.dumps([spoken.text, spoken.prefix, *spoken.context])
-            key = keys[utterance.id] = hashlib.sha256(content.encode()).hexdigest()[:32]
-            if key not in store:
-                missing[key] = spoken
-    pending = list(missing.items())
-    for i in range(0, len(pending), _SHARD):
-        part = pending[i : i + _SHARD]
-        vectors = extractor.encode([extractor.prepare(spoken) for _, spoken in part])
-        store.add((key, as_row(array, _NO_WORDS)) for (key, _), array in zip(part, vectors, strict=True))
-    _read("text", keys, store, found)
+            key = keys[utterance.id] = _digest(spoken.text, spoken.prefix, *spoken.context)
+            if shelf.wants(key):
+                wanted[key] = spoken
+    bar.begin("Reading text", len(wanted))
+    for key, spoken in wanted.items():
+        shelf.put(key, Prepared(extractor.prepare(spoken)))
+        bar.advance()
+    shelf.finish(keys, found)
 
 
-def _read(cue: Cue, keys: dict[str, str], store: Store, found: FeatureSet) -> None:
-    for id_, key in keys.items():
-        row = store[key]
-        if row.values is not None:
-            found.arrays[cue][id_] = row.values
-        if row.note is not None:
-            (found.faults if row.values is None else found.notes).append(Fault(id_, cue, row.note))
+def _media(
+    utterances: Sequence[Utterance],
+    extractors: dict[Cue, Any],
+    root: Path,
+    found: FeatureSet,
+    workers: int | None,
+    bar: Bar,
+) -> None:
+    shelves = {cue: _Shelf(root, cue, extractor) for cue, extractor in extractors.items()}
+    keys: dict[Cue, dict[str, str]] = {cue: {} for cue in extractors}
+    jobs: list[Job] = []
+    for utterance in utterances:
+        files = {}
+        for cue in extractors:
+            path = utterance.audio if cue == "audio" else utterance.video
+            if path is None:
+                continue
+            try:
+                key = _digest(_file_digest(path), utterance.start, utterance.end)
+            except OSError as error:  # not stored: the file may be there in the next run
+                found.faults.append(Fault(utterance.id, cue, f"{path}: {error.strerror}"))
+                continue
+            keys[cue][utterance.id] = key
+            if shelves[cue].wants(key):
+                files[cue] = path
+        if files:
+            jobs.append(Job(utterance.id, files, utterance.start, utterance.end))
+    bar.begin("Reading clips", len(jobs))
+    for job, prepared in zip(jobs, prepare_all(jobs, extractors, workers), strict=True):
+        for cue, signal in prepared.items():
+            shelves[cue].put(keys[cue][job.id], signal)
+        bar.advance()
+    for cue, shelf in shelves.items():
+        shelf.finish(keys[cue], found)
 
 
-def open_store(root: Path, cue: Cue, extractor: Extractor) -> Store:
-    return Store(root, cue, extractor.name, {"version": extractor.version, **extractor.settings})
+class _Shelf:
+    """One cue on its way into the store: signals are encoded together and written a shard at a time."""
+
+    def __init__(self, root: Path, cue: Cue, extractor: Extractor) -> None:
+        self.cue, self.extractor = cue, extractor
+        self.store = Store(root, cue, extractor.name, {"version": extractor.version, **extractor.settings})
+        self.asked: set[str] = set()
+        self.signals: list[tuple[str, Prepared]] = []
+        self.rows: list[tuple[str, Row]] = []
+
+    def wants(self, key: str) -> bool:
+        """Whether a signal is neither stored nor already asked for; asks for it."""
+        new = key not in self.store and key not in self.asked
+        self.asked.add(key)
+        return new
+
+    def put(self, key: str, prepared: Prepared) -> None:
+        if prepared.signal is None:
+            self.rows.append((key, Row(None, prepared.note)))
+        else:
+            self.signals.append((key, prepared))
+        if len(self.signals) >= _ENCODED_AT_ONCE[self.cue]:
+            self._encode()
+        if len(self.rows) >= _SHARD:
+            self._write()
+
+    def finish(self, keys: dict[str, str], found: FeatureSet) -> None:
+        """Write what is left and read the row of every utterance (id -> key) into `found`."""
+        self._encode()
+        self._write()
+        for id_, key in keys.items():
+            row = self.store[key]
+            if row.values is not None:
+                found.arrays[self.cue][id_] = row.values
+            if row.note is not None:
+                (found.faults if row.values is None else found.notes).append(Fault(id_, self.cue, row.note))
+
+    def _encode(self) -> None:
+        if not self.signals:
+            return
+        arrays = self.extractor.encode([prepared.signal for _, prepared in self.signals])
+        for (key, prepared), array in zip(self.signals, arrays, strict=True):
+            self.rows.append((key, _as_row(array, prepared.note)))
+        self.signals.clear()
+
+    def _write(self) -> None:
+        self.store.add(self.rows)
+        self.rows.clear()
 
 
-def as_row(array: np.ndarray, empty: str, note: str | None = None) -> Row:
-    """(T, D) float32 as it is stored; without a time step, or beyond float16, there is nothing but the reason."""
+def _as_row(array: np.ndarray, note: str | None) -> Row:
+    """(T, D) float32 as it is stored; the reason alone where it has no time step or exceeds float16."""
     if not len(array):
-        return Row(None, empty)
+        return Row(None, _NO_WORDS)  # sound and pictures have at least one step
     with np.errstate(over="ignore"):
         halved = array.astype(np.float16)
     if not np.isfinite(halved).all():
-        return Row(None, "its features are not finite numbers")
+        return Row(None, "its features are not finite numbers of 16 bits")
     return Row(halved, note)
+
+
+def _digest(*parts: str | float | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises OSError where it cannot be read."""
+    stat = path.stat()
+    return _digest_of_bytes(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
+    """Once per file and process: the utterances of a long recording share it, and so do sound and picture."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,7 +25,11 @@ _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 
 
 class MediaError(InputError):
-    """Why a file, or one of its streams, gives no signal."""
+    """A file, or one of its streams, gives no signal; `reason` says why without naming the file."""
+
+    def __init__(self, reason: str, path: Path | None = None) -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,13 @@ def decode(
 
 def _open(path: Path) -> Any:
     if not path.is_file():
-        raise MediaError(f"no such file: {path}")
+        raise MediaError("no such file", path)
     if path.stat().st_size == 0:
-        raise MediaError(f"{path.name} is empty (0 bytes)")
+        raise MediaError("the file is empty (0 bytes)", path)
     try:
         return av.open(str(path), options={"max_pixels": str(MAX_PIXELS)})
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"{path.name} cannot be opened as media: {_reason(error)}") from error
+        raise MediaError(f"it cannot be opened as media: {_reason(error)}", path) from error
 
 
 def _streams(container: Any) -> tuple[Any, Any]:
@@ -170,8 +174,8 @@ def _claimed(container: Any, low: float, end: float | None) -> float | None:
 def _span(path: Path, container: Any, start: float | None, end: float | None) -> tuple[float, float]:
     """Where the pictures of [start, end) begin and end.
 
-    Headers are trusted only to say that `end` lies inside: a cut file keeps its old duration, a browser's webm
-    has none. Otherwise the packets are read through once without decoding.
+    Headers are trusted only to say that `end` lies inside: a cut file keeps its old duration, a browser's
+    webm has none. Otherwise the packets are read through once without decoding.
     """
     if end is not None and container.duration is not None and end <= container.duration / av.time_base:
         return start or 0.0, end
@@ -265,7 +269,7 @@ class _Pictures:
         self.count += 1
         self.last = max(self.last, time)
         where = min(self.bins - 1, max(0, int((time - self.low) * self.bins / (self.high - self.low))))
-        entropy = gray_entropy(self.gray.reformat(frame, format="gray").to_ndarray())
+        entropy = gray_entropy(self.gray.reformat(frame, format="gray", threads=1).to_ndarray())
         if where not in self.best or entropy > self.best[where][0]:
             self.best[where] = (entropy, frame)
         return False
@@ -281,7 +285,9 @@ class _Pictures:
             return None
         colour = VideoReformatter()
         return [
-            np.rot90(colour.reformat(frame, format="rgb24").to_ndarray(), round(frame.rotation / 90))
+            np.rot90(
+                colour.reformat(frame, format="rgb24", threads=1).to_ndarray(), round(frame.rotation / 90)
+            )
             for _, (_, frame) in sorted(self.best.items())
         ]
 

@@ -68,7 +68,7 @@ class Store:
             raise _unwritable(self.folder, error) from error
         if not (self.folder / "settings.json").is_file():
             _write(self.folder / "settings.json", text.encode())
-        for leftover in self.folder.glob("*.tmp"):  # of a killed run; a fresh one may be another process at work
+        for leftover in self.folder.glob("*.tmp"):  # of a killed run; a fresh one may be in use
             with suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                     leftover.unlink()

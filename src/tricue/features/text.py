@@ -204,7 +204,7 @@ def text_extractor(config: TextFeatures, device: str = "cpu") -> LightText | Hub
     positions = getattr(hub.load_settings(folder), "max_position_embeddings", None)
     if positions is not None and config.max_tokens > positions:
         raise InputError(
-            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads at most {positions} tokens."
+            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions} at most."
         )
     return HubText(folder, config, device)
 

@@ -23,7 +23,7 @@ _BATCH = 32  # frames per forward pass; bounds memory, changes no value
 class LightVideo:
     """Histograms of oriented gradients (HOG): 8 x 8 cells of 8 orientations; for trying the software out.
 
-    Cells are normalised together, not by neighbourhoods: flat areas then stay flat, and 512 values are enough.
+    Cells are normalised together, not by neighbourhoods: flat areas stay flat, and 512 values are enough.
     """
 
     config: VideoFeatures
@@ -41,7 +41,7 @@ class LightVideo:
         from skimage.feature import hog
 
         side = (_SIDE, _SIDE)
-        grays = [Image.fromarray(frame).convert("L").resize(side, Image.Resampling.BILINEAR) for frame in frames]
+        grays = [Image.fromarray(f).convert("L").resize(side, Image.Resampling.BILINEAR) for f in frames]
         return np.stack(
             [
                 hog(
@@ -121,7 +121,9 @@ def _image_processor(folder: Path) -> Any:
     try:
         return AutoImageProcessor.from_pretrained(str(folder), backend="pil")
     except (OSError, ValueError) as error:
-        raise InputError(f"features.video.encoder: {folder} has no usable preprocessor_config.json.") from error
+        raise InputError(
+            f"features.video.encoder: {folder} has no usable preprocessor_config.json."
+        ) from error
 
 
 def _pooled(output: Any) -> Any:

@@ -29,7 +29,8 @@ class RunLog:
     def bar(self, batches: Iterable[list[int]], total: int, done: int, title: str) -> Iterator[list[int]]:
         """The batches, with a bar that vanishes when they are through."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=self.quiet) as progress:
+        hidden = self.quiet or not self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
             task = progress.add_task(title, total=total, completed=done)
             for batch in batches:
                 yield batch

@@ -30,13 +30,9 @@ from tricue.training.phases import (
     parameter_groups,
     ramp_epochs,
 )
-from tricue.types import Batch, Output
+from tricue.types import Batch, Output, TrainingError
 
 NORMS_EVERY = 20  # optimizer steps between the logged gradient norms of the loss terms
-
-
-class TrainingError(RuntimeError):
-    """Training can't go on; the message names phase, step and utterance ids."""
 
 
 @dataclass

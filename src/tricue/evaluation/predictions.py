@@ -1,0 +1,74 @@
+"""From logits to predictions, and predictions as a table: rows in = rows out, in order."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+
+from tricue.features.extract import FeatureSet
+from tricue.inference import read_logits
+from tricue.model.network import Network
+from tricue.training.batches import gather_examples
+from tricue.types import Cue, Fault, Prediction, Utterance
+
+
+def predict_utterances(
+    network: Network,
+    utterances: Sequence[Utterance],
+    features: FeatureSet,
+    emotions: Sequence[str],
+    batch_size: int,
+    device: str,
+    faults: Iterable[Fault] = (),
+) -> list[Prediction]:
+    """One prediction per utterance, in order; one without a usable cue has no emotion and says why.
+
+    faults: of the reader, beside those of the features.
+    """
+    examples = gather_examples(utterances, features.arrays, None)
+    row_of = {u.id: i for i, u in enumerate(examples.utterances)}
+    probabilities = torch.empty(0, len(emotions))
+    if len(examples):
+        probabilities = read_logits(network, examples, batch_size, device).softmax(dim=-1)
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for fault in [*faults, *features.faults]:
+        reasons[fault.id].append(f"{fault.cue}: {fault.reason}")
+    predictions = []
+    for utterance in utterances:
+        error = "; ".join(reasons[utterance.id]) or None
+        row = row_of.get(utterance.id)
+        if row is None:
+            nothing = f"no {', '.join(features.arrays)} to go by"
+            predictions.append(Prediction(utterance.id, None, None, {}, (), error or nothing))
+            continue
+        cues: tuple[Cue, ...] = tuple(cue for cue in features.arrays if utterance.id in features.arrays[cue])
+        chances = dict(zip(emotions, probabilities[row].tolist(), strict=True))
+        emotion = max(chances, key=chances.__getitem__)
+        predictions.append(Prediction(utterance.id, emotion, chances[emotion], chances, cues, error))
+    return predictions
+
+
+def write_predictions(
+    path: Path, predictions: Sequence[Prediction], emotions: Sequence[str], more: dict[str, Sequence[str]] | None = None
+) -> None:
+    """`id, emotion, confidence, p_<class>..., cues, error` and the columns of `more`, as CSV in one step."""
+    more = more or {}
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(["id", "emotion", "confidence", *(f"p_{e}" for e in emotions), "cues", "error", *more])
+    for i, p in enumerate(predictions):
+        chances = [f"{p.probabilities[e]:.6f}" if p.probabilities else "" for e in emotions]
+        confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
+        writer.writerow([
+            p.id, p.emotion or "", confidence, *chances, "+".join(p.cues), p.error or "", *(more[m][i] for m in more)
+        ])  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(buffer.getvalue(), encoding="utf-8", newline="")
+    temporary.replace(path)
