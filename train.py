@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from tricue.cli import main  # noqa: E402
+from tricue.cli import main
 
 if __name__ == "__main__":
     main(["train", *sys.argv[1:]])

@@ -1,29 +1,23 @@
 """A checkpoint is a folder: model.safetensors and config.json (and, with a trained text encoder, its tokenizer).
 
-Nothing is unpickled. A folder is written beside its place and swapped in whole, so that a kill or a full
-disk leaves the old one or the new one, never a mixture.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from tricue import __version__
 from tricue.config import Config, build_config
 from tricue.features import hub
+from tricue.files import file_digest, recover_folder, replaced_folder, write_json
 from tricue.model.network import Network
 from tricue.types import Cue, InputError
 
@@ -57,21 +51,28 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
         save_file(weights, fresh / WEIGHTS)
         if network.live_text is not None:
             hub.copy_shape(card.config.features.text.encoder, fresh / TEXT_ENCODER)
-        write_json(fresh / SETTINGS, {
-            "format": FORMAT,
-            "config": card.config.model_dump(mode="json"),
-            "emotions": card.emotions,
-            "dims": {cue: list(widths) for cue, widths in card.dims.items()},
-            "class_shares": card.class_shares,
-            "cues": list(network.cues),
-            "toy": card.toy,
-            "phase": card.phase,
-            "epoch": card.epoch,
-            "val_weighted_f1": card.val_weighted_f1,
-            "trained_on": card.trained_on,
-            "weights_sha256": file_digest(fresh / WEIGHTS),
-            "versions": {"tricue": __version__, "torch": version("torch"), "transformers": version("transformers")},
-        })
+        write_json(
+            fresh / SETTINGS,
+            {
+                "format": FORMAT,
+                "config": card.config.model_dump(mode="json"),
+                "emotions": card.emotions,
+                "dims": {cue: list(widths) for cue, widths in card.dims.items()},
+                "class_shares": card.class_shares,
+                "cues": list(network.cues),
+                "toy": card.toy,
+                "phase": card.phase,
+                "epoch": card.epoch,
+                "val_weighted_f1": card.val_weighted_f1,
+                "trained_on": card.trained_on,
+                "weights_sha256": file_digest(fresh / WEIGHTS),
+                "versions": {
+                    "tricue": __version__,
+                    "torch": version("torch"),
+                    "transformers": version("transformers"),
+                },
+            },
+        )
 
 
 def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
@@ -89,7 +90,9 @@ def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} can't be read ({error}); take another copy or train again.") from error
     if file_digest(path) != stated:
-        raise InputError(f"{path} is not the file that {SETTINGS} beside it describes; take another copy or train again.")
+        raise InputError(
+            f"{path} is not the file that {SETTINGS} beside it describes; take another copy or train again."
+        )
     encoder = hub.untrained_model(folder / TEXT_ENCODER) if card.config.finetunes_text else None
     network = Network.from_config(card.config, card.dims, len(card.emotions), encoder)
     network.load_state_dict(weights)
@@ -101,7 +104,9 @@ def read_card(folder: Path) -> Card:
     recover_folder(folder)
     path = folder / SETTINGS
     if not path.is_file():
-        raise InputError(f"No checkpoint at {folder} ({SETTINGS} is missing). Train one: tricue train --dataset MELD")
+        raise InputError(
+            f"No checkpoint at {folder} ({SETTINGS} is missing). Train one: tricue train --dataset MELD"
+        )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -110,7 +115,9 @@ def read_card(folder: Path) -> Card:
         raise InputError(f"{path} has format {card.get('format')!r}; this version of tricue reads {FORMAT}.")
     config = build_config(card["config"], {}, str(path))
     if config.finetunes_text:  # the tokenizer and shape travel with the weights
-        config = build_config(card["config"], {"features.text.encoder": str(folder / TEXT_ENCODER)}, str(path))
+        config = build_config(
+            card["config"], {"features.text.encoder": str(folder / TEXT_ENCODER)}, str(path)
+        )
     return Card(
         config=config,
         emotions=card["emotions"],
@@ -126,58 +133,6 @@ def read_card(folder: Path) -> Card:
 def checkpoint_folder(path: str | Path) -> Path:
     path = Path(path)
     return path.with_suffix("") if path.suffix in (".pth", ".pt") else path
-
-
-@contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A fresh folder to write into; on success it takes the place of `folder`, on failure nothing changes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    recover_folder(folder)
-    fresh, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
-    for leftover in (fresh, old):  # of a killed run
-        shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir()
-    try:
-        yield fresh
-        for path in fresh.rglob("*"):
-            if path.is_file():
-                _sync(path)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def recover_folder(folder: Path) -> None:
-    """Put back the old folder where a kill fell between the two renames of `replaced_folder`."""
-    old = folder.with_name(f".{folder.name}.old")
-    if old.is_dir() and not folder.exists():
-        old.rename(folder)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON in one step (temporary file, then rename)."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _sync(temporary)
-    temporary.replace(path)
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load_matching(network: Network, folder: str | Path, emotions: list[str]) -> tuple[list[str], list[str]]:

@@ -28,18 +28,29 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-prepare_app = typer.Typer(help="Make the toy corpus, or fetch pretrained encoders ahead.", no_args_is_help=True)
+prepare_app = typer.Typer(
+    help="Make the toy corpus, or fetch pretrained encoders ahead.", no_args_is_help=True
+)
 app.add_typer(prepare_app, name="prepare")
 console = Console(soft_wrap=True, highlight=False)
 
-Dataset = Annotated[str | None, typer.Option("--dataset", help="Corpus with shipped settings: MELD, RAVDESS, ...")]
-DataDir = Annotated[Path | None, typer.Option("--data_dir", help="The corpus in its published layout. [data/<NAME>]")]
-Manifest = Annotated[Path | None, typer.Option("--manifest", help="Your own corpus: a CSV or Parquet manifest.")]
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", help="Corpus with shipped settings: MELD, RAVDESS, ...")
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data_dir", help="The corpus in its published layout. [data/<NAME>]")
+]
+Manifest = Annotated[
+    Path | None, typer.Option("--manifest", help="Your own corpus: a CSV or Parquet manifest.")
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting, e.g. --set training.rate=1e-3. Repeatable.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting, e.g. --set training.rate=1e-3. Repeatable.")
+]
 Modalities = Annotated[str | None, typer.Option("--modalities", help="Cues to use, e.g. text,audio.")]
 Store = Annotated[
-    Path | None, typer.Option("--store", help="Where features are kept. [$TRICUE_STORE or the user's cache folder]")
+    Path | None,
+    typer.Option("--store", help="Where features are kept. [$TRICUE_STORE or the user's cache folder]"),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
@@ -68,9 +79,12 @@ def train(
         float | None,
         typer.Option("--learning_rate", help="Rate of the fine-tuned encoder; without one, of the network."),
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option("--weight_decay", help="AdamW's weight decay.")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight_decay", help="AdamW's weight decay.")
+    ] = None,
     save_dir: Annotated[
-        Path, typer.Option("--save_dir", help="Gets best_model/, phase1/ .. phase3/, history.json, tensorboard/.")
+        Path,
+        typer.Option("--save_dir", help="Gets best_model/, phase1/ .. phase3/, history.json, tensorboard/."),
     ] = Path("checkpoints"),
     init_from: Annotated[
         Path | None, typer.Option("--init_from", help="Start from this checkpoint: what fits is loaded.")
@@ -86,7 +100,11 @@ def train(
     from tricue.features.extract import default_store
     from tricue.training.train import train as run
 
-    flags = {"data.protocol": protocol, "training.batch_size": batch_size, "training.weight_decay": weight_decay}
+    flags = {
+        "data.protocol": protocol,
+        "training.batch_size": batch_size,
+        "training.weight_decay": weight_decay,
+    }
     phases = (phase1_epochs, phase2_epochs, phase3_epochs)
     chosen = read_settings(dataset, manifest, config, settings, modalities, seed, flags)
     chosen = with_epochs(chosen, epochs, phases)
@@ -121,7 +139,8 @@ def evaluate(
     modalities: Modalities = None,
     split: Annotated[str, typer.Option("--split", help="train, val (also called dev) or test.")] = "test",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Gets metrics.json and predictions.csv. [results/<model>-<split>]")
+        Path | None,
+        typer.Option("--out", help="Gets metrics.json and predictions.csv. [results/<model>-<split>]"),
     ] = None,
     seed: Seed = None,
     store: Store = None,
@@ -155,7 +174,10 @@ def evaluate(
 @app.command()
 def predict(
     input_file: Annotated[
-        Path, typer.Option("--input_file", help="CSV or Parquet with any of the columns text, audio, video (and id).")
+        Path,
+        typer.Option(
+            "--input_file", help="CSV or Parquet with any of the columns text, audio, video (and id)."
+        ),
     ],
     output_file: Annotated[Path, typer.Option("--output_file", help="The CSV to write.")] = Path(
         "results/predictions.csv"
@@ -204,7 +226,7 @@ def extract(
     from tricue.features.extract import extract as run
 
     chosen = read_settings(dataset, manifest, config, settings, modalities, None, {})
-    corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest)
+    corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
     where = store or default_store()
     features = run(
         corpus.utterances,
@@ -216,7 +238,9 @@ def extract(
     )
     counts = ", ".join(f"{cue} {len(rows)}" for cue, rows in features.arrays.items())
     faults = [*corpus.faults, *features.faults]
-    console.print(f"Features of {len(corpus.utterances)} utterances: {counts}; {len(faults)} missing cues. Store: {where}")
+    console.print(
+        f"Features of {len(corpus.utterances)} utterances: {counts}; {len(faults)} missing cues. Store: {where}"
+    )
     raise typer.Exit(1 if faults else 0)
 
 
@@ -240,9 +264,9 @@ def info(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder of corpus, features, models and results.")] = Path(
-        "runs/demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of corpus, features, models and results.")
+    ] = Path("runs/demo"),
     config: ConfigFile = None,
     settings: Set = None,
     quiet: Quiet = False,
@@ -310,7 +334,9 @@ def parse_cues(modalities: str | None) -> list[str] | None:
     return None if modalities is None else [cue.strip() for cue in modalities.split(",") if cue.strip()]
 
 
-def with_epochs(config: Config, total: int | None, phases: tuple[int | None, int | None, int | None]) -> Config:
+def with_epochs(
+    config: Config, total: int | None, phases: tuple[int | None, int | None, int | None]
+) -> Config:
     """--epochs shared out over the phases; beside --phaseN_epochs the totals must agree."""
     names = ("phase1_epochs", "phase2_epochs", "phase3_epochs")
     named = {name: given for name, given in zip(names, phases, strict=True) if given is not None}
@@ -319,7 +345,9 @@ def with_epochs(config: Config, total: int | None, phases: tuple[int | None, int
         known = {name: getattr(config.training, name) for name in names} | named
         if sum(known.values()) != total:
             stated = " + ".join(str(known[name]) for name in names)
-            raise InputError(f"--epochs {total} does not agree with the phases' epochs ({stated} = {sum(known.values())}).")
+            raise InputError(
+                f"--epochs {total} does not agree with the phases' epochs ({stated} = {sum(known.values())})."
+            )
         shared = {}
     return change(config, {f"training.{name}": count for name, count in (shared | named).items()})
 
@@ -363,7 +391,9 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        _stop(f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1)
+        _stop(
+            f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1
+        )
 
 
 def _stop(message: str, status: int) -> None:

@@ -21,7 +21,15 @@ Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 LayerChoice = int | list[int] | None
 
-TOY_EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")  # of the synthetic corpus
+TOY_EMOTIONS = (
+    "anger",
+    "disgust",
+    "fear",
+    "joy",
+    "neutral",
+    "sadness",
+    "surprise",
+)  # of the synthetic corpus
 PHASE_SHARES = (15, 15, 10)  # the seed's epochs per phase; `--epochs N` is shared out in this proportion
 
 
@@ -68,8 +76,12 @@ class ToyConfig(Section):
     @field_validator("counterpart")
     @classmethod
     def _derangement(cls, counterpart: dict[str, str]) -> dict[str, str]:
-        if sorted(counterpart) != sorted(TOY_EMOTIONS) or sorted(counterpart.values()) != sorted(TOY_EMOTIONS):
-            raise ValueError(f"counterpart must map {', '.join(TOY_EMOTIONS)} onto themselves, each used once")
+        if sorted(counterpart) != sorted(TOY_EMOTIONS) or sorted(counterpart.values()) != sorted(
+            TOY_EMOTIONS
+        ):
+            raise ValueError(
+                f"counterpart must map {', '.join(TOY_EMOTIONS)} onto themselves, each used once"
+            )
         if own := [emotion for emotion, other in counterpart.items() if emotion == other]:
             raise ValueError(f"counterpart must move every emotion; these stay: {', '.join(own)}")
         return counterpart
@@ -297,7 +309,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _finetune_needs_a_hub_text_encoder(self) -> Config:
-        if self.model.finetune != "none" and "text" in self.modalities and self.features.text.encoder == "light":
+        if (
+            self.model.finetune != "none"
+            and "text" in self.modalities
+            and self.features.text.encoder == "light"
+        ):
             raise ValueError("model.finetune needs a hub text encoder; features.text.encoder is light")
         return self
 
@@ -350,8 +366,10 @@ def build_config(settings: Mapping[str, Any], overrides: Mapping[str, Any], orig
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']} (given: {e['input']!r})"
-                 for e in error.errors()]
+        lines = [
+            f"  {'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']} (given: {e['input']!r})"
+            for e in error.errors()
+        ]
         raise InputError(f"Settings from {origin} are not valid:\n" + "\n".join(lines)) from error
 
 

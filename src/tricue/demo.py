@@ -13,7 +13,6 @@ import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 
-from tricue.checkpoint import write_json
 from tricue.config import Config, build_config
 from tricue.data.manifest import write_manifest
 from tricue.data.toy import bayes_posterior, make_toy, read_draws
@@ -21,6 +20,7 @@ from tricue.data.toy_draws import Draw
 from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, measure
 from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
+from tricue.files import write_json
 from tricue.recognizer import TOY_MARK, MultimodalEmotionRecognizer
 from tricue.training.train import train
 from tricue.types import Cue, Utterance
@@ -77,9 +77,7 @@ def _train_alone(run: DemoRun, cue: Cue) -> Evaluation:
     folder = run.out / "alone" / cue
     config = build_config(run.config.model_dump(mode="json"), {"modalities": [cue]}, "the demo")
     train(config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=run.quiet)
-    return evaluate(
-        folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=run.quiet
-    )
+    return evaluate(folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=run.quiet)
 
 
 def _measure_subsets(run: DemoRun) -> dict[str, dict[str, Any]]:
@@ -123,8 +121,15 @@ def _compare_on_sarcasm(
     utterances = [full.utterances[i] for i in rows]
     average = np.mean([result.probabilities for result in alone.values()], axis=0)
     posterior = bayes_posterior(draws, run.config.data.toy, run.config.modalities)
-    candidates = {"one model": full.probabilities, "average of the three alone": average, "best possible rule": posterior}
-    return {name: _score(run, utterances, p[rows])["weighted_f1"] | {"n": len(rows)} for name, p in candidates.items()}
+    candidates = {
+        "one model": full.probabilities,
+        "average of the three alone": average,
+        "best possible rule": posterior,
+    }
+    return {
+        name: _score(run, utterances, p[rows])["weighted_f1"] | {"n": len(rows)}
+        for name, p in candidates.items()
+    }
 
 
 def _predict(run: DemoRun, utterances: Sequence[Utterance]) -> int:
@@ -136,7 +141,9 @@ def _predict(run: DemoRun, utterances: Sequence[Utterance]) -> int:
 
 
 def _sarcasm_table(sarcastic: dict[str, Any]) -> Table:
-    table = Table(title="Sarcastic clips only: words say one thing, the voice marks it as not meant", box=None)
+    table = Table(
+        title="Sarcastic clips only: words say one thing, the voice marks it as not meant", box=None
+    )
     table.add_column("rule")
     table.add_column("weighted F1", justify="right")
     for name, number in sarcastic.items():
@@ -156,4 +163,3 @@ def _where(out: Path, failed: int, seconds: float) -> str:
 def _say(run: DemoRun, text: str) -> None:
     if not run.quiet:
         Console(stderr=True).rule(text)
-

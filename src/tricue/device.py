@@ -16,5 +16,7 @@ def choose_device(name: str) -> str:
         raise InputError(f"--device {name}: choose auto, cpu or cuda.")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise InputError("--device cuda: torch sees no CUDA device (driver, CUDA_VISIBLE_DEVICES, or a CPU build).")
+        raise InputError(
+            "--device cuda: torch sees no CUDA device (driver, CUDA_VISIBLE_DEVICES, or a CPU build)."
+        )
     return "cuda" if available and name != "cpu" else "cpu"

@@ -9,7 +9,9 @@ from tricue.training.batches import Examples, reading_plan, row_lengths
 
 
 @torch.no_grad()
-def read_logits(network: Network, examples: Examples, batch_size: int, device: str | torch.device) -> torch.Tensor:
+def read_logits(
+    network: Network, examples: Examples, batch_size: int, device: str | torch.device
+) -> torch.Tensor:
     """Logits (N, C) float32 on the CPU, in the order of the rows; the batch size changes speed, never results."""
     network.eval()
     logits = torch.empty(len(examples), network.classifier.out_features)

@@ -88,7 +88,13 @@ class MultimodalEmotionRecognizer:
             return self._predict(utterances, cues, Path(scratch), quiet=True, workers=0)
 
     def predict_file(
-        self, input_file: Path, output_file: Path, *, store: Path, cues: Sequence[str] | None = None, quiet: bool = False
+        self,
+        input_file: Path,
+        output_file: Path,
+        *,
+        store: Path,
+        cues: Sequence[str] | None = None,
+        quiet: bool = False,
     ) -> int:
         """Predict a CSV or Parquet table into a CSV; the number of rows where something failed.
 
@@ -138,17 +144,27 @@ def preprocess(item: Any) -> Triple:
     if isinstance(item, Mapping):
         unknown = set(item) - {"text", "audio", "video"}
         if unknown:
-            raise InputError(f"preprocess knows text, audio and video; got {', '.join(map(str, sorted(unknown)))}.")
+            raise InputError(
+                f"preprocess knows text, audio and video; got {', '.join(map(str, sorted(unknown)))}."
+            )
         item = (item.get("text"), item.get("audio"), item.get("video"))
     if not isinstance(item, tuple) or len(item) != 3:
-        raise InputError(f"preprocess wants words, a media file, a mapping or (text, audio, video); got {item!r}.")
+        raise InputError(
+            f"preprocess wants words, a media file, a mapping or (text, audio, video); got {item!r}."
+        )
     text, audio, video = item
     return text, Path(audio) if audio is not None else None, Path(video) if video is not None else None
 
 
 def _is_media(words: str) -> bool:
     """Whether a string names a file that is there; a sentence may be longer than any file name."""
-    return len(words) < 1024 and "\n" not in words and "\0" not in words and len(Path(words).name) < 256 and Path(words).is_file()
+    return (
+        len(words) < 1024
+        and "\n" not in words
+        and "\0" not in words
+        and len(Path(words).name) < 256
+        and Path(words).is_file()
+    )
 
 
 def find_model(model_path: Path | None) -> Path:

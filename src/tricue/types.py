@@ -61,7 +61,9 @@ class Batch:
     """What the network reads. A cue that is not used at all has no key; one that a row lacks has mask False."""
 
     ids: list[str]
-    values: dict[Cue, torch.Tensor]  # (B, T_m, D_m) float32; live text: (B, T_text, 2) int64, [token id, own?]
+    values: dict[
+        Cue, torch.Tensor
+    ]  # (B, T_m, D_m) float32; live text: (B, T_text, 2) int64, [token id, own?]
     masks: dict[Cue, torch.Tensor]  # (B, T_m) bool, True = valid, valid steps first
     labels: torch.Tensor | None = None  # (B,) int64
 
@@ -83,7 +85,9 @@ class Output:
     h_cf: torch.Tensor | None = None  # (B, d) the same, from the counterfactual features
     logits_cf: torch.Tensor | None = None  # (B, C) the classifier on h_cf
     logits_intention: torch.Tensor | None = None  # (B, C) the intention predictor
-    layers: dict[Cue, list[torch.Tensor]] = field(default_factory=dict)  # progressive BiLSTM, (B, T_m, 2h) each
+    layers: dict[Cue, list[torch.Tensor]] = field(
+        default_factory=dict
+    )  # progressive BiLSTM, (B, T_m, 2h) each
     enhanced: dict[Cue, torch.Tensor] = field(default_factory=dict)  # standardised, (B, T_m, d)
 
 

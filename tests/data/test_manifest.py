@@ -164,7 +164,7 @@ def test_an_empty_file_is_a_fault(tmp_path: Path) -> None:
 
 def test_missing_files_may_be_left_to_extraction(tmp_path: Path) -> None:
     path = written(tmp_path, "id,audio\nu1,gone.wav\n")
-    assert read_manifest(path, need_files=False) == [Utterance("u1", audio=tmp_path / "gone.wav")]
+    assert read_manifest(path, for_prediction=True) == [Utterance("u1", audio=tmp_path / "gone.wav")]
 
 
 def test_no_such_file_and_other_kinds(tmp_path: Path) -> None:

@@ -160,7 +160,9 @@ def test_every_parameter_of_a_phase_gets_a_gradient(phase: int) -> None:
     settings = config(training__minimal_change=0.01, training__intention_confidence=0.0)
     torch.manual_seed(0)
     network = Network.from_config(settings, DIMS, 3)
-    batch = examples(12).batch(range(12))  # rows 1, 2 and 4 lack a cue, so the vectors for absent ones take part
+    batch = examples(12).batch(
+        range(12)
+    )  # rows 1, 2 and 4 lack a cue, so the vectors for absent ones take part
     output = network(batch, counterfactual=phase > 1, intention=phase > 2)
     weights = {"alignment": 0.1, "intention": 0.05, "minimal_change": 0.01}
     terms = trainer_module.loss_terms(output, batch, weights, settings.training, torch.ones(3), None)
@@ -168,7 +170,7 @@ def test_every_parameter_of_a_phase_gets_a_gradient(phase: int) -> None:
     names = {id(p): name for name, p in network.named_parameters()}
     trained = [p for group in parameter_groups(network, phase, settings.training) for p in group["params"]]
     without = [names[id(p)] for p in trained if p.grad is None or not p.grad.abs().sum() > 0]
-    # the key's bias shifts all scores of a query alike, so softmax takes its gradient to zero; a pooling's bias too
+    # a key's bias shifts all scores of a query alike: softmax takes its gradient to zero; a pooling's bias too
     assert [n for n in without if not n.endswith(("key.bias", "score.bias"))] == []
     later = {1: ("counterfactual", "intention"), 2: ("intention",), 3: ()}[phase]
     assert {names[id(p)] for p in trained} == {
@@ -224,8 +226,8 @@ def test_feature_statistics_against_numpy() -> None:
     for row in rows:
         row[:, 2] = 7.0  # a constant dimension is shifted, not blown up
     stacked = np.concatenate(rows).astype(np.float64)
-    mean, std = feature_statistics(rows, 4)
+    statistics = feature_statistics(rows, 4)
     expected = stacked.std(axis=0)
     expected[2] = 1.0
-    np.testing.assert_allclose(mean, stacked.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(std, expected, rtol=1e-4)
+    np.testing.assert_allclose(statistics["mean"], stacked.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(statistics["std"], expected, rtol=1e-4)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
+from tricue.files import replaced_file
 from tricue.types import CUES, SPLITS, Cue, Fault, InputError, Split, Utterance
 
 COLUMNS = (
@@ -43,20 +44,21 @@ def read_manifest(
     *,
     emotions: Sequence[str] | None = None,
     need_emotion: bool = False,
-    need_files: bool = True,
+    for_prediction: bool = False,
 ) -> list[Utterance]:
     """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
 
-    emotions: the known labels (None: any). need_emotion: a row without one is a fault. need_files: a missing
-    media file is a fault; else its path is kept, and extraction reports the cue as missing.
+    emotions: the known labels (None: any). need_emotion: a row without one is a fault. for_prediction: ids may
+    be left out (`row-2` is the first row, as a spreadsheet counts), and a row with a missing file or without
+    any cue is kept: rows in = rows out, and the prediction says what was missing.
     Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
     """
     path = Path(path)
     table = read_table(path)
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
-    header_faults = list(_header_faults(table))
-    reader = _RowReader(path.resolve().parent, emotions, need_emotion, need_files)
+    header_faults = list(_header_faults(table, need_id=not for_prediction))
+    reader = _RowReader(path.resolve().parent, emotions, need_emotion, for_prediction)
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
@@ -74,22 +76,14 @@ def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
     write = {".csv": _csv_bytes, ".parquet": _parquet_bytes}.get(path.suffix.lower())
     if write is None:
         raise InputError(f"A manifest ends in .csv or .parquet; got {path}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = write([_cells(utterance, path.resolve().parent) for utterance in utterances])
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced_file(path) as part:
+        part.write_bytes(content)
 
 
-def _header_faults(table: Table) -> Iterator[RowFault]:
+def _header_faults(table: Table, need_id: bool) -> Iterator[RowFault]:
     header = ", ".join(table.columns)
-    if "id" not in table.columns:
+    if need_id and "id" not in table.columns:
         yield RowFault(
             HEADER_ROW,
             "id",
@@ -112,12 +106,12 @@ class _RowReader:
     """Turns cells into utterances and collects the faults on the way."""
 
     def __init__(
-        self, folder: Path, emotions: Iterable[str] | None, need_emotion: bool, need_files: bool
+        self, folder: Path, emotions: Iterable[str] | None, need_emotion: bool, for_prediction: bool
     ) -> None:
         self.folder = folder
         self.emotions = None if emotions is None else list(emotions)
         self.need_emotion = need_emotion
-        self.need_files = need_files
+        self.for_prediction = for_prediction
         self.faults: list[RowFault] = []
         self._row_of: dict[str, int] = {}
         self._folders: dict[Path, Path] = {}
@@ -127,7 +121,7 @@ class _RowReader:
         text = cells.get("text", "")
         start, end = self._seconds("start"), self._seconds("end")
         self._check_span(start, end)
-        if not any(self._values[cue] for cue in CUES):
+        if not self.for_prediction and not any(self._values[cue] for cue in CUES):
             self._fault(ANY_CUE, "no usable cue", "give text, audio or video, or leave the row out")
         return Utterance(
             id=self._id(), text=text if text.strip() else None,
@@ -140,7 +134,7 @@ class _RowReader:
         self.faults.append(RowFault(self._number, column, self._values.get(column, ""), kind, remedy))
 
     def _id(self) -> str:
-        name = self._values["id"]
+        name = self._values["id"] or (f"row-{self._number}" if self.for_prediction else "")
         if not name:
             self._fault("id", "missing id", "give every row an id of its own")
         elif name in self._row_of:
@@ -155,7 +149,7 @@ class _RowReader:
             return None
         target = self.folder / value
         if not target.is_file():
-            if self.need_files:
+            if not self.for_prediction:
                 self._fault(column, "missing file", f"no {target}; paths start at the manifest's folder")
             return target
         parent = self._folders.get(target.parent)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from typing import Any
 import av
 import numpy as np
 from pydantic import ValidationError
-from rich.progress import track
 
 from tricue.config import Config, ToyConfig
 from tricue.data.manifest import Corpus, read_manifest, write_manifest
@@ -31,13 +31,17 @@ from tricue.data.toy_draws import EMOTIONS, STREAMS, Clip, Draw, bayes_posterior
 from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
 from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
 from tricue.data.toy_words import Wording, sentence, wording
+from tricue.features.progress import Bar
 from tricue.types import InputError, Utterance
 
 __all__ = ["EMOTIONS", "Draw", "bayes_posterior", "ceiling", "make_toy", "read", "read_draws", "read_settings"]
 
 FORMAT = 1  # raised by hand when the same settings give other clips
 MANIFEST, DRAWS, SETTINGS, CLIPS = "manifest.csv", "draws.csv", "toy.json", "clips"
-ENCODE_AT_LEAST = 64  # clips; for fewer, starting worker processes costs more than it saves
+FEW = 64  # clips that one process is done with before another has started
+# Plenty of bits and no noise substitution or shaping: with those, the encoder's choices depend on what came
+# before, and the high bands, averaged over a clip, tell whether it grows or fades.
+AAC = {"b": "96k", "aac_coder": "fast", "aac_pns": "0", "aac_tns": "0"}
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,14 @@ def read_draws(folder: Path) -> list[Draw]:
         raise InputError(f"No {DRAWS} in {folder}: make the corpus with `tricue prepare toy`.")
     with path.open(encoding="utf-8", newline="") as file:
         return [
-            Draw(**{**row, "sarcastic": row["sarcastic"] == "1", "voice_shows": row["voice_shows"] or None})
+            Draw(
+                row["id"],
+                row["emotion"],
+                row["sarcastic"] == "1",
+                row["text_shows"],
+                row["voice_shows"] or None,
+                row["face_shows"],
+            )
             for row in csv.DictReader(file)
         ]
 
@@ -132,11 +143,11 @@ def _claim(folder: Path, config: ToyConfig) -> None:
         if other := _differences(read_settings(folder), config):
             raise InputError(
                 f"{folder} holds a toy corpus of other settings ({'; '.join(other)}): "
-                "choose another folder with --data_dir, or delete this one."
+                "choose another folder, or delete this one."
             )
         return
     if (folder / MANIFEST).exists():
-        raise InputError(f"{folder} holds another corpus ({MANIFEST}): choose another folder with --data_dir.")
+        raise InputError(f"{folder} holds another corpus ({MANIFEST}): choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
     with _atomic(folder / SETTINGS) as part:
         part.write_text(json.dumps(_settings(config), indent=2) + "\n", encoding="utf-8")
@@ -198,14 +209,16 @@ def _sentence(clip: Clip, config: ToyConfig) -> str:
 def _write_clips(clips: list[Clip], folder: Path, config: ToyConfig, workers: int, progress: bool) -> None:
     (folder / CLIPS).mkdir(exist_ok=True)
     jobs = [(clip, _path(folder, clip), config) for clip in clips]
-    show = {"description": "Drawing toy clips", "total": len(jobs), "disable": not progress or not jobs}
-    if workers == 1 or len(jobs) < ENCODE_AT_LEAST:
-        for _ in track(map(_write_clip, jobs), **show):
-            pass
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for _ in track(pool.map(_write_clip, jobs, chunksize=16), **show):
-            pass
+    with Bar(progress) as bar:
+        bar.begin("Drawing toy clips", len(jobs))
+        if workers == 1 or len(jobs) < FEW:
+            for job in jobs:
+                _write_clip(job)
+                bar.advance()
+            return
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            for _ in pool.map(_write_clip, jobs, chunksize=16):
+                bar.advance()
 
 
 def _write_clip(job: tuple[Clip, Path, ToyConfig]) -> None:
@@ -226,11 +239,12 @@ def _encode(path: Path, pictures: np.ndarray, sound: np.ndarray, fps: int) -> No
         video = file.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "23"})
         video.height, video.width = pictures.shape[1:3]
         video.pix_fmt, video.thread_count = "yuv420p", 1
-        audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options={"b": "48k", "aac_coder": "fast"})
+        audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options=AAC)
         for picture in pictures:
             file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(video.encode())
         frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
+        frame.sample_rate, frame.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+        frame.pts = 0  # so that the encoder's priming lies before 0, where players and decoders cut it off
         file.mux(audio.encode(frame))
         file.mux(audio.encode())

@@ -54,7 +54,7 @@ class FaceJitter:
     rest: np.ndarray  # (3,) small deviations of the three contours over the whole clip
     shift: np.ndarray  # (2,) pixels, x and y
     scale: float
-    light: float  # factor of all colours
+    light: float  # factor of all colours, at most 1
 
 
 def look_of_speaker(rng: np.random.Generator) -> Look:
@@ -81,12 +81,12 @@ def look_of_speaker(rng: np.random.Generator) -> Look:
 
 def face_jitter(rng: np.random.Generator) -> FaceJitter:
     return FaceJitter(
-        center=rng.uniform(0.42, 0.58),
+        center=rng.uniform(0.38, 0.62),
         width=rng.uniform(0.45, 0.75),
         rest=rng.normal(0.0, 0.05, 3),
         shift=rng.uniform(-2.5, 2.5, 2),
         scale=rng.uniform(0.94, 1.05),
-        light=rng.uniform(0.9, 1.08),
+        light=rng.uniform(0.85, 1.0),
     )
 
 
@@ -114,10 +114,19 @@ def draw_face(shown: str, look: Look, jitter: FaceJitter, frames: int, size: int
     shift = jitter.shift.astype(np.float32)
     x, y = grid[None, :] - shift[0], grid[:, None] - shift[1]
     still = _still_parts(look, x, y, unit)
-    pictures = np.repeat(still[None], frames, axis=0)
-    _paint_brows(pictures, look, contours["frown"], x, y, unit)
-    _paint_mouth(pictures, look, contours["smile"], contours["opening"], x, y, unit)
-    return np.clip(pictures * jitter.light, 0, 255).astype(np.uint8)
+    light = np.float32(jitter.light)
+    pictures = np.repeat((still * light).astype(np.uint8)[None], frames, axis=0)
+
+    window = _window(x, y, (-25.0, -26.0), (25.0, 2.0))  # moving parts cost only their own area
+    brows = np.repeat(still[window][None], frames, axis=0)
+    _paint_brows(brows, look, contours["frown"], x[:, window[1]], y[window[0]], unit)
+    pictures[:, *window] = brows * light
+
+    window = _window(x, y, (-20.0, 3.0), (20.0, 38.0))
+    mouth = np.repeat(still[window][None], frames, axis=0)
+    _paint_mouth(mouth, look, contours["smile"], contours["opening"], x[:, window[1]], y[window[0]], unit)
+    pictures[:, *window] = mouth * light
+    return pictures
 
 
 def _inside(distance: np.ndarray, unit: float) -> np.ndarray:
@@ -143,10 +152,9 @@ def _still_parts(look: Look, x: np.ndarray, y: np.ndarray, unit: float) -> np.nd
     width, height = look.head
 
     def paint(center: tuple[float, float], axes: tuple[float, float], color: Color) -> None:
-        rows = _window(y[:, 0], center[1] - axes[1] - unit, center[1] + axes[1] + unit)
-        columns = _window(x[0], center[0] - axes[0] - unit, center[0] + axes[0] + unit)
-        edge = _ellipse(x[:, columns], y[rows], center, axes)
-        _paint(picture[rows, columns], _inside(edge, unit), color)
+        low, high = (tuple(c + side * (a + unit) for c, a in zip(center, axes, strict=True)) for side in (-1, 1))
+        rows, columns = window = _window(x, y, low, high)
+        _paint(picture[window], _inside(_ellipse(x[:, columns], y[rows], center, axes), unit), color)
 
     if look.long_hair:
         paint((0.0, 6.0), (width + 8.0, height + 5.0), look.hair)
@@ -169,38 +177,36 @@ def _still_parts(look: Look, x: np.ndarray, y: np.ndarray, unit: float) -> np.nd
     return picture
 
 
-def _paint_brows(pictures: np.ndarray, look: Look, frown: np.ndarray, x: np.ndarray, y: np.ndarray,
+def _paint_brows(part: np.ndarray, look: Look, frown: np.ndarray, x: np.ndarray, y: np.ndarray,
                  unit: float) -> None:  # fmt: skip
-    """High and lifted inside at 0, low and slanted down to the nose at 1."""
-    rows, columns = _window(y[:, 0], -26.0, 2.0), _window(x[0], -25.0, 25.0)
+    """High and lifted inside at 0, low and slanted down to the nose at 1. part: (T, h, w, 3)."""
     down = frown[:, None, None] - 0.5
-    side = np.abs(x[:, columns])[None]  # both brows at once: the face is symmetrical
-    center = (side - look.eyes[0]) / look.eyes[1]
-    line = -11.5 + 8.0 * down - 3.2 * 2.0 * down * center + 1.0 * center**2
-    above = np.abs(y[rows][None] - line) - look.brow
+    side = np.abs(x)  # both brows at once: the face is symmetrical
+    across = (side - look.eyes[0]) / look.eyes[1]
+    line = -11.5 + 8.0 * down - 6.4 * down * across + across**2
+    above = np.abs(y - line) - look.brow
     ends = np.abs(side - look.eyes[0]) - look.eyes[1] * 1.35
     dark = np.minimum(look.hair * 0.6, look.skin * 0.3)  # seen on any skin
-    _paint(pictures[:, rows, columns], _inside(np.maximum(above, ends), unit), dark)
+    _paint(part, _inside(np.maximum(above, ends), unit), dark)
 
 
-def _paint_mouth(pictures: np.ndarray, look: Look, smile: np.ndarray, opening: np.ndarray, x: np.ndarray,
+def _paint_mouth(part: np.ndarray, look: Look, smile: np.ndarray, opening: np.ndarray, x: np.ndarray,
                  y: np.ndarray, unit: float) -> None:  # fmt: skip
-    """Corners down at smile 0 and up at 1; lips nearly closed at opening 0, wide at 1."""
-    rows, columns = _window(y[:, 0], 3.0, 38.0), _window(x[0], -20.0, 20.0)
-    part = pictures[:, rows, columns]
+    """Corners down at smile 0, up at 1; lips nearly closed at opening 0, wide apart at 1. part: (T, h, w, 3)."""
     curve, wide = smile[:, None, None] - 0.5, opening[:, None, None]
-    across = x[:, columns][None] / (look.mouth * (1.0 - 0.2 * wide))
-    line = 19.5 - 15.0 * curve * (across**2 - 0.4)
+    across = x / (look.mouth * (1.0 - 0.2 * wide))
     bow = np.sqrt(np.clip(1.0 - across**2, 0.0, None))
     ends = (np.abs(across) - 1.0) * look.mouth
-    height = y[rows][None] - line
-    inner = 0.6 + 10.5 * wide
-    _paint(part, _inside(np.maximum(np.abs(height) - (inner + 2.0) * bow, ends), unit), look.lips)
-    _paint(part, _inside(np.maximum(np.abs(height) - inner * bow, ends + 1.5), unit), np.array([48.0, 14.0, 18.0]))
-    teeth = np.maximum(np.abs(height + inner * bow * 0.72) - inner * bow * 0.26, ends + 2.5)
+    height = y - (19.5 - 15.0 * curve * (across**2 - 0.4))
+    gap = (0.6 + 10.5 * wide) * bow
+    _paint(part, _inside(np.maximum(np.abs(height) - gap - 2.0 * bow, ends), unit), look.lips)
+    _paint(part, _inside(np.maximum(np.abs(height) - gap, ends + 1.5), unit), np.array([48.0, 14.0, 18.0]))
+    teeth = np.maximum(np.abs(height + 0.72 * gap) - 0.26 * gap, ends + 2.5)
     _paint(part, _inside(teeth, unit) * (wide > 0.12)[..., None], np.full(3, 240.0))
 
 
-def _window(axis: np.ndarray, low: float, high: float) -> slice:
-    """The pixels of an axis that lie between two places, so that moving parts cost only their own area."""
-    return slice(*np.searchsorted(axis, (low, high)))
+def _window(x: np.ndarray, y: np.ndarray, low: tuple[float, ...], high: tuple[float, ...]) -> tuple[slice, slice]:
+    """The rows and columns of the pixels that lie between two corners (x, y)."""
+    columns = np.searchsorted(x[0], (low[0], high[0]))
+    rows = np.searchsorted(y[:, 0], (low[1], high[1]))
+    return slice(*rows), slice(*columns)

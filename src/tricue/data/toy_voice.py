@@ -27,7 +27,7 @@ LOUDNESS_DB = 26.0  # from one end of the loudness contour to the other
 DARK = ((320.0, 60.0), (760.0, 80.0), (2300.0, 150.0))  # formants (Hz, bandwidth) of an "oo"
 BRIGHT = ((760.0, 90.0), (2000.0, 120.0), (2900.0, 180.0))  # and of an "ae"
 SOURCE_HZ = 2600.0  # where the pulses' spectrum has fallen off
-SILENCE = 0.05  # share of the clip at each end without voice
+SILENCE = 0.08  # share of the clip at each end without voice
 NOISE_DB = -52.0  # of the steady background
 
 
@@ -60,7 +60,7 @@ def voice_of_speaker(rng: np.random.Generator) -> Voice:
 
 def voice_jitter(rng: np.random.Generator) -> VoiceJitter:
     return VoiceJitter(
-        center=rng.uniform(0.42, 0.58),
+        center=rng.uniform(0.38, 0.62),
         width=rng.uniform(0.45, 0.75),
         wobble=rng.normal(0.0, 0.04, (3, 6)),
         gain_db=rng.uniform(-3.0, 3.0),

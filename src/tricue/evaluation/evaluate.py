@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import Card, load_checkpoint, write_json
+from tricue.checkpoint import Card, load_checkpoint
 from tricue.config import Config, build_config
 from tricue.data.corpora import config_of, read_corpus
 from tricue.data.manifest import SPLIT_NAMES, Corpus
@@ -18,6 +18,7 @@ from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features.extract import extract
+from tricue.files import write_json
 from tricue.types import CUES, InputError, Prediction, Split, Utterance
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,9 @@ def _rows_of(corpus: Corpus, split: str, emotions: Sequence[str]) -> list[Uttera
     if not rows:
         counts = {name: sum(u.split == name for u in corpus.utterances) for name in ("train", "val", "test")}
         there = ", ".join(f"{name} {n}" for name, n in counts.items() if n) or "no row with a split"
-        raise InputError(f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split.")
+        raise InputError(
+            f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
+        )
     unknown = sorted({str(u.emotion) for u in rows} - set(emotions))
     if unknown:
         raise InputError(
@@ -142,7 +145,12 @@ def _rows_of(corpus: Corpus, split: str, emotions: Sequence[str]) -> list[Uttera
 
 
 def _circumstances(
-    card: Card, corpus: Corpus, split: Split, cues: Sequence[str], predictions: Sequence[Prediction], model: Path
+    card: Card,
+    corpus: Corpus,
+    split: Split,
+    cues: Sequence[str],
+    predictions: Sequence[Prediction],
+    model: Path,
 ) -> dict[str, Any]:
     """What a reader must know beside the numbers."""
     return {
@@ -155,7 +163,12 @@ def _circumstances(
         "coverage": {cue: sum(cue in p.cues for p in predictions) for cue in cues},
         "without_any_cue": sum(p.emotion is None for p in predictions),
         "toy": card.toy,
-        "model": {"path": str(model), "phase": card.phase, "epoch": card.epoch, "trained_on": card.trained_on},
+        "model": {
+            "path": str(model),
+            "phase": card.phase,
+            "epoch": card.epoch,
+            "trained_on": card.trained_on,
+        },
     }
 
 

@@ -15,7 +15,11 @@ from tricue.features.extract import feature_dims
 from tricue.model.network import Network
 from tricue.types import Batch, Cue
 
-TYPICAL_SECONDS, TYPICAL_TOKENS, TYPICAL_CONTEXT_TOKENS = 3.0, 12, 45  # of a MELD utterance, three turns before it
+TYPICAL_SECONDS, TYPICAL_TOKENS, TYPICAL_CONTEXT_TOKENS = (
+    3.0,
+    12,
+    45,
+)  # of a MELD utterance, three turns before it
 SEED_PARAMETERS, SEED_GFLOPS = "105.3M", "23.31"  # seed.md, "Technical Specifications", of its own network
 
 
@@ -35,7 +39,9 @@ def describe_config(config: Config) -> Table:
         encoder = hub.untrained_model(hub.find_encoder(config.features.text.encoder, "text", weights=False))
     classes = len(config.data.emotions) or 7
     network = Network.from_config(config, dims, classes, encoder)
-    return cost_table(network, config, dims, f"Network of {config.data.name or 'these settings'}, {classes} emotions")
+    return cost_table(
+        network, config, dims, f"Network of {config.data.name or 'these settings'}, {classes} emotions"
+    )
 
 
 def cost_table(network: Network, config: Config, dims: dict[Cue, tuple[int, ...]], title: str) -> Table:
@@ -70,4 +76,6 @@ def typical_utterance(network: Network, config: Config, dims: dict[Cue, tuple[in
         tokens = torch.zeros(1, context + TYPICAL_TOKENS, 2, dtype=torch.long)
         tokens[:, context:, 1] = 1
         values["text"] = tokens
-    return Batch(["typical"], values, {cue: torch.ones(x.shape[:2], dtype=torch.bool) for cue, x in values.items()})
+    return Batch(
+        ["typical"], values, {cue: torch.ones(x.shape[:2], dtype=torch.bool) for cue, x in values.items()}
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from tricue.features.extract import FeatureSet
+from tricue.files import replaced_file
 from tricue.inference import read_logits
 from tricue.model.network import Network
 from tricue.training.batches import gather_examples
@@ -55,7 +55,10 @@ def predict_utterances(
 
 
 def write_predictions(
-    path: Path, predictions: Sequence[Prediction], emotions: Sequence[str], more: dict[str, Sequence[str]] | None = None
+    path: Path,
+    predictions: Sequence[Prediction],
+    emotions: Sequence[str],
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """`id, emotion, confidence, p_<class>..., cues, error` and the columns of `more`, as CSV in one step."""
     more = more or {}
@@ -68,7 +71,5 @@ def write_predictions(
         writer.writerow([
             p.id, p.emotion or "", confidence, *chances, "+".join(p.cues), p.error or "", *(more[m][i] for m in more)
         ])  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(buffer.getvalue(), encoding="utf-8", newline="")
-    temporary.replace(path)
+    with replaced_file(path) as part:
+        part.write_text(buffer.getvalue(), encoding="utf-8", newline="")

@@ -80,7 +80,7 @@ def extract(
     A cue that cannot be had is a Fault and a logged warning, never an error. Raises InputError where an
     encoder cannot be loaded or the store cannot be written.
     """
-    extractors = _extractors(config, cues, device)
+    extractors = _extractors(config, cues, device, text_weights=not live_text)
     found = FeatureSet({cue: {} for cue in cues}, {c: e.dims for c, e in extractors.items()}, [])
     with Bar(progress) as bar:
         if text := extractors.pop("text", None):
@@ -111,9 +111,19 @@ def prefetch(config: FeaturesConfig, cues: Sequence[Cue] = CUES) -> dict[Cue, Pa
     return folders
 
 
-def _extractors(config: FeaturesConfig, cues: Sequence[Cue], device: str) -> dict[Cue, Any]:
+def feature_dims(config: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, tuple[int, ...]]:
+    """Widths of the streams that each cue's features would have; encoders' settings are read, not their weights.
+
+    Raises InputError where one cannot be had.
+    """
+    return {cue: extractor.dims for cue, extractor in _extractors(config, cues, "cpu").items()}
+
+
+def _extractors(
+    config: FeaturesConfig, cues: Sequence[Cue], device: str, text_weights: bool = True
+) -> dict[Cue, Any]:
     make: dict[Cue, Callable[[], Extractor]] = {
-        "text": lambda: text_extractor(config.text, device),
+        "text": lambda: text_extractor(config.text, device, text_weights),
         "audio": lambda: audio_extractor(config.audio, device),
         "video": lambda: video_extractor(config.video, device),
     }

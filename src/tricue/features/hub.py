@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,18 +43,26 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
     return folder
 
 
+def fetch_checkpoint(name: str) -> Path:
+    """A tricue checkpoint from the hub, as a local folder. Raises InputError where the hub does not answer."""
+    return _download(name, f"No folder {name}", "give the folder of a checkpoint.", [])
+
+
 def _fetch(source: str, cue: Cue) -> Path:
+    remedy = f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
+    return _download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])
+
+
+def _download(name: str, trouble: str, remedy: str, ignored: list[str]) -> Path:
+    """The files of a hub repository that decide a model: weights, settings, vocabularies."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(source, allow_patterns=list(_DECIDING), ignore_patterns=["*/*"]))
+        return Path(snapshot_download(name, allow_patterns=list(_DECIDING), ignore_patterns=ignored))
     except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"features.{cue}.encoder={source}: not a folder here, and the hub did not answer: {reason}; "
-            f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
-        ) from error
+        raise InputError(f"{trouble}, and the hub did not answer: {reason}; {remedy}") from error
 
 
 def encoder_digest(folder: Path) -> str:
@@ -92,24 +101,19 @@ def load_settings(folder: Path) -> Any:
     return AutoConfig.from_pretrained(str(folder))
 
 
-def _quiet() -> Any:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Heads that the checkpoint has and a bare encoder does not need are no news to the user."""
-    from contextlib import contextmanager
-
     from transformers.utils import logging
 
-    @contextmanager
-    def hold() -> Any:
-        level = logging.get_verbosity()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-        try:
-            yield
-        finally:
-            logging.set_verbosity(level)
-            logging.enable_progress_bar()
-
-    return hold()
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
@@ -131,7 +135,7 @@ def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
 
 
 def copy_shape(source: str, target: Path) -> None:
-    """Put an encoder's settings and tokenizer, without weights, into `target`: what a checkpoint carries along."""
+    """Put an encoder's settings and tokenizer, without weights, into `target`, for a checkpoint to carry."""
     folder = find_encoder(source, "text", weights=False)
     target.mkdir(parents=True)
     for pattern in _DECIDING[1:]:

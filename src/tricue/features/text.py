@@ -196,13 +196,17 @@ class TokenText:
         return np.stack([tokens.ids, tokens.own.astype(np.int32)], axis=1)
 
 
-def text_extractor(config: TextFeatures, device: str = "cpu") -> LightText | HubText:
-    """The extractor that `features.text` asks for. Raises InputError where its encoder cannot be had."""
+def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = True) -> LightText | HubText:
+    """The extractor that `features.text` asks for. Raises InputError where its encoder cannot be had.
+
+    weights: False where the encoder is only to cut words into tokens.
+    """
     if config.encoder == hub.LIGHT:
         return LightText(config.max_tokens)
-    folder = hub.find_encoder(config.encoder, "text")
-    positions = getattr(hub.load_settings(folder), "max_position_embeddings", None)
-    if positions is not None and config.max_tokens > positions:
+    folder = hub.find_encoder(config.encoder, "text", weights)
+    table = getattr(hub.load_settings(folder), "max_position_embeddings", None)
+    positions = min(_tokenizer(folder).model_max_length, table or np.inf)  # RoBERTa's table has two rows more
+    if config.max_tokens > positions:
         raise InputError(
             f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions} at most."
         )

@@ -72,7 +72,9 @@ class LiveText(nn.Module):
         super().__init__()
         self.encoder = encoder
         if getattr(encoder, "pooler", None) is not None:
-            encoder.pooler = None  # reads one token and is not used; left in, its weights would never be trained
+            encoder.pooler = (
+                None  # reads one token and is not used; left in, its weights would never be trained
+            )
         if finetune is not None:
             freeze_below(encoder, finetune)
 

@@ -28,7 +28,11 @@ class CrossModalAttention(nn.Module):
         self.key = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in cues})
         self.value = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in cues})
         self.absent = nn.ParameterDict(
-            {f"{cue}_from_{other}": nn.Parameter(torch.zeros(width)) for cue in cues for other in self.others(cue)}
+            {
+                f"{cue}_from_{other}": nn.Parameter(torch.zeros(width))
+                for cue in cues
+                for other in self.others(cue)
+            }
         )
         self.standardise = nn.ModuleDict({cue: nn.Linear(len(cues) * width, width) for cue in cues})
         self.norm = nn.ModuleDict({cue: nn.LayerNorm(width) for cue in cues})

@@ -18,6 +18,7 @@ from tricue.model.transform import Scaling
 from tricue.types import Batch, Cue, Output
 
 Widths = Mapping[Cue, tuple[int, ...]]  # widths of the streams that stand side by side in a cue's features
+Parts = Mapping[Cue, nn.Module]
 
 
 class Network(nn.Module):
@@ -25,23 +26,23 @@ class Network(nn.Module):
 
     def __init__(
         self,
-        frontends: Mapping[Cue, nn.Module],
-        bilstms: Mapping[Cue, nn.Module],
+        frontends: Parts,
+        bilstms: Parts,
         cross_attention: CrossModalAttention,
         fusion: FusionMLP,
         counterfactual: CounterfactualFeatures,
         classifier: nn.Linear,
         intention: IntentionPredictor,
-        scaling: Mapping[Cue, nn.Module],
+        scaling: Parts,
         live_text: LiveText | None = None,
     ) -> None:
         super().__init__()
         width = classifier.in_features
         self.cues: list[Cue] = list(cross_attention.cues)
         self.live_text = live_text
-        self.scaling = nn.ModuleDict(dict(scaling))
-        self.frontends = nn.ModuleDict(dict(frontends))
-        self.bilstms = nn.ModuleDict(dict(bilstms))
+        self.scaling = _by_cue(scaling)
+        self.frontends = _by_cue(frontends)
+        self.bilstms = _by_cue(bilstms)
         self.cross_attention = cross_attention
         self.pooling = nn.ModuleDict({cue: AttentionPooling(width) for cue in self.cues})
         self.absent = nn.ParameterDict({cue: nn.Parameter(torch.zeros(width)) for cue in self.cues})
@@ -49,6 +50,7 @@ class Network(nn.Module):
         self.classifier = classifier
         self.counterfactual = counterfactual
         self.intention = intention
+        initialise(self)
 
     @classmethod
     def from_config(
@@ -65,7 +67,9 @@ class Network(nn.Module):
         return cls(
             frontends=frontends,
             bilstms={
-                cue: ProgressiveBiLSTM(frontends[cue].out_width, m.width, m.bilstm_layers, m.bilstm_heads, m.dropout)
+                cue: ProgressiveBiLSTM(
+                    frontends[cue].out_width, m.width, m.bilstm_layers, m.bilstm_heads, m.dropout
+                )
                 for cue in cues
             },
             cross_attention=CrossModalAttention(cues, 2 * m.width, m.width, m.cross_heads),
@@ -85,11 +89,15 @@ class Network(nn.Module):
         layers: dict[Cue, list[torch.Tensor]] = {}
         masks: dict[Cue, torch.Tensor] = {}
         for cue in self.cues:
-            if cue in batch.values:
+            if (
+                cue in batch.values and batch.values[cue].shape[1] > 0
+            ):  # without a time step nobody has the cue
                 x, masks[cue] = self._vectors(cue, batch)
                 layers[cue] = self.bilstms[cue](self.frontends[cue](x, masks[cue]), masks[cue])
         if not layers:
-            raise ValueError(f"The batch has none of the network's cues {self.cues}; it has {list(batch.values)}.")
+            raise ValueError(
+                f"The batch has none of the network's cues {self.cues}; it has {list(batch.values)}."
+            )
         enhanced = self.cross_attention({cue: outputs[-1] for cue, outputs in layers.items()}, masks)
         h_org = self._fuse(enhanced, masks)
         output = Output(self.classifier(h_org), h_org, layers=layers, enhanced=enhanced)
@@ -122,7 +130,13 @@ class Network(nn.Module):
         return self.fusion(torch.cat(pooled, dim=-1))
 
 
-def _frontend(cue: Cue, dims: tuple[int, ...], config: Config) -> TextFrontend | AudioFrontend | VideoFrontend:
+def _by_cue(parts: Parts) -> nn.ModuleDict:
+    return nn.ModuleDict({str(cue): part for cue, part in parts.items()})
+
+
+def _frontend(
+    cue: Cue, dims: tuple[int, ...], config: Config
+) -> TextFrontend | AudioFrontend | VideoFrontend:
     m = config.model
     if cue == "text":
         return TextFrontend(sum(dims), m.width, m.dropout)
@@ -130,3 +144,28 @@ def _frontend(cue: Cue, dims: tuple[int, ...], config: Config) -> TextFrontend |
         speech, acoustic = (*dims, 0)[:2]
         return AudioFrontend(speech, acoustic, m.width, m.frontend_heads, m.dropout)
     return VideoFrontend(sum(dims), m.width, m.frontend_heads, m.dropout)
+
+
+def initialise(network: Network) -> None:
+    """Xavier weights, orthogonal recurrences, zero biases, forget gates open; a live text encoder stays as it came.
+
+    With torch's defaults the deep stack of averaging attention and ReLU makes all utterances alike: the share of
+    H's second moment that differs between utterances starts at 0.002 (RAVDESS), so learning starts slowly.
+    """
+    for name, module in network.named_modules():
+        if name.startswith("live_text"):
+            continue
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTM):
+            for weight, values in module.named_parameters():
+                if weight.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(values)
+                elif weight.startswith("weight_hh"):
+                    nn.init.orthogonal_(values)
+                else:
+                    nn.init.zeros_(values)
+            hidden = module.hidden_size
+            module.bias_ih_l0.data[hidden : 2 * hidden] = 1.0  # torch orders the gates: input, forget, cell, output

@@ -12,7 +12,9 @@ from tricue.types import CUES, Batch, Cue, InputError, Utterance
 
 Arrays = Mapping[Cue, Mapping[str, np.ndarray]]  # cue -> utterance id -> (T, D); no entry: the cue is missing
 
-BUCKET_BATCHES = 32  # rows are sorted by length within this many batches: little padding, much of the shuffle kept
+BUCKET_BATCHES = (
+    32  # rows are sorted by length within this many batches: little padding, much of the shuffle kept
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Examples:
         return collate(ids, self.arrays, labels)
 
 
-def gather_examples(utterances: Iterable[Utterance], arrays: Arrays, emotions: Sequence[str] | None) -> Examples:
+def gather_examples(
+    utterances: Iterable[Utterance], arrays: Arrays, emotions: Sequence[str] | None
+) -> Examples:
     """Those of the utterances that have a cue left; with `emotions`, those that are labelled, with class numbers.
 
     Raises InputError for a label that is not among `emotions`.
@@ -55,7 +59,10 @@ def gather_examples(utterances: Iterable[Utterance], arrays: Arrays, emotions: S
 def row_lengths(examples: Examples) -> np.ndarray:
     """Time steps of each row over all its cues, (N,): what its place in a batch costs."""
     return np.array(
-        [sum(len(rows[u.id]) for rows in examples.arrays.values() if u.id in rows) for u in examples.utterances]
+        [
+            sum(len(rows[u.id]) for rows in examples.arrays.values() if u.id in rows)
+            for u in examples.utterances
+        ]
     )
 
 
@@ -115,11 +122,13 @@ def hide_cues(batch: Batch, chance: float) -> Batch:
     kept &= present
     masks = {cue: batch.masks[cue] & kept[i][:, None] for i, cue in enumerate(cues)}
     used = [cue for cue in cues if bool(masks[cue].any())]
-    return Batch(batch.ids, {cue: batch.values[cue] for cue in used}, {cue: masks[cue] for cue in used}, batch.labels)
+    return Batch(
+        batch.ids, {cue: batch.values[cue] for cue in used}, {cue: masks[cue] for cue in used}, batch.labels
+    )
 
 
-def feature_statistics(rows: Iterable[np.ndarray], dim: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation (dim,) over all steps of rows (T, dim), in float64; a constant dimension gets deviation 1."""
+def feature_statistics(rows: Iterable[np.ndarray], dim: int) -> dict[str, torch.Tensor]:
+    """`mean` and `std` (dim,) over all steps of rows (T, dim), in float64; a constant dimension gets deviation 1."""
     count, total, squares = 0, np.zeros(dim), np.zeros(dim)
     for row in rows:
         wide = row.astype(np.float64)
@@ -127,8 +136,8 @@ def feature_statistics(rows: Iterable[np.ndarray], dim: int) -> tuple[torch.Tens
         total += wide.sum(axis=0)
         squares += (wide**2).sum(axis=0)
     if count == 0:
-        return torch.zeros(dim), torch.ones(dim)
+        return {"mean": torch.zeros(dim), "std": torch.ones(dim)}
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     std[std < 1e-4 * np.maximum(np.abs(mean), 1.0)] = 1.0
-    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+    return {"mean": torch.from_numpy(mean).float(), "std": torch.from_numpy(std).float()}

@@ -12,7 +12,7 @@ def class_weights(counts: torch.Tensor, scheme: str) -> torch.Tensor:
     `none`; `sqrt` and `inverse` of the frequency; `effective` number of samples with
     beta = 1 - 1/N (Cui et al., 2019, "Class-Balanced Loss", eq. 2).
     """
-    counts = counts.float()
+    counts = counts.double()
     if scheme == "none":
         weights = torch.ones_like(counts)
     elif scheme == "sqrt":
@@ -25,7 +25,7 @@ def class_weights(counts: torch.Tensor, scheme: str) -> torch.Tensor:
     else:
         raise ValueError(f"No class weights called {scheme!r}; known: none, sqrt, inverse, effective.")
     met = counts > 0
-    return torch.where(met, weights / weights[met].mean(), 1.0)
+    return torch.where(met, weights / weights[met].mean(), 1.0).float()
 
 
 def focal_loss(

@@ -60,7 +60,13 @@ def loss_terms(
     terms = {"focal": focal_loss(output.logits, labels, focal_weights, training.focal_gamma)}
     if output.h_cf is not None and weights["alignment"]:
         terms["alignment"] = alignment_loss(
-            output.h_org, output.h_cf, labels, training.alignment, training.temperature, training.margin, queue
+            output.h_org,
+            output.h_cf,
+            labels,
+            training.alignment,
+            training.temperature,
+            training.margin,
+            queue,
         )
     if output.h_cf is not None and weights["minimal_change"]:
         terms["minimal_change"] = change_penalty(output.h_org, output.h_cf)
@@ -157,7 +163,9 @@ class Schedule:
 
     def state_dict(self) -> dict:
         """Plain numbers and lists, so that it can lie in JSON."""
-        plain = {k: v for k, v in self.by_step.state_dict().items() if isinstance(v, (int, float, list, bool))}
+        plain = {
+            k: v for k, v in self.by_step.state_dict().items() if isinstance(v, (int, float, list, bool))
+        }
         plain.pop("lr_lambdas", None)
         plateau = self.plateau.state_dict() if self.plateau is not None else None
         return {"steps": self.steps, "by_step": plain, "plateau": plateau}

@@ -9,12 +9,17 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from tricue.checkpoint import replaced_folder, write_json
+from tricue.files import replaced_folder, write_json
 from tricue.model.network import Network
 from tricue.training.losses import AlignmentQueue
 from tricue.training.phases import Schedule
 
-NETWORK, OPTIMIZER, RANDOM, PROGRESS = "network.safetensors", "optimizer.safetensors", "random.safetensors", "progress.json"
+NETWORK, OPTIMIZER, RANDOM, PROGRESS = (
+    "network.safetensors",
+    "optimizer.safetensors",
+    "random.safetensors",
+    "progress.json",
+)
 
 
 def save_state(
@@ -28,7 +33,10 @@ def save_state(
 ) -> None:
     """Write everything that the next step depends on to `folder`, in one step."""
     with replaced_folder(folder) as fresh:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}, fresh / NETWORK)
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()},
+            fresh / NETWORK,
+        )
         moments = {
             f"{index}.{name}": tensor.detach().cpu().contiguous()
             for index, slots in optimizer.state_dict()["state"].items()
@@ -41,12 +49,15 @@ def save_state(
         if queue is not None:
             random |= {"queue.h_cf": queue.h_cf.cpu(), "queue.labels": queue.labels.cpu()}
         save_file(random, fresh / RANDOM)
-        write_json(fresh / PROGRESS, {
-            **progress,
-            "rates": [group["lr"] for group in optimizer.param_groups],
-            "schedule": schedule.state_dict(),
-            "scaler": scaler.state_dict() if scaler is not None else None,
-        })
+        write_json(
+            fresh / PROGRESS,
+            {
+                **progress,
+                "rates": [group["lr"] for group in optimizer.param_groups],
+                "schedule": schedule.state_dict(),
+                "scaler": scaler.state_dict() if scaler is not None else None,
+            },
+        )
 
 
 def read_progress(folder: Path) -> dict[str, Any]:

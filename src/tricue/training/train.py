@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from tricue.checkpoint import Card, load_matching, read_card, recover_folder, write_json
+from tricue.checkpoint import Card, load_matching, read_card
 from tricue.config import Config
 from tricue.data.corpora import read_corpus
 from tricue.data.manifest import Corpus
@@ -24,6 +24,7 @@ from tricue.data.splits import split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
+from tricue.files import recover_folder, write_json
 from tricue.model.network import Network
 from tricue.training.batches import Examples, feature_statistics, gather_examples
 from tricue.training.trainer import Trainer
@@ -86,7 +87,13 @@ def train(
     network = build_network(config, features, train_rows)
     if init_from is not None:
         _start_from(network, init_from, config)
-    card = Card(config=config, emotions=config.data.emotions, dims=features.dims, class_shares=_class_shares(train_rows, config), trained_on=run["corpus"])
+    card = Card(
+        config=config,
+        emotions=config.data.emotions,
+        dims=features.dims,
+        class_shares=_class_shares(train_rows, config),
+        trained_on=run["corpus"],
+    )
     save_dir.mkdir(parents=True, exist_ok=True)
     write_json(save_dir / RUN, run)
     Trainer(network, card, train_rows, val_rows, save_dir, accelerator, quiet).fit()
@@ -101,12 +108,10 @@ def build_network(config: Config, features: FeatureSet, train_rows: Examples) ->
         folder = hub.find_encoder(config.features.text.encoder, "text")
         encoder = copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
     network = Network.from_config(config, features.dims, len(config.data.emotions), encoder)
-    for cue, scaling in network.scaling.items():
-        held = features.arrays[cue]  # type: ignore[index]
-        rows = (held[u.id] for u in train_rows.utterances if u.id in held)
-        mean, std = feature_statistics(rows, len(scaling.mean))
-        scaling.mean.copy_(mean)
-        scaling.std.copy_(std)
+    for cue, held in features.arrays.items():
+        if cue in network.scaling:
+            rows = (held[u.id] for u in train_rows.utterances if u.id in held)
+            network.scaling[cue].load_state_dict(feature_statistics(rows, sum(features.dims[cue])))
     return network
 
 
@@ -120,7 +125,9 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
         precision = "no" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=precision)
     if accelerator.num_processes > 1:
-        raise InputError(f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly.")
+        raise InputError(
+            f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly."
+        )
     return accelerator
 
 
@@ -139,9 +146,13 @@ def _with_cues(config: Config, train_rows: list[Utterance]) -> Config:
     cues = [cue for cue in config.modalities if any(getattr(u, cue) is not None for u in train_rows)]
     absent = [cue for cue in config.modalities if cue not in cues]
     if not cues:
-        raise InputError(f"No training row has {' or '.join(absent)}. Choose --modalities among what the corpus has.")
+        raise InputError(
+            f"No training row has {' or '.join(absent)}. Choose --modalities among what the corpus has."
+        )
     if absent:
-        logger.warning("No training row has %s: the network is built for %s.", " or ".join(absent), ", ".join(cues))
+        logger.warning(
+            "No training row has %s: the network is built for %s.", " or ".join(absent), ", ".join(cues)
+        )
     return config.model_copy(update={"modalities": cues})
 
 
@@ -156,11 +167,14 @@ def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: C
         )
         raise InputError(f"The {split} split has no labelled row with a usable cue: {remedy}.")
     if len(examples) < len(rows):
-        logger.warning("%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split)
+        logger.warning(
+            "%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split
+        )
     return examples
 
 
 def _class_shares(examples: Examples, config: Config) -> list[float]:
+    assert examples.labels is not None
     counts = np.bincount(examples.labels, minlength=len(config.data.emotions))
     return (counts / counts.sum()).tolist()
 
@@ -214,4 +228,6 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 def _start_from(network: Network, folder: Path, config: Config) -> None:
     loaded, fresh = load_matching(network, folder, config.data.emotions)
-    logger.info("From %s: %d tensors loaded, %d made anew: %s", folder, len(loaded), len(fresh), ", ".join(fresh))
+    logger.info(
+        "From %s: %d tensors loaded, %d made anew: %s", folder, len(loaded), len(fresh), ", ".join(fresh)
+    )

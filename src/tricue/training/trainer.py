@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
-from tricue.checkpoint import WEIGHTS, Card, recover_folder, replaced_folder, save_checkpoint
+from tricue.checkpoint import WEIGHTS, Card, save_checkpoint
+from tricue.files import recover_folder, replaced_folder
 from tricue.inference import read_logits
 from tricue.model.network import Network
 from tricue.training import state
@@ -105,7 +106,14 @@ class Trainer:
         if phase > 1:
             self.network.load_state_dict(load_file(self.save_dir / f"phase{phase - 1}" / WEIGHTS))
         self.standing = replace(
-            self.standing, phase=phase, epoch=0, batches=0, seconds=0.0, best_score=-1.0, best_epoch=-1, sums={}
+            self.standing,
+            phase=phase,
+            epoch=0,
+            batches=0,
+            seconds=0.0,
+            best_score=-1.0,
+            best_epoch=-1,
+            sums={},
         )
         torch.manual_seed(self.config.seed * 10 + phase)
         self._make_optimizer()
@@ -230,7 +238,9 @@ class Trainer:
 
     # --- what is counted and logged ----------------------------------------------------------------
 
-    def _count(self, batch: Batch, output: Output, terms: dict[str, torch.Tensor], loss: torch.Tensor) -> None:
+    def _count(
+        self, batch: Batch, output: Output, terms: dict[str, torch.Tensor], loss: torch.Tensor
+    ) -> None:
         """Sums over the rows of the epoch, by name."""
         assert batch.labels is not None
         rows = len(batch.ids)
@@ -251,7 +261,9 @@ class Trainer:
         rows = standing.sums["rows"]
         means = {f"train_{name}": value / rows for name, value in standing.sums.items() if name != "rows"}
         weights = loss_weights(standing.phase, standing.epoch, self.training)
-        strengths = {f"a_{cue}": self.network.counterfactual.strength(cue).item() for cue in self.network.cues}
+        strengths = {
+            f"a_{cue}": self.network.counterfactual.strength(cue).item() for cue in self.network.cues
+        }
         return {
             "phase": standing.phase,
             "epoch": standing.epoch,

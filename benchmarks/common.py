@@ -1,0 +1,30 @@
+"""What the benchmarks share: where the real data lies, and how results are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+
+
+def shared(name: str) -> Path:
+    """A folder of the real data and models: $TRICUE_SHARED, else `shared` beside the repository."""
+    root = Path(os.environ.get("TRICUE_SHARED", HERE.parents[1] / "shared"))
+    path = root / name
+    if not path.exists():
+        raise SystemExit(
+            f"{path} is not there; set TRICUE_SHARED to the folder that holds data/ and models/."
+        )
+    return path
+
+
+def keep(name: str, content: dict[str, Any]) -> None:
+    """Write benchmarks/results/<name>.json and print it."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    print(text)

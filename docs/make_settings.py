@@ -1,0 +1,56 @@
+"""Writes docs/settings.md from the models in src/tricue/config.py: `python docs/make_settings.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from tricue.config import Config, Section
+
+INTRODUCTION = """# Settings
+
+Made from `src/tricue/config.py` by `python docs/make_settings.py`; change it there, then run the script.
+
+Each name works on the command line, `--set training.rate=1e-3`, and as nested keys of a YAML file given with
+`--config`. The shipped files in `src/tricue/configs/` state only what differs from the defaults below.
+An unknown name or a value that does not fit is an error. Values are read as YAML: words that YAML would read
+as something else stand in quotes here and need them, `--set 'training.mixed_precision="no"'`. "Words" are the
+fixed words that a setting takes."""
+
+
+def sections(model: type[Section], prefix: str = "", about: str | None = None) -> list[str]:
+    """A table of the model's own settings, then those of the models inside it."""
+    rows: list[str] = []
+    inside: list[str] = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            inside += sections(field.annotation, f"{prefix}{name}.", field.description)
+        else:
+            rows.append(row(prefix + name, field))
+    title, about = prefix[:-1] or "general", " ".join((model.__doc__ or about or "").split())
+    table = "\n".join([f"## {title}\n\n{about}\n", "| name | default | meaning |", "|---|---|---|", *rows])
+    return [table, *inside] if rows else inside
+
+
+def row(name: str, field: FieldInfo) -> str:
+    meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+    kinds = (field.annotation, *get_args(field.annotation))
+    words = [value(word) for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    return f"| `{name}` | {value(field.default)} | {meaning}{' Words: ' + ', '.join(words) + '.' if words else ''} |"
+
+
+def value(default: Any) -> str:
+    plain = isinstance(default, str) and yaml.safe_load(default) == default
+    return f"`{default if plain else json.dumps(default)}`"
+
+
+def page() -> str:
+    return "\n\n".join([INTRODUCTION, *sections(Config)]) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("settings.md").write_text(page(), encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Writing to disk so that a kill or a full disk leaves the old content or the new, never a mixture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place once it is whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)  # mkstemp's files are for their owner alone
+        _sync(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A fresh folder to write into; on success it takes the place of `folder`, on failure nothing changes.
+
+    Between its two renames there is no `folder`; `recover_folder` mends a kill that falls there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    recover_folder(folder)
+    fresh, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    for leftover in (fresh, old):  # of a killed run
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        yield fresh
+        for path in fresh.rglob("*"):
+            if path.is_file():
+                _sync(path)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Put back the old folder where a kill fell between the two renames of `replaced_folder`."""
+    if _old(folder).is_dir() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON in one step."""
+    with replaced_file(path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tricue.config import FeaturesConfig
+from tricue.features import extract as room
+from tricue.features import media
+from tricue.features.extract import default_store, extract, prefetch
+from tricue.types import InputError, Utterance
+
+LIGHT = FeaturesConfig.model_validate({cue: {"encoder": "light"} for cue in ("text", "audio", "video")})
+ALL = ("text", "audio", "video")
+
+
+@pytest.fixture
+def rows(make_clip) -> list[Utterance]:
+    clips = [make_clip(f"{i}.mp4", seed=i, hertz=150.0 + 40 * i) for i in range(3)]
+    return [
+        Utterance(id=f"u{i}", text=f"hello number {i}!", audio=clip, video=clip)
+        for i, clip in enumerate(clips)
+    ]
+
+
+def count_decodes(monkeypatch) -> list[Path]:
+    from tricue.features import workers
+
+    seen: list[Path] = []
+
+    def decode(path: Path, **settings: object) -> media.Clip:
+        seen.append(path)
+        return media.decode(path, **settings)
+
+    monkeypatch.setattr(workers, "decode", decode)
+    return seen
+
+
+def test_every_cue_of_every_utterance(rows, tmp_path, monkeypatch):
+    seen = count_decodes(monkeypatch)
+    found = extract(rows, LIGHT, ALL, tmp_path / "store", progress=False)
+    assert found.dims == {"text": (256,), "audio": (64, 34), "video": (512,)}
+    assert not found.faults and not found.notes
+    for cue in ALL:
+        assert list(found.arrays[cue]) == ["u0", "u1", "u2"]
+        for array in found.arrays[cue].values():
+            assert array.dtype == np.float16 and array.shape[1] == sum(found.dims[cue]) and len(array)
+    assert seen == [row.video for row in rows]  # once each, though two cues read them
+    again = extract(rows, LIGHT, ALL, tmp_path / "store", progress=False)
+    assert len(seen) == 3
+    for cue in ALL:
+        for id_, array in found.arrays[cue].items():
+            np.testing.assert_array_equal(again.arrays[cue][id_], array)
+
+
+def test_processes_give_what_one_process_gives(rows, tmp_path):
+    here = extract(rows, LIGHT, ["audio", "video"], tmp_path / "a", workers=0, progress=False)
+    there = extract(rows, LIGHT, ["audio", "video"], tmp_path / "b", workers=2, progress=False)
+    for cue in ("audio", "video"):
+        for id_, array in here.arrays[cue].items():
+            np.testing.assert_array_equal(there.arrays[cue][id_], array)
+
+
+def test_the_key_is_the_content_not_the_name(rows, tmp_path, monkeypatch):
+    extract(rows, LIGHT, ["audio", "video"], tmp_path / "store", progress=False)
+    seen = count_decodes(monkeypatch)
+    moved = tmp_path / "moved.mp4"
+    shutil.copy(rows[0].audio, moved)
+    same = replace(rows[0], id="other", audio=moved, video=moved)
+    assert extract([same], LIGHT, ["audio", "video"], tmp_path / "store").arrays["audio"].keys() == {"other"}
+    assert not seen
+    part = extract([replace(same, start=0.5, end=1.5)], LIGHT, ["audio"], tmp_path / "store")
+    assert seen == [moved] and len(part.arrays["audio"]["other"]) == 10
+    shutil.copy(rows[1].audio, moved)
+    extract([same], LIGHT, ["audio"], tmp_path / "store")
+    assert len(seen) == 1  # the content of u1 is known
+    deeper = LIGHT.model_copy(update={"audio": LIGHT.audio.model_copy(update={"rate_hz": 20.0})})
+    finer = extract([same], deeper, ["audio"], tmp_path / "store").arrays["audio"]["other"]
+    assert 40 <= len(finer) <= 42  # AAC ends in whole frames
+    assert len(seen) == 2
+
+
+def test_what_cannot_be_read_is_a_fault_and_the_rest_goes_on(rows, make_clip, tmp_path, caplog, monkeypatch):
+    zero, text = tmp_path / "zero.mp4", tmp_path / "text.mp4"
+    zero.write_bytes(b"")
+    text.write_text("this is no film")
+    silent, single = make_clip("silent.mp4", sound=None), make_clip("single.mp4", frames=1)
+    bad = {"zero": zero, "text": text, "gone": tmp_path / "gone.mp4", "silent": silent, "single": single}
+    bad_rows = [Utterance(id=id_, text=" ", audio=path, video=path) for id_, path in bad.items()]
+    bare = Utterance(id="bare", text="only words")
+    found = extract([*rows, *bad_rows, bare], LIGHT, ALL, tmp_path / "store", progress=False)
+    lacking = {(fault.id, fault.cue) for fault in found.faults}
+    both = {(id_, cue) for id_ in ("zero", "text", "gone") for cue in ("audio", "video")}
+    assert lacking == both | {("silent", "audio"), ("single", "video")} | {(id_, "text") for id_ in bad}
+    assert set(found.arrays["audio"]) == {"u0", "u1", "u2", "single"}
+    assert set(found.arrays["video"]) == {"u0", "u1", "u2", "silent"}
+    assert set(found.arrays["text"]) == {"u0", "u1", "u2", "bare"}
+    for fault in found.faults:
+        assert any(fault.id in m and fault.cue in m and fault.reason in m for m in caplog.messages)
+    seen = count_decodes(monkeypatch)
+    again = extract([*rows, *bad_rows, bare], LIGHT, ALL, tmp_path / "store", progress=False)
+    assert not seen and set(again.faults) == set(found.faults)  # faults are remembered
+
+
+def test_a_file_that_was_missing_is_read_once_it_is_there(rows, tmp_path):
+    late = tmp_path / "late.mp4"
+    row = Utterance(id="late", audio=late)
+    assert extract([row], LIGHT, ["audio"], tmp_path / "store").faults
+    shutil.copy(rows[0].audio, late)
+    assert not extract([row], LIGHT, ["audio"], tmp_path / "store").faults
+
+
+def test_a_cut_utterance_is_noted_every_time(rows, tmp_path, caplog):
+    short = LIGHT.model_copy(update={"audio": LIGHT.audio.model_copy(update={"max_seconds": 1.0})})
+    for _ in range(2):
+        found = extract(rows[:1], short, ["audio"], tmp_path / "store")
+        assert len(found.arrays["audio"]["u0"]) == 10
+        assert not found.faults and "1 s" in found.notes[0].reason
+    assert caplog.text.count("not whole") == 2
+
+
+def test_values_beyond_float16_are_a_fault(tmp_path, monkeypatch):
+    from tricue.features.text import LightText
+
+    monkeypatch.setattr(LightText, "encode", lambda self, prepared: [np.full((2, 256), 1e6)] * len(prepared))
+    found = extract([Utterance(id="a", text="hello")], LIGHT, ["text"], tmp_path)
+    assert not found.arrays["text"] and "finite" in found.faults[0].reason
+
+
+def test_a_kill_loses_at_most_a_shard(tmp_path, monkeypatch):
+    rows = [Utterance(id=str(i), text=f"word{i}") for i in range(20)]
+    monkeypatch.setattr(room, "_SHARD", 4)
+    monkeypatch.setitem(room._ENCODED_AT_ONCE, "text", 4)
+    from tricue.features.text import LightText
+
+    encode, calls = LightText.encode, []
+
+    def dies(self, prepared):
+        calls.append(len(prepared))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return encode(self, prepared)
+
+    monkeypatch.setattr(LightText, "encode", dies)
+    with pytest.raises(KeyboardInterrupt):
+        extract(rows, LIGHT, ["text"], tmp_path)
+    calls[:] = [0] * 10
+    assert len(extract(rows, LIGHT, ["text"], tmp_path).arrays["text"]) == 20
+    assert sum(calls[10:]) == 20 - 3 * 4  # three shards were kept
+
+
+def test_live_text_gives_token_ids_and_stores_nothing(tiny_bert, tmp_path):
+    config = FeaturesConfig.model_validate(
+        {"text": {"encoder": str(tiny_bert), "context": 1, "max_tokens": 32}}
+    )
+    rows = [
+        Utterance(id="a", text="what?", speaker="Ross", dialogue="d", turn=0),
+        Utterance(id="b", text="you are fine", speaker="Joey", dialogue="d", turn=1),
+        Utterance(id="c", text=""),
+    ]
+    found = extract(rows, config, ["text"], tmp_path / "store", live_text=True)
+    assert found.dims["text"] == (16,) and not (tmp_path / "store").exists()
+    assert [fault.id for fault in found.faults] == ["c"]
+    a, b = found.arrays["text"]["a"], found.arrays["text"]["b"]
+    assert a.dtype == np.int32 and a.shape[1] == 2 and set(a[:, 1]) == {0, 1}
+    assert len(b) > len(a)
+    frozen = extract(rows, config, ["text"], tmp_path / "store")
+    assert {k: len(v) for k, v in frozen.arrays["text"].items()} == {"a": a[:, 1].sum(), "b": b[:, 1].sum()}
+    with pytest.raises(InputError, match="light"):
+        extract(rows, LIGHT, ["text"], tmp_path, live_text=True)
+
+
+def test_hub_encoders_for_all_cues(rows, tiny_bert, tiny_wav2vec2, tiny_resnet, tmp_path):
+    folders = {"text": tiny_bert, "audio": tiny_wav2vec2, "video": tiny_resnet}
+    config = FeaturesConfig.model_validate(
+        {cue: {"encoder": str(folder)} for cue, folder in folders.items()}
+        | {"text": {"encoder": str(tiny_bert), "max_tokens": 64}}
+    )
+    assert prefetch(config) == folders
+    found = extract(rows, config, ALL, tmp_path)
+    assert found.dims == {"text": (16,), "audio": (16, 34), "video": (16,)}
+    assert all(len(found.arrays[cue]) == 3 for cue in ALL)
+    alone = extract(rows[1:2], config, ALL, tmp_path / "alone")
+    for cue in ALL:
+        np.testing.assert_allclose(alone.arrays[cue]["u1"], found.arrays[cue]["u1"], rtol=2e-3, atol=2e-3)
+
+
+def test_light_needs_no_prefetch():
+    assert prefetch(LIGHT) == {}
+
+
+def test_where_features_lie(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRICUE_STORE", str(tmp_path))
+    assert default_store() == tmp_path
+    monkeypatch.delenv("TRICUE_STORE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert default_store() == tmp_path / "cache/tricue/features"

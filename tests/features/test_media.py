@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import struct
+import wave as wavefile
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tricue.features.media import MAX_PIXELS, SAMPLE_RATE, MediaError, decode, probe
+
+
+def all_frames(path: Path) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    """Every picture by plain PyAV: seconds, gray, RGB."""
+    with av.open(str(path)) as container:
+        return [
+            (frame.time, frame.to_ndarray(format="gray"), frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(video=0)
+        ]
+
+
+def entropy(gray: np.ndarray) -> float:
+    shares = np.histogram(gray, bins=256, range=(0, 256))[0] / gray.size
+    return float(sum(-s * np.log2(s) for s in shares if s > 0))
+
+
+def brute_force(frames: list, low: float, high: float, bins: int) -> list[np.ndarray]:
+    chosen = []
+    for part in range(bins):
+        begin, end = (low + (high - low) * (part + i) / bins for i in (0, 1))
+        inside = [f for f in frames if begin - 1e-6 <= f[0] < end - 1e-6]
+        if inside:
+            chosen.append(max(inside, key=lambda f: entropy(f[1]))[2])
+    return chosen
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> Path:
+    with wavefile.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+@pytest.mark.parametrize("bins", [1, 5, 10])
+def test_key_frames_equal_a_brute_force_pass(make_clip, bins):
+    path = make_clip(frames=24, fps=12)
+    clip = decode(path, audio=False, frames=bins)
+    expected = brute_force(all_frames(path), 0.0, 2.0, bins)
+    assert len(clip.frames) == len(expected) == bins
+    for own, other in zip(clip.frames, expected, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_key_frames_of_a_span_need_no_frame_outside_it(make_clip):
+    path = make_clip(frames=60, fps=12, sound=None)
+    clip = decode(path, start=2.5, end=4.0, audio=False, frames=4)
+    expected = brute_force(all_frames(path), 2.5, 4.0, 4)
+    for own, other in zip(clip.frames, expected, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_fewer_frames_than_bins_gives_each_once(make_clip):
+    clip = decode(make_clip(frames=3), audio=False, frames=10)
+    assert len(clip.frames) == 3
+
+
+def test_the_first_of_equal_frames_is_taken(tmp_path):
+    from tricue.features.keyframes import KeyFrames
+
+    keys = KeyFrames(0.0, 1.0, 1)
+    for i, level in enumerate((10, 200, 90)):  # flat pictures: entropy 0 each
+        frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), level, np.uint8), "rgb24")
+        assert not keys.add(frame, i / 3)
+    assert int(keys.pictures()[0].mean()) == 10
+    assert keys.add(frame, 1.0)  # the end is outside
+
+
+def test_sound_of_a_wav_is_exact(tmp_path):
+    samples = np.random.default_rng(0).integers(-20_000, 20_000, 8_000)
+    path = write_wav(tmp_path / "a.wav", samples)
+    np.testing.assert_array_equal(decode(path).audio, (samples / 32768).astype(np.float32))
+    part = decode(path, start=0.1, end=0.3).audio
+    np.testing.assert_array_equal(part, (samples[1600:4800] / 32768).astype(np.float32))
+
+
+def test_a_late_span_equals_the_same_stretch_of_the_whole(make_clip):
+    path = make_clip(frames=60, fps=12, sound=5.0)
+    whole = decode(path).audio
+    part = decode(path, start=3.2, end=4.1).audio
+    assert part.size == round(0.9 * SAMPLE_RATE)
+    np.testing.assert_allclose(part, whole[51_200 : 51_200 + part.size], atol=1e-4)
+
+
+def test_sound_is_resampled_to_16_khz(tmp_path):
+    hertz, rate = 440.0, 44_100
+    samples = 12_000 * np.sin(2 * np.pi * hertz * np.arange(rate) / rate)
+    sound = decode(write_wav(tmp_path / "a.wav", samples, rate)).audio
+    assert abs(sound.size - SAMPLE_RATE) <= 32
+    spectrum = np.abs(np.fft.rfft(sound[:SAMPLE_RATE] * np.hanning(len(sound[:SAMPLE_RATE]))))
+    assert abs(np.argmax(spectrum) * SAMPLE_RATE / len(sound[:SAMPLE_RATE]) - hertz) < 1.5
+
+
+def test_longer_than_max_seconds_is_cut_and_noted(tmp_path):
+    path = write_wav(tmp_path / "a.wav", np.ones(4 * SAMPLE_RATE))
+    clip = decode(path, max_seconds=1.5)
+    assert clip.audio.size == 24_000
+    assert "1.5 s" in clip.notes["audio"]
+    assert not decode(path, max_seconds=4.0).notes
+
+
+def test_probe(make_clip):
+    found = probe(make_clip(frames=24, fps=12, size=64))
+    assert found.seconds == pytest.approx(2.0, abs=0.1)
+    assert (found.sample_rate, found.size, found.fps) == (16_000, (64, 64), 12.0)
+
+
+def test_a_clip_without_a_duration_is_spread_over_its_packets(make_clip):
+    path = make_clip("a.webm", sound=1.0, options={"live": "1"})  # as a browser records
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    clip = decode(path, frames=10)
+    assert len(clip.frames) == 10
+    assert clip.audio.size == pytest.approx(SAMPLE_RATE, abs=800)
+
+
+def test_rotation_is_honoured(make_clip):
+    path = make_clip(frames=6, sound=None)
+    upright = decode(path, audio=False, frames=1).frames[0]
+    content = path.read_bytes()
+    identity = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    quarter = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 64 << 16, 0, 1 << 30)  # turn clockwise
+    place = content.index(identity, content.index(b"tkhd"))
+    path.write_bytes(content[:place] + quarter + content[place + len(identity) :])
+    turned = decode(path, audio=False, frames=1).frames[0]
+    np.testing.assert_array_equal(turned, np.rot90(upright, -1))
+
+
+# Bad input: always a MediaError or a named fault, never another exception.
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "0 bytes"), (b"not a film\n" * 50, "cannot be opened"), (None, "no such file")]
+)
+def test_what_is_no_media_file(tmp_path, content, why):
+    path = tmp_path / "a.mp4"
+    if content is not None:
+        path.write_bytes(content)
+    for read in (decode, probe):
+        with pytest.raises(MediaError, match=why):
+            read(path)
+
+
+def test_cut_with_its_index_at_the_end(make_clip):
+    path = make_clip()
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(MediaError, match="cannot be opened"):
+        decode(path, frames=10)
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.8, 0.95])
+def test_cut_with_its_index_in_front(make_clip, share):
+    """The header still promises 4 s: what is left counts from half of it on, and says so."""
+    path = make_clip(frames=48, sound=4.0, options={"movflags": "faststart"})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    try:
+        clip = decode(path, frames=8)
+    except MediaError:
+        assert share < 0.5
+        return
+    for cue, signal in (("audio", clip.audio), ("video", clip.frames)):
+        assert (signal is None) == (cue in clip.faults)
+        assert signal is None or share > 0.5
+    assert clip.faults or clip.notes
+
+
+def test_cut_webm_just_ends(make_clip):
+    path = make_clip("a.webm", sound=2.0)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    clip = decode(path, frames=10)
+    assert clip.frames is not None or "video" in clip.faults
+
+
+def test_one_stream_missing_leaves_the_other(make_clip):
+    silent = decode(make_clip("silent.mp4", sound=None), frames=4)
+    assert silent.audio is None and "no audio stream" in silent.faults["audio"] and len(silent.frames) == 4
+    blind = decode(make_clip("blind.mp4", frames=0), frames=4)
+    assert blind.frames is None and "no video stream" in blind.faults["video"] and blind.audio.size > 30_000
+
+
+def test_one_frame_is_no_video(make_clip):
+    clip = decode(make_clip(frames=1, sound=1.0), frames=4)
+    assert clip.frames is None and "single frame" in clip.faults["video"]
+    assert clip.audio is not None
+
+
+def test_a_span_beyond_the_end_holds_nothing(make_clip):
+    clip = decode(make_clip(), start=50.0, end=52.0, frames=4)
+    assert set(clip.faults) == {"audio", "video"}
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path):
+    """The header of a png of 16,000 x 16,000 (768 MB as RGB) is all it takes."""
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    side = 16_000
+    assert side * side > MAX_PIXELS
+    path = tmp_path / "huge.png"
+    rows = zlib.compress(b"\0" * (side * 3 + 1) * 64)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+    try:
+        clip = decode(path, audio=False, frames=2)
+    except MediaError:
+        return
+    assert clip.frames is None and "video" in clip.faults
