@@ -64,9 +64,10 @@ class ToyConfig(Section):
     """Speakers per split; nobody stands in two splits."""
     turns: PositiveInt = 8
     """Utterances per dialogue, of two speakers in turn."""
-    seconds: Annotated[float, Field(ge=0.5, le=10.0)] = 1.2
-    """Length of a clip in seconds."""
-    fps: Annotated[int, Field(ge=4, le=60)] = 12
+    seconds: Annotated[float, Field(ge=0.5, le=10.0)] = 1.0
+    """Length of a clip in seconds. Whole tenths, and pictures in whole tens, keep the grids of the features
+    alike forwards and backwards, so that only order tells the pairs of emotions apart."""
+    fps: Annotated[int, Field(ge=4, le=60)] = 20
     """Pictures per second."""
     size: Annotated[int, Field(ge=48, multiple_of=2)] = 96
     """Width and height of the picture in pixels."""
@@ -143,7 +144,7 @@ class AudioFeatures(Section):
     """Number of mel-frequency cepstral coefficients; 0 leaves them out."""
     spectral: bool = True
     """Spectral centroid, zero-crossing rate, RMS energy, pitch, onset strength and the like."""
-    whisper_form: Literal["true", "30s"] = "true"
+    whisper_form: Literal["true_length", "30s"] = "true_length"
     """Whisper encoders only: run the true length, or pad every clip to the 30 s of its pre-training."""
     max_seconds: Annotated[float, Field(gt=0.0)] = 30.0
     """Longest stretch read; a longer utterance is cut and the cut is reported."""
@@ -211,7 +212,7 @@ class TrainingConfig(Section):
     """AdamW's weight decay; norms and biases are left out."""
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     """Largest norm of the gradient."""
-    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = "auto"
+    mixed_precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """`auto`: bf16 or fp16 on a GPU, float32 on a CPU, where bfloat16 is slower without AMX or AVX-512."""
     warmup_epochs: NonNegative = 1.0
     """Phase 1: epochs of linear warm-up, shortened to a phase's half where it is short."""

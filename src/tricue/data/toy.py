@@ -12,9 +12,7 @@ import io
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from functools import lru_cache
@@ -32,15 +30,27 @@ from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
 from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
 from tricue.data.toy_words import Wording, sentence, wording
 from tricue.features.progress import Bar
+from tricue.files import replaced_file, write_json
 from tricue.types import InputError, Utterance
 
-__all__ = ["EMOTIONS", "Draw", "bayes_posterior", "ceiling", "make_toy", "read", "read_draws", "read_settings"]
+__all__ = [
+    "EMOTIONS",
+    "Draw",
+    "bayes_posterior",
+    "ceiling",
+    "make_toy",
+    "read",
+    "read_draws",
+    "read_settings",
+]
 
 FORMAT = 1  # raised by hand when the same settings give other clips
 MANIFEST, DRAWS, SETTINGS, CLIPS = "manifest.csv", "draws.csv", "toy.json", "clips"
 FEW = 64  # clips that one process is done with before another has started
-# Plenty of bits and no noise substitution or shaping: with those, the encoder's choices depend on what came
-# before, and the high bands, averaged over a clip, tell whether it grows or fades.
+# Encoders that look back leave traces of what came before: predicted pictures keep a rim of where the mouth has
+# been, and noise substitution and bit reservoirs colour the high bands. Averaged over a clip, those traces tell
+# which way it runs. So every picture stands by itself, and the sound has bits to spare.
+H264 = {"preset": "ultrafast", "qp": "28", "g": "1"}
 AAC = {"b": "96k", "aac_coder": "fast", "aac_pns": "0", "aac_tns": "0"}
 
 
@@ -109,7 +119,9 @@ def read_settings(folder: Path) -> ToyConfig:
     """The settings that the corpus in `folder` was made with. Raises InputError where there is none."""
     path = Path(folder) / SETTINGS
     if not path.is_file():
-        raise InputError(f"No toy corpus in {folder} (no {SETTINGS} there): make one with `tricue prepare toy`.")
+        raise InputError(
+            f"No toy corpus in {folder} (no {SETTINGS} there): make one with `tricue prepare toy`."
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         config = ToyConfig.model_validate(content["toy"])
@@ -149,8 +161,7 @@ def _claim(folder: Path, config: ToyConfig) -> None:
     if (folder / MANIFEST).exists():
         raise InputError(f"{folder} holds another corpus ({MANIFEST}): choose another folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    with _atomic(folder / SETTINGS) as part:
-        part.write_text(json.dumps(_settings(config), indent=2) + "\n", encoding="utf-8")
+    write_json(folder / SETTINGS, _settings(config))
 
 
 def _write_draws(draws: list[Draw], path: Path) -> None:
@@ -158,22 +169,11 @@ def _write_draws(draws: list[Draw], path: Path) -> None:
     writer = csv.DictWriter(table, [column.name for column in fields(Draw)], lineterminator="\n")
     writer.writeheader()
     for draw in draws:
-        writer.writerow({**asdict(draw), "sarcastic": int(draw.sarcastic), "voice_shows": draw.voice_shows or ""})
-    with _atomic(path) as part:
+        writer.writerow(
+            {**asdict(draw), "sarcastic": int(draw.sarcastic), "voice_shows": draw.voice_shows or ""}
+        )
+    with replaced_file(path) as part:
         part.write_text(table.getvalue(), encoding="utf-8")
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place once it is whole and on disk."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")  # not mkstemp: its files are nobody else's to read
-    try:
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _path(folder: Path, clip: Clip) -> Path:
@@ -228,7 +228,7 @@ def _write_clip(job: tuple[Clip, Path, ToyConfig]) -> None:
     sound = synthesise(clip.draw.voice_shows, speaker.voice, voice_jitter(rng), config.seconds)
     frames = max(2, round(config.seconds * config.fps))
     pictures = draw_face(clip.draw.face_shows, speaker.look, face_jitter(rng), frames, config.size)
-    with _atomic(path) as part:
+    with replaced_file(path) as part:
         _encode(part, pictures, sound, config.fps)
 
 
@@ -236,7 +236,7 @@ def _encode(path: Path, pictures: np.ndarray, sound: np.ndarray, fps: int) -> No
     """An mp4 of (T, H, W, 3) uint8 pictures (H.264) and a 16 kHz mono waveform (AAC)."""
     # bitexact: no version stamps, so that the same settings give the same bytes
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as file:
-        video = file.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "crf": "23"})
+        video = file.add_stream("libx264", rate=fps, options=H264)
         video.height, video.width = pictures.shape[1:3]
         video.pix_fmt, video.thread_count = "yuv420p", 1
         audio = file.add_stream("aac", rate=SAMPLE_RATE, layout="mono", options=AAC)

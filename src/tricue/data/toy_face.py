@@ -21,14 +21,14 @@ FACE_PATTERNS: dict[str, tuple[str, bool]] = {
     "surprise": ("opening", True),  # the mouth opens
     "fear": ("opening", False),
 }
-SIZE = 96.0  # pixels on a side that all lengths below refer to
+SIZE = 76.0  # of the picture, in the unit of all lengths below: a face of some 60 x 76 fills it
 
 Color = np.ndarray  # (3,) float32, 0 to 255
 
 
 @dataclass(frozen=True)
 class Look:
-    """What stays the same over one speaker's clips; lengths in pixels of a 96 x 96 picture."""
+    """What stays the same over one speaker's clips; lengths in the unit of SIZE."""
 
     skin: Color
     hair: Color
@@ -52,7 +52,7 @@ class FaceJitter:
     center: float  # share of the clip at which a moving contour is half way
     width: float  # share of the clip that the movement takes
     rest: np.ndarray  # (3,) small deviations of the three contours over the whole clip
-    shift: np.ndarray  # (2,) pixels, x and y
+    shift: np.ndarray  # (2,) x and y
     scale: float
     light: float  # factor of all colours, at most 1
 
@@ -83,9 +83,9 @@ def face_jitter(rng: np.random.Generator) -> FaceJitter:
     return FaceJitter(
         center=rng.uniform(0.38, 0.62),
         width=rng.uniform(0.45, 0.75),
-        rest=rng.normal(0.0, 0.05, 3),
-        shift=rng.uniform(-2.5, 2.5, 2),
-        scale=rng.uniform(0.94, 1.05),
+        rest=rng.normal(0.0, 0.03, 3),
+        shift=rng.uniform(-0.5, 0.5, 2),
+        scale=rng.uniform(0.985, 1.015),
         light=rng.uniform(0.85, 1.0),
     )
 
@@ -108,7 +108,9 @@ def face_contours(shown: str, jitter: FaceJitter, points: int) -> dict[str, np.n
 
 def draw_face(shown: str, look: Look, jitter: FaceJitter, frames: int, size: int) -> np.ndarray:
     """(frames, size, size, 3) uint8 pictures."""
-    contours = {name: values.astype(np.float32) for name, values in face_contours(shown, jitter, frames).items()}
+    contours = {
+        name: values.astype(np.float32) for name, values in face_contours(shown, jitter, frames).items()
+    }
     unit = SIZE / size / jitter.scale
     grid = (np.arange(size, dtype=np.float32) + 0.5 - size / 2) * unit
     shift = jitter.shift.astype(np.float32)
@@ -138,7 +140,9 @@ def _paint(picture: np.ndarray, cover: np.ndarray, color: Color) -> None:
     picture += cover * (np.asarray(color, dtype=np.float32) - picture)
 
 
-def _ellipse(x: np.ndarray, y: np.ndarray, center: tuple[float, float], axes: tuple[float, float]) -> np.ndarray:
+def _ellipse(
+    x: np.ndarray, y: np.ndarray, center: tuple[float, float], axes: tuple[float, float]
+) -> np.ndarray:
     """Signed distance, about, to an ellipse's edge; negative inside."""
     radius = np.hypot((x - center[0]) / axes[0], (y - center[1]) / axes[1])
     return (radius - 1.0) * min(axes)
@@ -152,7 +156,9 @@ def _still_parts(look: Look, x: np.ndarray, y: np.ndarray, unit: float) -> np.nd
     width, height = look.head
 
     def paint(center: tuple[float, float], axes: tuple[float, float], color: Color) -> None:
-        low, high = (tuple(c + side * (a + unit) for c, a in zip(center, axes, strict=True)) for side in (-1, 1))
+        low, high = (
+            tuple(c + side * (a + unit) for c, a in zip(center, axes, strict=True)) for side in (-1, 1)
+        )
         rows, columns = window = _window(x, y, low, high)
         _paint(picture[window], _inside(_ellipse(x[:, columns], y[rows], center, axes), unit), color)
 
@@ -183,7 +189,7 @@ def _paint_brows(part: np.ndarray, look: Look, frown: np.ndarray, x: np.ndarray,
     down = frown[:, None, None] - 0.5
     side = np.abs(x)  # both brows at once: the face is symmetrical
     across = (side - look.eyes[0]) / look.eyes[1]
-    line = -11.5 + 8.0 * down - 6.4 * down * across + across**2
+    line = -12.0 + 9.0 * down - 8.0 * down * across + across**2
     above = np.abs(y - line) - look.brow
     ends = np.abs(side - look.eyes[0]) - look.eyes[1] * 1.35
     dark = np.minimum(look.hair * 0.6, look.skin * 0.3)  # seen on any skin
@@ -197,15 +203,17 @@ def _paint_mouth(part: np.ndarray, look: Look, smile: np.ndarray, opening: np.nd
     across = x / (look.mouth * (1.0 - 0.2 * wide))
     bow = np.sqrt(np.clip(1.0 - across**2, 0.0, None))
     ends = (np.abs(across) - 1.0) * look.mouth
-    height = y - (19.5 - 15.0 * curve * (across**2 - 0.4))
-    gap = (0.6 + 10.5 * wide) * bow
+    height = y - (19.5 - 19.0 * curve * (across**2 - 0.4))
+    gap = (0.6 + 11.5 * wide) * bow
     _paint(part, _inside(np.maximum(np.abs(height) - gap - 2.0 * bow, ends), unit), look.lips)
     _paint(part, _inside(np.maximum(np.abs(height) - gap, ends + 1.5), unit), np.array([48.0, 14.0, 18.0]))
     teeth = np.maximum(np.abs(height + 0.72 * gap) - 0.26 * gap, ends + 2.5)
     _paint(part, _inside(teeth, unit) * (wide > 0.12)[..., None], np.full(3, 240.0))
 
 
-def _window(x: np.ndarray, y: np.ndarray, low: tuple[float, ...], high: tuple[float, ...]) -> tuple[slice, slice]:
+def _window(
+    x: np.ndarray, y: np.ndarray, low: tuple[float, ...], high: tuple[float, ...]
+) -> tuple[slice, slice]:
     """The rows and columns of the pixels that lie between two corners (x, y)."""
     columns = np.searchsorted(x[0], (low[0], high[0]))
     rows = np.searchsorted(y[:, 0], (low[1], high[1]))

@@ -78,7 +78,9 @@ def ramp(points: int, center: float, width: float) -> np.ndarray:
     return share * share * (3.0 - 2.0 * share)
 
 
-def voice_contours(shown: str | None, jitter: VoiceJitter, points: int, seconds: float) -> dict[str, np.ndarray]:
+def voice_contours(
+    shown: str | None, jitter: VoiceJitter, points: int, seconds: float
+) -> dict[str, np.ndarray]:
     """Pitch, loudness and brightness, (points,) each, 0 to 1 with 0.5 at rest; None shows the mark of sarcasm.
 
     The contours of the falling emotion of a pair are those of the rising one, reversed.

@@ -146,6 +146,7 @@ def copy_shape(source: str, target: Path) -> None:
 
 def untrained_model(folder: Path) -> Any:
     """An encoder of the folder's shape, its weights still to be loaded."""
+    import torch
     from transformers import AutoModel
 
-    return AutoModel.from_config(load_settings(folder))
+    return AutoModel.from_config(load_settings(folder), dtype=torch.float32)

@@ -122,8 +122,9 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
     """
     chosen, precision = choose_device(device), config.training.mixed_precision
     if precision == "auto":
-        precision = "no" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=precision)
+        precision = "fp32" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    named = "no" if precision == "fp32" else precision  # accelerate's word for it
+    accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=named)
     if accelerator.num_processes > 1:
         raise InputError(
             f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly."

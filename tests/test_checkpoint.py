@@ -1,0 +1,123 @@
+"""A checkpoint: whole or not at all, found by the seed's spelling, refused when damaged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tricue.checkpoint import Card, load_checkpoint, load_matching, save_checkpoint
+from tricue.config import load_config
+from tricue.files import replaced_file, replaced_folder
+from tricue.model.network import Network
+from tricue.types import Batch, InputError
+
+DIMS = {"text": (12,), "audio": (8, 5)}
+CONFIG = load_config(
+    None, {"modalities": ["text", "audio"], "model.width": 16, "model.bilstm_layers": 1, "model.bilstm_heads": 2}
+)
+
+
+def network(classes: int = 3, seed: int = 0) -> Network:
+    torch.manual_seed(seed)
+    return Network.from_config(CONFIG, DIMS, classes).eval()
+
+
+def card(emotions: list[str]) -> Card:
+    return Card(CONFIG, emotions, DIMS, [1 / len(emotions)] * len(emotions), phase=2, val_weighted_f1=0.5)
+
+
+def batch() -> Batch:
+    torch.manual_seed(1)
+    return Batch(
+        ["a", "b"],
+        {"text": torch.randn(2, 5, 12), "audio": torch.randn(2, 4, 13)},
+        {"text": torch.ones(2, 5, dtype=torch.bool), "audio": torch.ones(2, 4, dtype=torch.bool)},
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_checkpoint(tmp_path / "best_model", network(), card(["a", "b", "c"]))
+    return tmp_path / "best_model"
+
+
+def test_what_is_saved_answers_the_same(saved: Path) -> None:
+    again, read = load_checkpoint(saved)
+    with torch.no_grad():
+        assert torch.equal(again(batch()).logits, network()(batch()).logits)
+    assert read == card(["a", "b", "c"])
+
+
+def test_the_seeds_spelling_means_the_folder(saved: Path) -> None:
+    assert load_checkpoint(f"{saved}.pth")[1].phase == 2
+
+
+def test_no_checkpoint_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tricue train"):
+        load_checkpoint(tmp_path / "none")
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_damaged_weights_are_refused(saved: Path, damage: str) -> None:
+    path = saved / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    if damage == "gone":
+        path.unlink()
+    else:
+        if damage == "flip":
+            content[-5] ^= 1
+        path.write_bytes(content[:-100] if damage == "cut" else content)
+    with pytest.raises(InputError, match=r"model\.safetensors"):
+        load_checkpoint(saved)
+
+
+def test_another_format_is_refused(saved: Path) -> None:
+    settings = json.loads((saved / "config.json").read_text())
+    (saved / "config.json").write_text(json.dumps(settings | {"format": 99}))
+    with pytest.raises(InputError, match="format 99"):
+        load_checkpoint(saved)
+
+
+def test_a_failed_save_leaves_the_old_one(saved: Path) -> None:
+    before = (saved / "model.safetensors").read_bytes()
+    with pytest.raises(OSError, match="full"), replaced_folder(saved) as fresh:
+        (fresh / "model.safetensors").write_bytes(b"half")
+        raise OSError("disk full")
+    assert (saved / "model.safetensors").read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["best_model"]
+
+
+def test_a_kill_between_the_renames_is_mended(saved: Path) -> None:
+    saved.rename(saved.with_name(".best_model.old"))
+    assert load_checkpoint(saved)[1].phase == 2
+
+
+def test_a_failed_file_write_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"), replaced_file(path) as part:
+        part.write_text("ne")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_init_from_same_classes_takes_everything(saved: Path) -> None:
+    fresh = network(seed=7)
+    loaded, anew = load_matching(fresh, saved, ["a", "b", "c"])
+    assert anew == [] and len(loaded) == len(fresh.state_dict())
+    assert torch.equal(fresh.classifier.weight, network().classifier.weight)
+
+
+@pytest.mark.parametrize("emotions", [["a", "b", "x"], ["a", "b", "c", "d"]])
+def test_init_from_other_classes_makes_the_outputs_anew(saved: Path, emotions: list[str]) -> None:
+    fresh = network(len(emotions), seed=7)
+    before = fresh.classifier.weight.clone()
+    loaded, anew = load_matching(fresh, saved, emotions)
+    assert sorted({name.rsplit(".", 1)[0] for name in anew}) == ["classifier", "intention.layers.8"]
+    assert torch.equal(fresh.classifier.weight, before)
+    assert torch.equal(fresh.fusion.layers[0].weight, network().fusion.layers[0].weight)
+    assert not set(loaded) & set(anew)

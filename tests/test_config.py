@@ -1,0 +1,90 @@
+"""Settings: shipped configs, overrides, and the command line's own rules for epochs and rates."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tricue.cli import with_epochs, with_learning_rate
+from tricue.config import load_config, parse_overrides, shipped_configs
+from tricue.types import InputError
+
+
+@pytest.mark.parametrize("name", shipped_configs())
+def test_every_shipped_config_is_valid_and_found_in_any_case(name: str) -> None:
+    assert load_config(name) == load_config(name.upper())
+
+
+def test_the_seeds_corpora_are_shipped() -> None:
+    assert {"meld", "iemocap", "ravdess", "demo"} <= set(shipped_configs())
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    with pytest.raises(InputError) as stop:
+        load_config(None, parse_overrides(["training.rat=1", "model.width=7", "modalities=[smell]"]))
+    for name in ("training.rat", "model.width", "modalities"):
+        assert name in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [("training.rate=1e-3", 1e-3), ("training.rate=2.5E-4", 2.5e-4), ("training.rate=1", 1.0)],
+)
+def test_numbers_as_people_write_them(given: str, value: float) -> None:
+    assert load_config(None, parse_overrides([given])).training.rate == value
+
+
+def test_set_wants_an_equals_sign() -> None:
+    with pytest.raises(InputError, match="name=value"):
+        parse_overrides(["training.rate"])
+
+
+def test_overriding_a_part_of_a_single_setting_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("seed: 3\n")
+    assert load_config(file).seed == 3
+    with pytest.raises(InputError, match="has no parts"):
+        load_config(file, {"seed.deep": 1})
+
+
+def test_unknown_config_names_the_shipped_ones() -> None:
+    with pytest.raises(InputError, match="Shipped: .*meld"):
+        load_config("meldd")
+
+
+def test_modalities_come_in_canonical_order_and_once() -> None:
+    assert load_config(None, {"modalities": ["video", "text"]}).modalities == ["text", "video"]
+    with pytest.raises(InputError):
+        load_config(None, {"modalities": ["text", "text"]})
+
+
+def test_finetuning_needs_a_hub_encoder() -> None:
+    with pytest.raises(InputError, match="finetune"):
+        load_config(None, {"model.finetune": "all", "features.text.encoder": "light"})
+
+
+def test_epochs_flag_is_shared_out() -> None:
+    assert with_epochs(load_config(), 8, (None, None, None)).training.epochs == (3, 3, 2)
+
+
+def test_epochs_beside_phases_must_agree() -> None:
+    config = load_config()
+    assert with_epochs(config, 30, (10, 10, 10)).training.epochs == (10, 10, 10)
+    assert with_epochs(config, None, (4, None, None)).training.epochs == (4, 15, 10)
+    assert with_epochs(config, 29, (4, None, None)).training.epochs == (4, 15, 10)
+    with pytest.raises(InputError, match="10 \\+ 10 \\+ 10 = 30"):
+        with_epochs(config, 40, (10, 10, 10))
+
+
+def test_learning_rate_goes_to_whoever_is_trained(caplog: pytest.LogCaptureFixture) -> None:
+    live = load_config("meld")
+    assert with_learning_rate(live, 3e-5).training.encoder_rate == 3e-5
+    assert with_learning_rate(live, 3e-5).training.rate == live.training.rate
+    frozen = load_config("meld", {"model.finetune": "none"})
+    with caplog.at_level(logging.WARNING):
+        assert with_learning_rate(frozen, 1e-3).training.rate == 1e-3
+        assert not caplog.records
+        assert with_learning_rate(frozen, 5e-5).training.rate == 5e-5
+    assert "below 2e-4" in caplog.text

@@ -1,0 +1,132 @@
+"""The pages in docs/ say what is there: paths, names, settings, flags, dependencies, and the seed whole."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import shlex
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import torch
+from typer.main import get_command
+
+from tricue.cli import app
+from tricue.config import Config
+from tricue.evaluation.cost import TOTAL, gflops, parameters
+from tricue.features.acoustic import SPECTRAL
+from tricue.model.network import Network
+from tricue.types import Batch, Cue
+
+ROOT = Path(__file__).resolve().parents[1]
+SEED = ROOT / "../shared/seed.md"
+PAGE = (ROOT / "docs/from-the-seed.md").read_text(encoding="utf-8")
+SPANS = sorted(set(re.findall(r"(?<!`)`([^`\n]+)`(?!`)", PAGE)))
+# a path begins with a folder of the repository, or is a file of its root
+PATH = re.compile(
+    r"((?:src|tests|docs|benchmarks|data|\.ci)/[\w./-]+|[\w-]+\.(?:py|md|toml|txt)|LICENSE|Makefile)(?:::([\w.]+))?"
+)
+SETTING = re.compile(r"(?:data|features|model|training|evaluation)\.[a-z][\w.]*")
+COMMANDS = re.findall(r"^python (\w+)\.py (.+)$", PAGE, flags=re.MULTILINE)
+TRICUE = get_command(app).commands  # type: ignore[attr-defined]
+
+
+def names_in(path: Path) -> set[str]:
+    """Classes, functions, `Class.method` and constants of a module."""
+    found: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {
+                f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)
+            }
+        if isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+@pytest.mark.parametrize("span", [span for span in SPANS if PATH.fullmatch(span)])
+def test_paths_and_names_are_there(span: str) -> None:
+    match = PATH.fullmatch(span)
+    assert match is not None
+    path, name = match.groups()
+    assert (ROOT / path).exists()
+    assert name is None or name in names_in(ROOT / path)
+
+
+@pytest.mark.parametrize("span", [span for span in SPANS if SETTING.fullmatch(span)])
+def test_settings_are_there(span: str) -> None:
+    value: object = Config()
+    for part in span.split("."):
+        assert part in type(value).model_fields  # type: ignore[attr-defined]
+        value = getattr(value, part)
+
+
+@pytest.mark.parametrize(("script", "line"), COMMANDS)
+def test_command_lines_of_the_seed_are_accepted(script: str, line: str) -> None:
+    assert (ROOT / f"{script}.py").is_file()
+    TRICUE[script].make_context(
+        script, shlex.split(line)
+    )  # raises for an unknown flag or a value of another type
+
+
+def test_the_table_of_flags_names_every_flag_of_the_command_lines() -> None:
+    used = {flag for _, line in COMMANDS for flag in re.findall(r"--\w+", line)}
+    assert used == set(re.findall(r"^\| `(--\w+)` \|", PAGE, flags=re.MULTILINE))
+    known = {opt for name in ("train", "evaluate", "predict") for p in TRICUE[name].params for opt in p.opts}
+    assert used <= known
+
+
+def test_the_cost_stated_is_the_network_of_the_defaults() -> None:
+    config = Config()
+    dims: dict[Cue, tuple[int, ...]] = {
+        "text": (768,),  # roberta-base, wav2vec2-base, ResNet-50
+        "audio": (768, config.features.audio.mfcc + len(SPECTRAL)),
+        "video": (2048,),
+    }
+    steps: dict[Cue, int] = {"text": 12, "audio": 30, "video": config.features.video.frames}
+    network = Network.from_config(config, dims, classes=7)
+    batch = Batch(
+        ["one"],
+        {cue: torch.zeros(1, steps[cue], sum(dims[cue])) for cue in dims},
+        {cue: torch.ones(1, steps[cue], dtype=torch.bool) for cue in dims},
+    )
+    assert f"{parameters(network)[TOTAL]['trainable'] / 1e6:.1f}M beside the encoders" in PAGE
+    assert f"{gflops(network, batch)[TOTAL]:.2f} beside the encoders" in PAGE
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif(not SEED.is_file(), reason="../shared/seed.md is not here")
+def test_nothing_of_the_seed_is_forgotten() -> None:
+    seed = SEED.read_text(encoding="utf-8")
+    joined = seed.replace("\\\n", " ")
+    lines = {
+        " ".join(line.split()) for line in re.findall(r"^python \w+\.py .+$", joined, flags=re.MULTILINE)
+    }
+    figures = {
+        re.sub(r"(phase|layer)[123]", r"\1{1,2,3}", unquote(f))
+        for f in re.findall(r"images/([^\"/)]+\.png)", seed)
+    }
+    files = set(re.findall(r"[├└]── ([\w.]+\.\w+)", seed))
+    variables = set(re.findall(r"export (\S+)", seed))
+    numbers = set(re.findall(r"(?<![\w.])\d+\.\d+[\d.]*(?!\w)", seed))
+    assert (len(lines), len(figures), len(files), len(variables)) == (4, 14, 22, 2)
+    assert sorted(item for item in lines | figures | files | variables | numbers if item not in PAGE) == []
+
+
+def test_dependencies_are_those_of_pyproject() -> None:
+    page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\w[\w-]*) \|", page, flags=re.MULTILINE)[1:]  # without the table's head
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert listed == [re.split(r"[<>=!~;\[ ]", dependency)[0] for dependency in project["dependencies"]]
+
+
+def test_settings_page_is_current() -> None:
+    page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    assert page == runpy.run_path(str(ROOT / "docs/make_settings.py"))["page"](), (
+        "run python docs/make_settings.py"
+    )
