@@ -71,10 +71,8 @@ class LiveText(nn.Module):
         """finetune: number of top layers that are trained; None trains all."""
         super().__init__()
         self.encoder = encoder
-        if getattr(encoder, "pooler", None) is not None:
-            encoder.pooler = (
-                None  # reads one token and is not used; left in, its weights would never be trained
-            )
+        if getattr(encoder, "pooler", None) is not None:  # unused: left in, its weights would never be trained
+            encoder.register_module("pooler", None)
         if finetune is not None:
             freeze_below(encoder, finetune)
 

@@ -172,7 +172,8 @@ def initialise(network: Network) -> None:
                 else:
                     nn.init.zeros_(values)
             hidden = module.hidden_size
-            module.bias_ih_l0.data[hidden : 2 * hidden] = 1.0  # torch orders the gates: input, forget, cell, output
+            with torch.no_grad():  # torch orders the gates: input, forget, cell, output
+                module.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
     for module in network.modules():
         if isinstance(module, ProgressiveLayer):
             nn.init.constant_(module.gate.bias, GATE_START)
