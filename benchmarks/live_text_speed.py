@@ -58,7 +58,9 @@ def seconds(network: Network, batches: list[Batch], optimizer: torch.optim.Optim
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--utterances", type=int, default=96, help="per round and side")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()

@@ -37,7 +37,9 @@ def baseline(config: Config, data_dir: Path, store: Path) -> float:
 
     def pooled(split: str) -> tuple[np.ndarray, list[str]]:
         kept = [u for u in utterances if u.split == split and u.id in rows]
-        return np.stack([rows[u.id].astype(np.float32).mean(axis=0) for u in kept]), [str(u.emotion) for u in kept]
+        return np.stack([rows[u.id].astype(np.float32).mean(axis=0) for u in kept]), [
+            str(u.emotion) for u in kept
+        ]
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(*pooled("train"))
     values, labels = pooled("val")
@@ -45,7 +47,9 @@ def baseline(config: Config, data_dir: Path, store: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("form", choices=list(CONFIGS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings")
@@ -63,12 +67,16 @@ def main() -> None:
         config = load_config(CONFIGS[args.form], overrides | {"seed": seed})
         save_dir = args.work / f"{args.form}-{seed}"
         train(config, save_dir=save_dir, store=store, data_dir=data_dir)
-        results.append(measure(save_dir / "best_model", store=store, data_dir=data_dir, split="dev", quiet=True))
+        results.append(
+            measure(save_dir / "best_model", store=store, data_dir=data_dir, split="dev", quiet=True)
+        )
         minutes.append(round((time.monotonic() - started) / 60, 1))
     emotions = list(results[0].metrics["per_class"])
     labels = np.array([emotions.index(str(u.emotion)) for u in results[0].utterances])
     groups, kind = grouping(results[0].utterances)
-    metrics = score(labels, [r.probabilities for r in results], emotions, groups, kind, config.evaluation.draws, 0)
+    metrics = score(
+        labels, [r.probabilities for r in results], emotions, groups, kind, config.evaluation.draws, 0
+    )
     per_class = {emotion: numbers["f1"]["value"] for emotion, numbers in metrics["per_class"].items()}
     keep(f"meld_text_{args.form}", {
         "what": f"MELD text, MiniLM-L6, configs/{CONFIGS[args.form]}.yaml",

@@ -16,7 +16,8 @@ from tricue.types import Batch, InputError
 
 DIMS = {"text": (12,), "audio": (8, 5)}
 CONFIG = load_config(
-    None, {"modalities": ["text", "audio"], "model.width": 16, "model.bilstm_layers": 1, "model.bilstm_heads": 2}
+    None,
+    {"modalities": ["text", "audio"], "model.width": 16, "model.bilstm_layers": 1, "model.bilstm_heads": 2},
 )
 
 

@@ -58,9 +58,9 @@ class ToyConfig(Section):
         "surprise": "disgust",
     }
     """The emotion that sarcastic words show in place of each: a derangement of the emotions."""
-    clips: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 1600, "val": 320, "test": 720}
+    clips: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 2400, "val": 280, "test": 720}
     """Clips per split."""
-    speakers: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 16, "val": 4, "test": 8}
+    speakers: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 24, "val": 4, "test": 8}
     """Speakers per split; nobody stands in two splits."""
     turns: PositiveInt = 8
     """Utterances per dialogue, of two speakers in turn."""
@@ -179,6 +179,10 @@ class ModelConfig(Section):
     """Attention heads inside each progressive layer."""
     frontend_heads: PositiveInt = 4
     """Attention heads of the audio and video frontends."""
+    frontend_residual: bool = False
+    """Whether the attention of the audio and video frontends adds to what it reads instead of replacing it.
+    Keeps order in time for what comes after; without it the frontends average more, which suits utterances
+    that differ as a whole."""
     cross_heads: PositiveInt = 1
     """Heads of the cross-modal attention; one is the seed's formula, scaled by sqrt(d)."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3

@@ -53,7 +53,10 @@ def test_the_demo_leaves_what_it_promises(demo: Path) -> None:
         assert metrics["n"] == 56 and sum(map(sum, metrics["confusion"])) == 56
     metrics = json.loads((demo / "metrics.json").read_text())
     assert metrics["toy"] is True and metrics["split"] == "test"
-    assert metrics["weighted_f1"] == json.loads((demo / "subsets/text+audio+video.json").read_text())["weighted_f1"]
+    assert (
+        metrics["weighted_f1"]
+        == json.loads((demo / "subsets/text+audio+video.json").read_text())["weighted_f1"]
+    )
     assert (demo / "best_model" / "model.safetensors").is_file()
 
 
@@ -166,9 +169,13 @@ def test_info_of_a_checkpoint_and_of_a_config(demo: Path) -> None:
         (["train", "--nonsense"], "nonsense"),
     ],
 )
-def test_wrong_calls_exit_with_2_and_one_clear_message(tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_wrong_calls_exit_with_2_and_one_clear_message(
+    tmp_path: Path, arguments: list[str], words: str
+) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "faulty.csv").write_text("id,text,emotion,split\na,x,joy,train\na,y,joy,train\nb,,joy,train\n")
+    (tmp_path / "faulty.csv").write_text(
+        "id,text,emotion,split\na,x,joy,train\na,y,joy,train\nb,,joy,train\n"
+    )
     done = tricue(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert words in done.stderr and "Traceback" not in done.stderr

@@ -15,7 +15,10 @@ class Bar:
     """Shown on stderr after two seconds of work and gone at its end."""
 
     def __init__(self, enabled: bool) -> None:
-        self.progress = Progress(console=Console(stderr=True), transient=True, disable=not enabled)
+        console = Console(stderr=True)
+        self.progress = Progress(
+            console=console, transient=True, disable=not (enabled and console.is_terminal)
+        )
         self.task = self.progress.add_task("", total=0)
         self.since = time.monotonic()
 

@@ -25,11 +25,16 @@ class TextFrontend(nn.Module):
 class AudioFrontend(nn.Module):
     """Speech vectors and acoustic features side by side (B, T, speech + acoustic) -> (B, T, width).
 
+    residual: self-attention adds to the vectors it reads (Vaswani et al., 2017, section 3.1) instead of standing
+    in their place. Untrained it averages over time, which hides the order of things from the BiLSTM behind it.
     Without acoustic features (precomputed audio) the speech branch stands alone.
     """
 
-    def __init__(self, speech: int, acoustic: int, width: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, speech: int, acoustic: int, width: int, heads: int, dropout: float, residual: bool = False
+    ) -> None:
         super().__init__()
+        self.residual = residual
         self.out_width = width
         self.widths = [speech, acoustic]
         self.speech = FeatureTransformation(speech, width, dropout)
@@ -39,17 +44,23 @@ class AudioFrontend(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         speech, acoustic = x.split(self.widths, dim=-1)
-        branches = [self.attention(self.speech(speech), mask)]
+        vectors = self.speech(speech)
+        attended = self.attention(vectors, mask)
+        branches = [vectors + attended if self.residual else attended]
         if self.acoustic is not None:
             branches.append(self.acoustic(acoustic))
         return self.combine(torch.cat(branches, dim=-1))
 
 
 class VideoFrontend(nn.Module):
-    """Key-frame vectors (B, T, dim) -> BiLSTM, attention, two FTBs (1.5 width, width) -> (B, T, width)."""
+    """Key-frame vectors (B, T, dim) -> BiLSTM, attention, two FTBs (1.5 width, width) -> (B, T, width).
 
-    def __init__(self, dim: int, width: int, heads: int, dropout: float) -> None:
+    residual: as in AudioFrontend.
+    """
+
+    def __init__(self, dim: int, width: int, heads: int, dropout: float, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
         self.out_width = width
         self.lstm = BiLSTM(dim, width)
         self.attention = SelfAttention(2 * width, heads)
@@ -57,7 +68,9 @@ class VideoFrontend(nn.Module):
         self.transform = FeatureTransformation(width * 3 // 2, width, dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return self.transform(self.narrow(self.attention(self.lstm(x, mask), mask)))
+        states = self.lstm(x, mask)
+        attended = self.attention(states, mask)
+        return self.transform(self.narrow(states + attended if self.residual else attended))
 
 
 class LiveText(nn.Module):
@@ -71,7 +84,9 @@ class LiveText(nn.Module):
         """finetune: number of top layers that are trained; None trains all."""
         super().__init__()
         self.encoder = encoder
-        if getattr(encoder, "pooler", None) is not None:  # unused: left in, its weights would never be trained
+        if (
+            getattr(encoder, "pooler", None) is not None
+        ):  # unused: left in, its weights would never be trained
             encoder.register_module("pooler", None)
         if finetune is not None:
             freeze_below(encoder, finetune)

@@ -144,8 +144,8 @@ def _frontend(
         return TextFrontend(sum(dims), m.width, m.dropout)
     if cue == "audio":
         speech, acoustic = (*dims, 0)[:2]
-        return AudioFrontend(speech, acoustic, m.width, m.frontend_heads, m.dropout)
-    return VideoFrontend(sum(dims), m.width, m.frontend_heads, m.dropout)
+        return AudioFrontend(speech, acoustic, m.width, m.frontend_heads, m.dropout, m.frontend_residual)
+    return VideoFrontend(sum(dims), m.width, m.frontend_heads, m.dropout, m.frontend_residual)
 
 
 def initialise(network: Network) -> None:
