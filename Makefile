@@ -20,8 +20,8 @@ demo: install
 	$(BIN)/tricue demo
 
 lint: install
-	$(BIN)/ruff check src tests benchmarks train.py evaluate.py predict.py
-	$(BIN)/ruff format --check src tests benchmarks train.py evaluate.py predict.py
+	$(BIN)/ruff check src tests benchmarks docs train.py evaluate.py predict.py
+	$(BIN)/ruff format --check src tests benchmarks docs train.py evaluate.py predict.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -50,7 +50,7 @@ def test_overriding_a_part_of_a_single_setting_is_an_error(tmp_path: Path) -> No
 
 
 def test_unknown_config_names_the_shipped_ones() -> None:
-    with pytest.raises(InputError, match="Shipped: .*meld"):
+    with pytest.raises(InputError, match=r"Shipped: .*meld"):
         load_config("meldd")
 
 

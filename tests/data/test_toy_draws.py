@@ -149,7 +149,9 @@ def test_places_are_disjoint_balanced_and_unique(clips: int, speakers: int, turn
 
 
 def test_ids_name_split_dialogue_and_turn() -> None:
-    assert draw_clips(ToyConfig())[1600 + 320 + 29].draw.id == "test_d003_t05"
+    config = ToyConfig()
+    first_of_test = config.clips["train"] + config.clips["val"]
+    assert draw_clips(config)[first_of_test + 29].draw.id == "test_d003_t05"
 
 
 def test_rates_of_the_draws_are_those_asked_for() -> None:
