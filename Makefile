@@ -34,12 +34,12 @@ test-slow: install
 
 test-all: test test-slow
 
-# writes both locks anew; needs pip-tools
+# writes both locks anew (delete them first to take newer versions); needs pip-tools
 lock:
 	printf 'torch==2.13.0\n' > .lock-constraint
-	pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
+	pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
 		--constraint .lock-constraint --output-file requirements.txt pyproject.toml
-	pip-compile --quiet --upgrade --strip-extras --no-emit-index-url --no-emit-find-links \
+	pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links \
 		--extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 	sed -i 's/^torch==\(.*\)+cpu/torch==\1/; /\.lock-constraint/d; s/^    # via\r$$//' requirements.txt requirements-dev.txt
 	rm .lock-constraint
