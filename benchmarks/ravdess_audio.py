@@ -1,4 +1,4 @@
-"""RAVDESS, audio alone: whisper-tiny (a middle layer) + MFCC + spectral, through the three phases.
+"""RAVDESS, audio alone: whisper-tiny-en (a middle layer), through the three phases.
 
 Settings and epochs were fixed with speakers 1-12 as train and 13-16 as val (`--stage tune`). `--stage final`
 trains a fixed number of epochs on speakers 1-16 (`training.select=last`: val is never read) and scores 17-20
@@ -109,7 +109,7 @@ def main() -> None:
         labels, [r.probabilities for r in results], emotions, groups, kind, config.evaluation.draws, 0
     )
     keep(f"ravdess_audio_{args.stage}", {
-        "what": "RAVDESS speech, audio alone, whisper-tiny-en layer 2 + MFCC + spectral",
+        "what": "RAVDESS speech, audio alone, whisper-tiny-en layer 2",
         "split": {name: f"speakers {s[0]}-{s[-1]}" for name, s in SPEAKERS[args.stage].items()},
         "scored_on": held_out,
         "selection": config.training.select,
