@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from tricue.config import Config, load_config, parse_overrides, share_epochs
+from tricue.config import Config, change_config, load_config, parse_overrides, share_epochs
 from tricue.types import InputError, TrainingError
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # seed.md, "Environment Setup"
@@ -33,6 +33,7 @@ prepare_app = typer.Typer(
 )
 app.add_typer(prepare_app, name="prepare")
 console = Console(soft_wrap=True, highlight=False)
+COMMAND_LINE = "the command line"  # where a wrong setting came from, as errors name it
 
 Dataset = Annotated[
     str | None, typer.Option("--dataset", help="Corpus with shipped settings: MELD, RAVDESS, ...")
@@ -349,7 +350,9 @@ def with_epochs(
                 f"--epochs {total} does not agree with the phases' epochs ({stated} = {sum(known.values())})."
             )
         shared = {}
-    return change(config, {f"training.{name}": count for name, count in (shared | named).items()})
+    return change_config(
+        config, {f"training.{name}": count for name, count in (shared | named).items()}, COMMAND_LINE
+    )
 
 
 def with_learning_rate(config: Config, rate: float | None) -> Config:
@@ -357,20 +360,14 @@ def with_learning_rate(config: Config, rate: float | None) -> Config:
     if rate is None:
         return config
     if config.finetunes_text:
-        return change(config, {"training.encoder_rate": rate})
+        return change_config(config, {"training.encoder_rate": rate}, COMMAND_LINE)
     if rate < 2e-4:
         logging.getLogger("tricue").warning(
             "--learning_rate %g: no encoder is fine-tuned, so this is the whole network's rate; below 2e-4 it "
             "learns very slowly (the seed's 5e-5 is meant for a fine-tuned encoder).",
             rate,
         )
-    return change(config, {"training.rate": rate})
-
-
-def change(config: Config, overrides: dict[str, Any]) -> Config:
-    from tricue.config import build_config
-
-    return build_config(config.model_dump(mode="json"), overrides, "the command line")
+    return change_config(config, {"training.rate": rate}, COMMAND_LINE)
 
 
 def main(arguments: list[str] | None = None) -> None:

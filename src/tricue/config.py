@@ -378,6 +378,11 @@ def build_config(settings: Mapping[str, Any], overrides: Mapping[str, Any], orig
         raise InputError(f"Settings from {origin} are not valid:\n" + "\n".join(lines)) from error
 
 
+def change_config(config: Config, overrides: Mapping[str, Any], origin: str) -> Config:
+    """`config` with dotted overrides, validated anew; `origin` is named in errors."""
+    return build_config(config.model_dump(mode="json"), overrides, origin)
+
+
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
     """`["training.rate=1e-3"]` -> `{"training.rate": 0.001}`; values are read as YAML."""
     overrides: dict[str, Any] = {}

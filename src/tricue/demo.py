@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
 
-from tricue.config import Config, build_config
+from tricue.config import Config, change_config
 from tricue.data.manifest import write_manifest
 from tricue.data.toy import bayes_posterior, make_toy, read_draws
 from tricue.data.toy_draws import Draw
@@ -75,7 +75,7 @@ def _train_alone(run: DemoRun, cue: Cue) -> Evaluation:
     """A network for one cue, trained at the same budget."""
     _say(run, f"Training on {cue} alone, at the same budget")
     folder = run.out / "alone" / cue
-    config = build_config(run.config.model_dump(mode="json"), {"modalities": [cue]}, "the demo")
+    config = change_config(run.config, {"modalities": [cue]}, "the demo")
     train(config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=run.quiet)
     return evaluate(folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=run.quiet)
 

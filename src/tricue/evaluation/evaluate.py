@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tricue.checkpoint import Card, load_checkpoint
-from tricue.config import Config, build_config
+from tricue.config import Config, change_config
 from tricue.data.corpora import config_of, read_corpus
 from tricue.data.manifest import SPLIT_NAMES, Corpus
 from tricue.device import choose_device
@@ -102,7 +102,7 @@ def reading_config(
         changed["data.name"] = config_of(dataset).data.name
     if seed is not None:
         changed["seed"] = seed
-    return build_config(card.config.model_dump(mode="json"), changed, "the checkpoint and the command line")
+    return change_config(card.config, changed, "the checkpoint and the command line")
 
 
 def usable_cues(built: Sequence[Any], wanted: Sequence[str] | None) -> list[Any]:

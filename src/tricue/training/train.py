@@ -207,6 +207,7 @@ def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
     if restart:
         for part in PARTS:
             path = save_dir / part
+            recover_folder(path)  # else a killed save of the old run would be put back by the new one
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     path = save_dir / RUN
     if not path.is_file():
