@@ -58,9 +58,9 @@ class ToyConfig(Section):
         "surprise": "disgust",
     }
     """The emotion that sarcastic words show in place of each: a derangement of the emotions."""
-    clips: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 2400, "val": 280, "test": 720}
+    clips: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 5200, "val": 400, "test": 720}
     """Clips per split."""
-    speakers: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 24, "val": 4, "test": 8}
+    speakers: dict[Literal["train", "val", "test"], PositiveInt] = {"train": 52, "val": 6, "test": 8}
     """Speakers per split; nobody stands in two splits."""
     turns: PositiveInt = 8
     """Utterances per dialogue, of two speakers in turn."""
@@ -177,6 +177,9 @@ class ModelConfig(Section):
     """Layers of the progressive BiLSTM."""
     bilstm_heads: PositiveInt = 8
     """Attention heads inside each progressive layer."""
+    gate_start: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.12
+    """Share of a progressive layer's own output at the start; the rest is its input, passed on. Small helps deep
+    stacks (Srivastava et al., 2015, "Highway Networks", section 2.2); 0.5 lets one layer learn order at once."""
     frontend_heads: PositiveInt = 4
     """Attention heads of the audio and video frontends."""
     frontend_residual: bool = False
@@ -270,6 +273,9 @@ class TrainingConfig(Section):
     """Weight of the penalty on |H_cf - H_org| in phases 2 and 3."""
     modality_dropout: Rate = 0.0
     """Chance that a cue of a training row is hidden; never its last one."""
+    whole_view: bool = False
+    """Whether a row with hidden cues stands in its batch a second time, whole: each step then teaches both the
+    single cues and their interplay, at about one and a half times the cost."""
     save_minutes: NonNegative = 5.0
     """Minutes between saves of the state that `resume` starts from; it is also saved after each epoch."""
     tensorboard: bool = True

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console, Group
 from rich.table import Table
 
 from tricue.config import Config, change_config
+from tricue.data.corpora import read_corpus
 from tricue.data.manifest import write_manifest
 from tricue.data.toy import bayes_posterior, make_toy, read_draws
 from tricue.data.toy_draws import Draw
 from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, measure
 from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
+from tricue.features.extract import extract
 from tricue.files import write_json
 from tricue.recognizer import TOY_MARK, MultimodalEmotionRecognizer
 from tricue.training.train import train
@@ -51,9 +56,9 @@ def run_demo(config: Config, out: Path, quiet: bool = False) -> Group:
     started = time.monotonic()
     run = DemoRun(config, out, quiet)
     make_toy(run.corpus, config.data.toy, progress=not quiet)
-    _say(run, "Training on text, audio and video")
-    train(config, save_dir=out, store=run.store, data_dir=run.corpus, quiet=quiet)
-    alone = {cue: _train_alone(run, cue) for cue in config.modalities}
+    utterances = read_corpus(config, data_dir=run.corpus).utterances
+    extract(utterances, config.features, config.modalities, run.store, progress=not quiet)
+    alone = _train_all(run)
     full = evaluate(
         out / "best_model", store=run.store, data_dir=run.corpus, out=out, quiet=quiet
     )  # writes metrics.json
@@ -71,13 +76,33 @@ def run_demo(config: Config, out: Path, quiet: bool = False) -> Group:
     return Group(table, _sarcasm_table(sarcastic), _where(out, failed, seconds))
 
 
+def _train_all(run: DemoRun) -> dict[Cue, Evaluation]:
+    """The network of all cues here and, at the same budget, one for each cue alone in a process beside it.
+
+    One thread each: the networks are too small for a second one to help, and two threads each on two cores would
+    stand in each other's way.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    context = multiprocessing.get_context("spawn")  # a forked copy of a threaded torch can hang
+    beside = ProcessPoolExecutor(1, context, torch.set_num_threads, (1,))
+    try:
+        waiting = {cue: beside.submit(_train_alone, run, cue) for cue in run.config.modalities}
+        _say(run, "Training on text, audio and video; beside it on each alone")
+        train(run.config, save_dir=run.out, store=run.store, data_dir=run.corpus, quiet=run.quiet)
+        _say(run, "Finishing the training on each cue alone")
+        return {cue: future.result() for cue, future in waiting.items()}
+    finally:  # where one fails the others need not begin
+        beside.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
 def _train_alone(run: DemoRun, cue: Cue) -> Evaluation:
-    """A network for one cue, trained at the same budget."""
-    _say(run, f"Training on {cue} alone, at the same budget")
+    """A network for one cue; quiet, as another one reports meanwhile."""
     folder = run.out / "alone" / cue
     config = change_config(run.config, {"modalities": [cue]}, "the demo")
-    train(config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=run.quiet)
-    return evaluate(folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=run.quiet)
+    train(config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=True)
+    return evaluate(folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=True)
 
 
 def _measure_subsets(run: DemoRun) -> dict[str, dict[str, Any]]:

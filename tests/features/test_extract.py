@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from tricue.config import FeaturesConfig
 from tricue.features import extract as room
-from tricue.features import media
+from tricue.features import media, workers
 from tricue.features.extract import default_store, extract, prefetch
 from tricue.types import InputError, Utterance
 
@@ -27,8 +30,6 @@ def rows(make_clip) -> list[Utterance]:
 
 
 def count_decodes(monkeypatch) -> list[Path]:
-    from tricue.features import workers
-
     seen: list[Path] = []
 
     def decode(path: Path, **settings: object) -> media.Clip:
@@ -198,3 +199,10 @@ def test_where_features_lie(monkeypatch, tmp_path):
     monkeypatch.delenv("TRICUE_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_store() == tmp_path / "cache/tricue/features"
+
+
+def test_a_worker_process_computes_with_one_thread() -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, initializer=workers._start, initargs=({},)) as pool:
+        libraries = pool.submit(threadpool_info).result()
+    assert libraries and all(library["num_threads"] == 1 for library in libraries)

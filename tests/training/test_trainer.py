@@ -207,6 +207,21 @@ def test_modality_dropout_never_takes_the_last_cue_nor_brings_one_back() -> None
     assert hide_cues(batch, 0.0) is batch
 
 
+def test_whole_view_sets_the_hidden_rows_behind_the_whole_ones() -> None:
+    batch = examples(22).batch(range(22))
+    torch.manual_seed(0)
+    hidden = hide_cues(batch, 0.6)
+    torch.manual_seed(0)
+    both = hide_cues(batch, 0.6, whole_too=True)
+    assert both.ids == batch.ids * 2
+    assert batch.labels is not None and torch.equal(both.labels, batch.labels.repeat(2))
+    for cue in batch.masks:
+        assert torch.equal(both.masks[cue][:22], batch.masks[cue])
+        assert torch.equal(both.masks[cue][22:], hidden.masks[cue])
+        assert torch.equal(both.values[cue][22:], batch.values[cue])
+    assert hide_cues(batch, 0.0, whole_too=True) is batch  # nothing hidden: no second copy
+
+
 def test_modality_dropout_rate() -> None:
     batch = Batch(
         ["x"] * 4000,

@@ -81,9 +81,9 @@ def look_of_speaker(rng: np.random.Generator) -> Look:
 
 def face_jitter(rng: np.random.Generator) -> FaceJitter:
     return FaceJitter(
-        center=rng.uniform(0.38, 0.62),
-        width=rng.uniform(0.45, 0.75),
-        rest=rng.normal(0.0, 0.03, 3),
+        center=rng.uniform(0.42, 0.58),
+        width=rng.uniform(0.2, 0.4),
+        rest=rng.normal(0.0, 0.02, 3),
         shift=rng.uniform(-0.5, 0.5, 2),
         scale=rng.uniform(0.985, 1.015),
         light=rng.uniform(0.85, 1.0),

@@ -22,8 +22,8 @@ VOICE_PATTERNS: dict[str, tuple[str, bool]] = {
     "surprise": ("brightness", True),
     "fear": ("brightness", False),
 }
-PITCH_OCTAVES = 1.3  # from one end of the pitch contour to the other
-LOUDNESS_DB = 26.0  # from one end of the loudness contour to the other
+PITCH_OCTAVES = 1.6  # from one end of the pitch contour to the other
+LOUDNESS_DB = 30.0  # from one end of the loudness contour to the other
 DARK = ((320.0, 60.0), (760.0, 80.0), (2300.0, 150.0))  # formants (Hz, bandwidth) of an "oo"
 BRIGHT = ((760.0, 90.0), (2000.0, 120.0), (2900.0, 180.0))  # and of an "ae"
 SOURCE_HZ = 2600.0  # where the pulses' spectrum has fallen off
@@ -55,14 +55,14 @@ class VoiceJitter:
 
 
 def voice_of_speaker(rng: np.random.Generator) -> Voice:
-    return Voice(90.0 * (260.0 / 90.0) ** rng.random(), rng.uniform(0.88, 1.14), rng.uniform(0.02, 0.12))
+    return Voice(115.0 * (250.0 / 115.0) ** rng.random(), rng.uniform(0.92, 1.1), rng.uniform(0.02, 0.12))
 
 
 def voice_jitter(rng: np.random.Generator) -> VoiceJitter:
     return VoiceJitter(
-        center=rng.uniform(0.38, 0.62),
-        width=rng.uniform(0.45, 0.75),
-        wobble=rng.normal(0.0, 0.04, (3, 6)),
+        center=rng.uniform(0.42, 0.58),
+        width=rng.uniform(0.2, 0.4),
+        wobble=rng.normal(0.0, 0.02, (3, 6)),
         gain_db=rng.uniform(-3.0, 3.0),
         pitch=2.0 ** rng.uniform(-0.1, 0.1),
         beat_hz=rng.uniform(2.4, 3.0),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tricue.config import AudioFeatures, VideoFeatures
 from tricue.features.audio import HubAudio, LightAudio
@@ -122,7 +123,7 @@ _PREPARERS: Preparers = {}
 def _start(preparers: Preparers) -> None:
     """Once per process: one thread each, as there are as many processes as cores."""
     global _PREPARERS
-    os.environ["OMP_NUM_THREADS"] = "1"
+    threadpool_limits(1)  # an environment variable would come too late: numpy's BLAS has read it already
     _PREPARERS = preparers
     if any(isinstance(preparer, HubVideo) for preparer in preparers.values()):
         import torch  # only image processors of the hub bring it in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -20,8 +21,6 @@ from tricue.types import Batch, Cue, Output
 Widths = Mapping[Cue, tuple[int, ...]]  # widths of the streams that stand side by side in a cue's features
 Parts = Mapping[Cue, nn.Module]
 
-GATE_START = -2.0  # sigmoid(-2) = 0.12: the share of a progressive layer's own output at the start
-
 
 class Network(nn.Module):
     """Frontends, progressive BiLSTMs, cross-modal attention, fusion, classifier; counterfactual and intention."""
@@ -36,6 +35,7 @@ class Network(nn.Module):
         classifier: nn.Linear,
         intention: IntentionPredictor,
         scaling: Parts,
+        gate_start: float,
         live_text: LiveText | None = None,
     ) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Network(nn.Module):
         self.classifier = classifier
         self.counterfactual = counterfactual
         self.intention = intention
-        initialise(self)
+        initialise(self, gate_start)
 
     @classmethod
     def from_config(
@@ -80,6 +80,7 @@ class Network(nn.Module):
             classifier=nn.Linear(m.width, classes),
             intention=IntentionPredictor(m.width, classes, m.fusion_dropout),
             scaling={cue: Scaling(sum(dims[cue])) for cue in cues if not (cue == "text" and live)},
+            gate_start=m.gate_start,
             live_text=live,
         )
 
@@ -148,13 +149,12 @@ def _frontend(
     return VideoFrontend(sum(dims), m.width, m.frontend_heads, m.dropout, m.frontend_residual)
 
 
-def initialise(network: Network) -> None:
+def initialise(network: Network, gate_start: float) -> None:
     """Xavier weights, orthogonal recurrences, zero biases, forget gates open; a live text encoder stays as it came.
 
     With torch's defaults the deep stack of averaging attention and ReLU makes all utterances alike: the share of
-    H's second moment that differs between utterances starts at 0.002 (RAVDESS), with these at 0.03. The adaptive
-    gates start nearly closed, so that each progressive layer first passes its input on and learns what to add
-    (Srivastava et al., 2015, "Highway Networks", section 2.2).
+    H's second moment that differs between utterances starts at 0.002 (RAVDESS), with these at 0.03.
+    gate_start: what the adaptive gates give before they have learnt anything, in (0, 1).
     """
     for name, module in network.named_modules():
         if name.startswith("live_text"):
@@ -176,4 +176,4 @@ def initialise(network: Network) -> None:
                 module.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
     for module in network.modules():
         if isinstance(module, ProgressiveLayer):
-            nn.init.constant_(module.gate.bias, GATE_START)
+            nn.init.constant_(module.gate.bias, math.log(gate_start / (1.0 - gate_start)))

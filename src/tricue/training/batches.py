@@ -110,8 +110,11 @@ def collate(ids: list[str], arrays: Arrays, labels: torch.Tensor | None) -> Batc
     return Batch(ids, values, masks, labels)
 
 
-def hide_cues(batch: Batch, chance: float) -> Batch:
-    """Modality dropout: each cue of a row is hidden with `chance`, never its last one. Draws from torch's CPU state."""
+def hide_cues(batch: Batch, chance: float, whole_too: bool = False) -> Batch:
+    """Modality dropout: each cue of a row is hidden with `chance`, never its last one. Draws from torch's CPU state.
+
+    whole_too: the rows with hidden cues follow the whole ones in one batch of twice the size.
+    """
     cues = list(batch.masks)
     if chance == 0 or len(cues) < 2:
         return batch
@@ -121,6 +124,13 @@ def hide_cues(batch: Batch, chance: float) -> Batch:
     kept |= draws == draws.amax(dim=0)  # the luckiest cue of a row always stays
     kept &= present
     masks = {cue: batch.masks[cue] & kept[i][:, None] for i, cue in enumerate(cues)}
+    if whole_too:
+        return Batch(
+            batch.ids * 2,
+            {cue: torch.cat([values, values]) for cue, values in batch.values.items()},
+            {cue: torch.cat([batch.masks[cue], masks[cue]]) for cue in cues},
+            None if batch.labels is None else torch.cat([batch.labels, batch.labels]),
+        )
     used = [cue for cue in cues if bool(masks[cue].any())]
     return Batch(
         batch.ids, {cue: batch.values[cue] for cue in used}, {cue: masks[cue] for cue in used}, batch.labels

@@ -121,7 +121,7 @@ class Trainer:
 
     def _make_optimizer(self) -> None:
         phase, training = self.standing.phase, self.training
-        optimizer = torch.optim.AdamW(parameter_groups(self.network, phase, training))
+        optimizer = torch.optim.AdamW(parameter_groups(self.network, phase, training), fused=True)
         batches = -(-len(self.train) // training.batch_size)
         self.schedule = Schedule(optimizer, phase, training, -(-batches // training.accumulation))
         self.optimizer = self.accelerator.prepare(optimizer)
@@ -177,7 +177,8 @@ class Trainer:
 
     def _train_batch(self, batch: Batch, weights: dict[str, float], window: int) -> None:
         """Forward, losses and backward of one batch; `window` batches make one optimizer step."""
-        batch = hide_cues(batch, self.training.modality_dropout).to(self.accelerator.device)
+        batch = hide_cues(batch, self.training.modality_dropout, self.training.whole_view)
+        batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
             phase = self.standing.phase
             output = self.network(batch, counterfactual=phase > 1, intention=phase > 2)
