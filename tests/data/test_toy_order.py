@@ -35,7 +35,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[Cue, Clips]:
     folder = tmp_path_factory.mktemp("toy")
     settings = ToyConfig(
         text_rate=1.0, voice_rate=1.0, face_rate=1.0, sarcasm_rate=0.0,
-        clips={"train": 560, "val": 7, "test": 560}, speakers={"train": 12, "val": 1, "test": 12},
+        clips={"train": 560, "val": 7, "test": 1120}, speakers={"train": 12, "val": 1, "test": 12},
     )  # fmt: skip
     make_toy(folder, settings, progress=False)
     rows = read(folder, LIGHT).utterances
@@ -66,7 +66,7 @@ def test_averages_with_a_logistic_regression_stay_near_chance(
     for strength in (0.01, 1.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
         model.fit(x.mean(axis=1), y)
-        assert model.score(x_test.mean(axis=1), y_test) < 0.62
+        assert model.score(x_test.mean(axis=1), y_test) < 0.62  # of 320 clips: chance is 0.5 +- 0.028
 
 
 @pytest.mark.parametrize("cue", ["audio", "video"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def make_clip(tmp_path: Path) -> MakeClip:
                 rate = 48_000 if webm else 16_000
                 stream = container.add_stream("libopus" if webm else "aac", rate=rate, layout="mono")
                 wave = av.AudioFrame.from_ndarray(tone(sound, rate, hertz)[None], "fltp", "mono")
-                wave.sample_rate = rate
+                wave.sample_rate, wave.time_base = rate, Fraction(1, rate)
+                wave.pts = 0  # so that the encoder's priming lies before 0, where decoders cut it off
                 streams.append((stream, [wave]))
             for stream, items in streams:
                 for item in [*items, None]:

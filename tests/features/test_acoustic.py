@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tricue.features import acoustic
 
-KW = {"sr": 16_000, "n_fft": 512, "hop_length": 320}
+KW = {"sr": 16_000, "n_fft": 512, "hop_length": 320, "center": False}
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +26,34 @@ def column(sound: np.ndarray, name: str) -> np.ndarray:
     ]
 
 
+def around(sound: np.ndarray, margin: int) -> np.ndarray:
+    """The sound with `margin` zeros on both sides, so that librosa's uncentred frames start early."""
+    return np.pad(sound, margin)
+
+
 def test_mfcc_and_mel_are_librosas(sound):
     own = acoustic.signal_features(sound, mels=True, mfcc=25, spectral=False)
-    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=sound, n_mels=64, **KW))
+    padded = around(sound, 96)  # half of what a frame of 512 has over a hop of 320
+    mel = librosa.power_to_db(librosa.feature.melspectrogram(y=padded, n_mels=64, **KW))
+    assert own.shape == (50, 64 + 25)
     np.testing.assert_allclose(own[:, :64], mel.T, atol=2e-3)
-    np.testing.assert_allclose(
-        own[:, 64:], librosa.feature.mfcc(y=sound, n_mfcc=25, n_mels=64, **KW).T, atol=2e-2
-    )
+    mfcc = librosa.feature.mfcc(y=padded, n_mfcc=25, n_mels=64, **KW)
+    np.testing.assert_allclose(own[:, 64:], mfcc.T, atol=2e-2)
 
 
 def test_spectral_features_are_librosas(sound):
-    feature, size = librosa.feature, {"frame_length": 512, "hop_length": 320}
+    feature, plain = librosa.feature, {"hop_length": 320, "center": False}
+    padded = around(sound, 96)
+    pitch = librosa.yin(around(sound, 352), fmin=65, fmax=600, sr=16_000, frame_length=1024, **plain)
+    mel = librosa.power_to_db(feature.melspectrogram(y=padded, n_mels=64, **KW))
     expected = {
-        "centroid": feature.spectral_centroid(y=sound, **KW)[0],
-        "bandwidth": feature.spectral_bandwidth(y=sound, **KW)[0],
-        "rolloff": feature.spectral_rolloff(y=sound, **KW)[0],
-        "flatness": np.log10(feature.spectral_flatness(y=sound, n_fft=512, hop_length=320)[0]),
-        "crossings": feature.zero_crossing_rate(sound, **size)[0],
-        "pitch": np.log(librosa.yin(sound, fmin=65, fmax=600, sr=16_000, frame_length=1024, hop_length=320)),
+        "centroid": feature.spectral_centroid(y=padded, **KW)[0],
+        "bandwidth": feature.spectral_bandwidth(y=padded, **KW)[0],
+        "rolloff": feature.spectral_rolloff(y=padded, **KW)[0],
+        "flatness": np.log10(feature.spectral_flatness(y=padded, n_fft=512, **plain)[0]),
+        "crossings": feature.zero_crossing_rate(padded, frame_length=512, **plain)[0],
+        "pitch": np.log(pitch),
+        "onset": librosa.onset.onset_strength(S=mel, sr=16_000, center=False),
     }
     for name, values in expected.items():
         np.testing.assert_allclose(column(sound, name), values, rtol=1e-4, atol=1e-4, err_msg=name)
@@ -61,6 +71,22 @@ def test_pitch_and_voicing_of_a_tone_and_of_noise():
 
 def test_louder_is_higher_by_its_logarithm(sound):
     np.testing.assert_allclose(column(sound, "rms") - column(sound / 10, "rms"), 1.0, atol=0.01)
+
+
+def test_an_average_over_time_says_nothing_of_its_direction(sound):
+    """Frames of a clip run backwards lie where those of the clip lie, but for half a sample of Hann's window."""
+    ahead, back = (
+        acoustic.signal_features(wave, mels=True, mfcc=25, spectral=True) for wave in (sound, sound[::-1])
+    )
+    difference = np.abs(ahead.mean(axis=0) - back.mean(axis=0)) / ahead.std(axis=0)
+    onset = 64 + 25 + acoustic.SPECTRAL.index("onset")  # counts rises alone, so its sum differs by the ends
+    assert np.delete(difference, onset).max() < 0.01
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(1600, 5), (1601, 6), (16_000, 50)])
+def test_one_frame_per_hop(samples, frames):
+    sound = np.random.default_rng(samples).normal(size=samples).astype(np.float32)
+    assert len(acoustic.signal_features(sound, mels=True, mfcc=5, spectral=True)) == frames
 
 
 def test_silence_is_finite():

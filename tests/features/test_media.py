@@ -103,6 +103,15 @@ def test_sound_is_resampled_to_16_khz(tmp_path):
     assert abs(np.argmax(spectrum) * SAMPLE_RATE / len(sound[:SAMPLE_RATE]) - hertz) < 1.5
 
 
+def test_what_fills_the_last_frame_of_a_codec_is_cut_off(make_clip):
+    """One second at 16 kHz is 15 whole AAC frames of 1,024 samples and 640: the file says so, as players read it."""
+    path = make_clip(frames=0, sound=1.0)
+    with av.open(str(path)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 16_384
+    assert decode(path).audio.size == 16_000
+    assert decode(path, start=0.5).audio.size == 8_000
+
+
 def test_longer_than_max_seconds_is_cut_and_noted(tmp_path):
     path = write_wav(tmp_path / "a.wav", np.ones(4 * SAMPLE_RATE))
     clip = decode(path, max_seconds=1.5)

@@ -36,8 +36,12 @@ def average(frames: np.ndarray, centres: np.ndarray, count: int, rate_hz: float)
 
 
 def signal_features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool) -> np.ndarray:
-    """(frames, D) float32 of a waveform, one frame per HOP: [64 log-mel bands | `mfcc` | 9 spectral]."""
-    magnitude = np.abs(librosa.stft(sound, n_fft=N_FFT, hop_length=HOP))
+    """(ceil(samples / HOP), D) float32 of a waveform: [64 log-mel bands | `mfcc` | 9 spectral].
+
+    Frame k is centred on the middle of its hop, (k + 1/2) HOP, as a speech encoder's frames are; so a clip run
+    backwards has the same frames in reverse. (librosa's own `center` puts frame k at k HOP.)
+    """
+    magnitude = np.abs(librosa.stft(_padded(sound, N_FFT), n_fft=N_FFT, hop_length=HOP, center=False))
     log_mel = librosa.power_to_db(_mel_filters() @ magnitude**2)  # dB, at most 80 below the loudest
     parts = [log_mel] if mels else []
     if mfcc:
@@ -51,7 +55,11 @@ def _spectral(sound: np.ndarray, magnitude: np.ndarray, log_mel: np.ndarray) -> 
     """(9, frames) in the order of SPECTRAL. Energies, flatness and pitch are logarithms: safe in float16."""
     feature = librosa.feature
     pitch = librosa.yin(
-        sound, fmin=PITCH_LOW, fmax=PITCH_HIGH, sr=SAMPLE_RATE, frame_length=PITCH_FRAME, hop_length=HOP
+        _padded(sound, PITCH_FRAME), fmin=PITCH_LOW, fmax=PITCH_HIGH, sr=SAMPLE_RATE,
+        frame_length=PITCH_FRAME, hop_length=HOP, center=False,
+    )  # fmt: skip
+    crossings = feature.zero_crossing_rate(
+        _padded(sound, N_FFT), frame_length=N_FFT, hop_length=HOP, center=False
     )
     return np.vstack(
         [
@@ -59,24 +67,31 @@ def _spectral(sound: np.ndarray, magnitude: np.ndarray, log_mel: np.ndarray) -> 
             feature.spectral_bandwidth(S=magnitude, sr=SAMPLE_RATE),
             feature.spectral_rolloff(S=magnitude, sr=SAMPLE_RATE),
             np.log10(feature.spectral_flatness(S=magnitude)),
-            feature.zero_crossing_rate(sound, frame_length=N_FFT, hop_length=HOP),
+            crossings,
             np.log10(feature.rms(S=magnitude, frame_length=N_FFT) + 1e-6),
             np.log(pitch),
             _voicing(sound, pitch),
-            librosa.onset.onset_strength(S=log_mel, sr=SAMPLE_RATE, hop_length=HOP),
+            librosa.onset.onset_strength(S=log_mel, sr=SAMPLE_RATE, hop_length=HOP, center=False),
         ]
     )
 
 
 def _voicing(sound: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """How periodic each frame is at its pitch: the normalised autocorrelation there, 1 for a steady tone."""
-    padded = np.pad(sound, PITCH_FRAME // 2)
-    frames = librosa.util.frame(padded, frame_length=PITCH_FRAME, hop_length=HOP, axis=0)
+    frames = librosa.util.frame(
+        _padded(sound, PITCH_FRAME), frame_length=PITCH_FRAME, hop_length=HOP, axis=0
+    )
     spectrum = fft.rfft(np.ascontiguousarray(frames), n=2 * PITCH_FRAME)
     correlation = fft.irfft(spectrum.real**2 + spectrum.imag**2)
     lag = np.round(SAMPLE_RATE / pitch).astype(int)
     overlap = PITCH_FRAME / (PITCH_FRAME - lag)  # fewer products at a longer lag
     return correlation[np.arange(len(lag)), lag] * overlap / (correlation[:, 0] + 1e-8)
+
+
+def _padded(sound: np.ndarray, frame: int) -> np.ndarray:
+    """The waveform with zeros around it, so that frames of `frame` samples start half their overlap early."""
+    margin = (frame - HOP) // 2
+    return np.pad(sound, (margin, margin + -len(sound) % HOP))
 
 
 @lru_cache(maxsize=1)

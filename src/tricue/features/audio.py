@@ -39,7 +39,7 @@ class LightAudio:
 
     config: AudioFeatures
     name: str = "light"
-    version: int = 1
+    version: int = 2
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class HubAudio:
     folder: Path
     config: AudioFeatures
     device: str = "cpu"
-    version: int = 1
+    version: int = 2
 
     @property
     def name(self) -> str:
@@ -209,7 +209,7 @@ def _on_grid(wave: np.ndarray, config: AudioFeatures, *, mels: bool) -> np.ndarr
     if not (mels or config.mfcc or config.spectral):
         return np.zeros((count, 0), np.float32)
     frames = acoustic.signal_features(_checked(wave), mels=mels, mfcc=config.mfcc, spectral=config.spectral)
-    centres = np.arange(len(frames)) * acoustic.HOP / SAMPLE_RATE
+    centres = (np.arange(len(frames)) + 0.5) * acoustic.HOP / SAMPLE_RATE
     return acoustic.average(frames, centres, count, config.rate_hz)
 
 

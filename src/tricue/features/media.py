@@ -212,13 +212,17 @@ class Sound:
         self._begins = 0.0  # time of the first sample held
         self._parts: list[np.ndarray] = []
         self._samples = 0
+        self._surplus = 0.0  # seconds by which the last frame is longer than the file says
         self._form: tuple[str, str, int] | None = None
         self._resampler: Any = None
 
     def add(self, frame: Any, time: float) -> bool:
         """Take a decoded frame (av.AudioFrame); True once the span is over."""
-        if time + frame.samples / frame.sample_rate < self.low - _PREROLL / 2:
+        lasts = frame.samples / frame.sample_rate
+        if time + lasts < self.low - _PREROLL / 2:
             return False
+        stated = float(frame.duration * frame.time_base) if frame.duration else lasts
+        self._surplus = max(0.0, lasts - stated)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._form:  # some streams change in the middle, which one resampler does not follow
             self._flush()
@@ -231,9 +235,10 @@ class Sound:
         return full or (self.high is not None and held >= self.high + _PREROLL)
 
     def wave(self) -> np.ndarray:
-        """(samples,) float32."""
+        """(samples,) float32. What a codec added to fill its last frame is cut off, as players do."""
         self._flush()
         wave = np.concatenate([*self._parts, np.zeros(0, np.float32)])
+        wave = wave[: max(0, wave.size - round(self._surplus * SAMPLE_RATE))]
         begin = max(0, round((self.low - self._begins) * SAMPLE_RATE))
         stop = None if self.high is None else max(0, round((self.high - self._begins) * SAMPLE_RATE))
         return wave[begin:stop]
