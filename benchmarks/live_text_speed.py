@@ -2,7 +2,8 @@
 
 A roberta-base-sized encoder with random weights, the text network of the seed's widths, MELD's real length
 distribution (train, no context; words split into pieces by the tokenizer of ../shared/models/minilm-l6). Both
-sides train the same network on the same utterances in one run, alternating; medians of rounds are compared.
+sides train the same network on the same batches in one run, in turn; medians of rounds are compared. The batches
+are the first of an epoch over the drawn utterances, as the trainer would form them.
 
     .venv/bin/python benchmarks/live_text_speed.py
 """
@@ -61,7 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--utterances", type=int, default=96, help="per round and side")
+    parser.add_argument("--utterances", type=int, default=2048, help="drawn to form batches from")
+    parser.add_argument("--batches", type=int, default=4, help="trained per round and side")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     config = load_config("meld", {
@@ -71,22 +73,21 @@ def main() -> None:
     torch.manual_seed(0)
     encoder = RobertaModel(RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1))
     network = Network.from_config(config, {"text": (768,)}, 7, encoder).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True)  # as the trainer's
     examples = utterances(args.utterances, config)
     lengths = row_lengths(examples)
     times: dict[str, list[float]] = {"dynamic": [], "padded to 128": []}
     for round_ in range(args.rounds + 1):  # the first warms up and is not counted
-        bucketed = training_plan(lengths, 16, (0, 1, round_))
-        shuffled = np.array_split(np.random.default_rng(round_).permutation(len(lengths)), len(lengths) // 16)
-        sides = {
-            "dynamic": [examples.batch(rows) for rows in bucketed],
-            "padded to 128": [pad(examples.batch(rows.tolist())) for rows in shuffled],
-        }
+        plan = training_plan(lengths, config.training.batch_size, (0, 1, round_))[: args.batches]
+        dynamic = [examples.batch(rows) for rows in plan]
+        sides = {"dynamic": dynamic, "padded to 128": [pad(batch) for batch in dynamic]}
         for side, batches in sides.items():
+            print(f"round {round_}: {side}", flush=True)
             taken = seconds(network, batches, optimizer)
             if round_:
                 times[side].append(taken)
-    rates = {side: len(examples) / statistics.median(values) for side, values in times.items()}
+    rows = args.batches * config.training.batch_size
+    rates = {side: rows / statistics.median(values) for side, values in times.items()}
     keep("live_text_speed", {
         "what": "training samples per second, live roberta-base-sized encoder with random weights, batch 16",
         "lengths": {"mean": float(lengths.mean()), "median": float(np.median(lengths)), "longest": int(lengths.max())},

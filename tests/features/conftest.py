@@ -69,27 +69,6 @@ def _saved(model: Any, folder: Path, processor: Any) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of 2 layers, width 16, with a WordPiece tokenizer trained on a few sentences."""
-    import torch
-    from tokenizers import BertWordPieceTokenizer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny-bert")
-    words = ["oh my god, he has lost it!", "Ross: what? Joey: you are fine.", "I am so happy for you, really"]
-    trained = BertWordPieceTokenizer()
-    trained.train_from_iterator(words, vocab_size=120, show_progress=False)
-    trained.save_model(str(folder))
-    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"))
-    torch.manual_seed(0)
-    shape = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=128,
-    )  # fmt: skip
-    return _saved(BertModel(shape), folder, tokenizer)
-
-
-@pytest.fixture(scope="session")
 def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """wav2vec2-base's kind: group norm over time, 320 samples per frame."""
     import torch

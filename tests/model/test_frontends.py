@@ -6,10 +6,10 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from tricue.config import load_config
+from tricue.config import Config, load_config
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
-from tricue.types import Batch
+from tricue.types import Batch, InputError
 
 # [token id, own?]: context and special tokens stand before and after the utterance's own
 ROWS = [
@@ -25,6 +25,11 @@ def encoder() -> BertModel:
         vocab_size=40, hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32
     )
     return BertModel(settings).eval()
+
+
+def config(layer: int | list[int] | None) -> Config:
+    settings = {"model.width": 32, "model.finetune": "all", "modalities": ["text"]}
+    return load_config(None, settings | {"features.text.layer": layer})
 
 
 def tokens_of(rows: list[list[tuple[int, int]]], extra: int = 0, junk: int = 0) -> Batch:
@@ -60,9 +65,8 @@ def test_a_row_without_own_tokens_is_masked_whole() -> None:
 
 @pytest.mark.parametrize("junk", [0, 1])
 def test_a_fine_tuned_network_gives_each_row_what_it_gives_alone(junk: int) -> None:
-    overrides = {"model.width": 32, "model.finetune": "all", "modalities": ["text"]}
     torch.manual_seed(0)
-    made = Network.from_config(load_config(None, overrides), {"text": (16,)}, 5, encoder()).eval()
+    made = Network.from_config(config(None), {"text": (16,)}, 5, encoder()).eval()
     with torch.no_grad():
         together = made(tokens_of(ROWS, extra=3, junk=junk), counterfactual=True, intention=True)
         for b, row in enumerate(ROWS):
@@ -86,3 +90,22 @@ def test_only_the_top_layers_get_gradients(finetune: int | None, trained: set[in
     assert found == trained
     embeddings = [p.grad for name, p in live.named_parameters() if "embeddings" in name]
     assert all((grad is not None) == (finetune is None) for grad in embeddings)
+
+
+@pytest.mark.parametrize(("layer", "read"), [(None, [3]), (-1, [3]), ([1, -1], [1, 3])])
+def test_the_layers_asked_for_are_read(layer: int | list[int] | None, read: list[int]) -> None:
+    bert = encoder()
+    made = Network.from_config(config(layer), {"text": (16,)}, 5, bert).eval()
+    assert made.live_text is not None
+    (row,) = ROWS[1:2]
+    batch = tokens_of([row])
+    with torch.no_grad():
+        vectors, mask = made.live_text(batch.values["text"], batch.masks["text"])
+        states = bert(input_ids=batch.values["text"][..., 0], output_hidden_states=True).hidden_states
+    want = torch.stack([states[i] for i in read]).mean(dim=0)[0, 1:2]
+    torch.testing.assert_close(vectors[mask], want, atol=1e-6, rtol=1e-6)
+
+
+def test_layers_that_nothing_would_train_are_refused() -> None:
+    with pytest.raises(InputError, match=r"-1 or 3"):
+        Network.from_config(config([1, 2]), {"text": (16,)}, 5, encoder())

@@ -28,7 +28,9 @@ DARK = ((320.0, 60.0), (760.0, 80.0), (2300.0, 150.0))  # formants (Hz, bandwidt
 BRIGHT = ((760.0, 90.0), (2000.0, 120.0), (2900.0, 180.0))  # and of an "ae"
 SOURCE_HZ = 2600.0  # where the pulses' spectrum has fallen off
 SILENCE = 0.08  # share of the clip at each end without voice
-NOISE_DB = -46.0  # of the steady background: loud enough that AAC keeps it before and after a loud voice alike
+NOISE_DB = (
+    -46.0
+)  # of the steady background: loud enough that AAC keeps it before and after a loud voice alike
 
 
 @dataclass(frozen=True)

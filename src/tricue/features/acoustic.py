@@ -78,9 +78,7 @@ def _spectral(sound: np.ndarray, magnitude: np.ndarray, log_mel: np.ndarray) -> 
 
 def _voicing(sound: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """How periodic each frame is at its pitch: the normalised autocorrelation there, 1 for a steady tone."""
-    frames = librosa.util.frame(
-        _padded(sound, PITCH_FRAME), frame_length=PITCH_FRAME, hop_length=HOP, axis=0
-    )
+    frames = librosa.util.frame(_padded(sound, PITCH_FRAME), frame_length=PITCH_FRAME, hop_length=HOP, axis=0)
     spectrum = fft.rfft(np.ascontiguousarray(frames), n=2 * PITCH_FRAME)
     correlation = fft.irfft(spectrum.real**2 + spectrum.imag**2)
     lag = np.round(SAMPLE_RATE / pitch).astype(int)

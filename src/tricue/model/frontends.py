@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -73,6 +76,10 @@ class VideoFrontend(nn.Module):
         return self.transform(self.narrow(states + attended if self.residual else attended))
 
 
+def _last_layer(output: Any) -> torch.Tensor:
+    return output.last_hidden_state
+
+
 class LiveText(nn.Module):
     """A text encoder that is trained with the network: token ids in, vectors of the utterance's own tokens out.
 
@@ -80,10 +87,15 @@ class LiveText(nn.Module):
     mask (B, T). Returns vectors (B, T_own, dim), own tokens first, and their mask (B, T_own), T_own >= 1.
     """
 
-    def __init__(self, encoder: nn.Module, finetune: int | None) -> None:
-        """finetune: number of top layers that are trained; None trains all."""
+    def __init__(
+        self, encoder: nn.Module, finetune: int | None, read: Callable[[Any], torch.Tensor] = _last_layer
+    ) -> None:
+        """finetune: number of top layers that are trained; None trains all.
+        read: (B, T, dim) of the encoder's output, hidden states included.
+        """
         super().__init__()
         self.encoder = encoder
+        self.read = read
         if (
             getattr(encoder, "pooler", None) is not None
         ):  # unused: left in, its weights would never be trained
@@ -93,7 +105,7 @@ class LiveText(nn.Module):
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         ids, own = tokens[..., 0], tokens[..., 1].bool() & mask
-        hidden = self.encoder(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        hidden = self.read(self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True))
         own_first = own.long().argsort(dim=1, descending=True, stable=True)
         longest = max(int(own.sum(dim=1).max()), 1)
         own_first = own_first[:, :longest]

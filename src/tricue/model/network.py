@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import nn
 
 from tricue.config import Config
+from tricue.features import hub
 from tricue.model.attention import AttentionPooling
 from tricue.model.bilstm import ProgressiveBiLSTM, ProgressiveLayer
 from tricue.model.counterfactual import CounterfactualFeatures
@@ -16,7 +18,7 @@ from tricue.model.frontends import AudioFrontend, LiveText, TextFrontend, VideoF
 from tricue.model.fusion import CrossModalAttention, FusionMLP
 from tricue.model.intention import IntentionPredictor
 from tricue.model.transform import Scaling
-from tricue.types import Batch, Cue, Output
+from tricue.types import Batch, Cue, InputError, Output
 
 Widths = Mapping[Cue, tuple[int, ...]]  # widths of the streams that stand side by side in a cue's features
 Parts = Mapping[Cue, nn.Module]
@@ -64,7 +66,7 @@ class Network(nn.Module):
         if config.finetunes_text:
             if text_encoder is None:
                 raise ValueError("model.finetune is set, so the network needs its text encoder.")
-            live = LiveText(text_encoder, None if m.finetune == "all" else int(m.finetune))
+            live = _live_text(text_encoder, config)
         frontends = {cue: _frontend(cue, dims[cue], config) for cue in cues}
         return cls(
             frontends=frontends,
@@ -79,7 +81,7 @@ class Network(nn.Module):
             counterfactual=CounterfactualFeatures(cues, m.width, m.counterfactual_start, m.dropout),
             classifier=nn.Linear(m.width, classes),
             intention=IntentionPredictor(m.width, classes, m.fusion_dropout),
-            scaling={cue: Scaling(sum(dims[cue])) for cue in cues if not (cue == "text" and live)},
+            scaling={cue: Scaling(sum(dims[cue])) for cue in cues},
             gate_start=m.gate_start,
             live_text=live,
         )
@@ -116,9 +118,7 @@ class Network(nn.Module):
         values, mask = batch.values[cue], batch.masks[cue]
         if cue == "text" and self.live_text is not None:
             values, mask = self.live_text(values, mask)
-        else:
-            values = self.scaling[cue](values)
-        return torch.where(mask.unsqueeze(-1), values, 0.0), mask
+        return torch.where(mask.unsqueeze(-1), self.scaling[cue](values), 0.0), mask
 
     def _fuse(self, enhanced: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]) -> torch.Tensor:
         """Pool each cue to one vector, a learned one where it is absent, and fuse: (B, d)."""
@@ -131,6 +131,17 @@ class Network(nn.Module):
                 vector = torch.where(present, self.pooling[cue](enhanced[cue], masks[cue]), vector)
             pooled.append(vector)
         return self.fusion(torch.cat(pooled, dim=-1))
+
+
+def _live_text(encoder: nn.Module, config: Config) -> LiveText:
+    layer, last = config.features.text.layer, int(encoder.config.num_hidden_layers)
+    if layer is not None and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
+        raise InputError(
+            f"features.text.layer={layer}: model.finetune trains the encoder up to its last layer, "
+            f"which then must be read too (-1 or {last})."
+        )
+    read = partial(hub.choose_layer, layer=layer, setting="features.text.layer")
+    return LiveText(encoder, None if config.model.finetune == "all" else int(config.model.finetune), read)
 
 
 def _by_cue(parts: Parts) -> nn.ModuleDict:

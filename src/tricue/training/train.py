@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,22 @@ from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.files import recover_folder, write_json
+from tricue.model.frontends import LiveText
 from tricue.model.network import Network
-from tricue.training.batches import Examples, feature_statistics, gather_examples
+from tricue.training.batches import (
+    Examples,
+    feature_statistics,
+    gather_examples,
+    row_lengths,
+    training_plan,
+)
 from tricue.training.trainer import Trainer
 from tricue.types import InputError, Utterance
 
 logger = logging.getLogger(__name__)
 
 RUN = "run.json"
+SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 PARTS = ("phase1", "phase2", "phase3", "best_model", "state", "tensorboard", "history.json", RUN)
 
 
@@ -109,10 +117,22 @@ def build_network(config: Config, features: FeatureSet, train_rows: Examples) ->
         encoder = copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
     network = Network.from_config(config, features.dims, len(config.data.emotions), encoder)
     for cue, held in features.arrays.items():
-        if cue in network.scaling:
-            rows = (held[u.id] for u in train_rows.utterances if u.id in held)
-            network.scaling[cue].load_state_dict(feature_statistics(rows, sum(features.dims[cue])))
+        rows: Iterable[np.ndarray] = (held[u.id] for u in train_rows.utterances if u.id in held)
+        if cue == "text" and network.live_text is not None:
+            rows = _untrained_vectors(network.live_text, train_rows, config.seed)
+        network.scaling[cue].load_state_dict(feature_statistics(rows, sum(features.dims[cue])))
     return network
+
+
+@torch.no_grad()
+def _untrained_vectors(live: LiveText, train_rows: Examples, seed: int) -> Iterator[np.ndarray]:
+    """(tokens, dim) per batch: what the encoder gives before it is trained, for some of the training rows."""
+    live.eval()
+    for rows in training_plan(row_lengths(train_rows), SCALING_BATCH, (seed,))[:SCALING_BATCHES]:
+        batch = train_rows.batch(rows)
+        if "text" in batch.values:
+            vectors, mask = live(batch.values["text"], batch.masks["text"])
+            yield vectors[mask].numpy()
 
 
 def make_accelerator(config: Config, device: str) -> Accelerator:

@@ -1,0 +1,82 @@
+"""A text encoder trained with the network: from a table to a checkpoint that needs nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tricue.config import Config, load_config
+from tricue.data.manifest import read_manifest, write_manifest
+from tricue.features import hub
+from tricue.features.extract import extract
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.training.batches import gather_examples
+from tricue.training.train import build_network, train
+from tricue.types import Utterance
+
+SAID = {"joy": "I am so happy for you, really", "anger": "oh my god, he has lost it!"}
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    """Two dialogues of twelve turns each for training, one of four for val; words tell the emotion."""
+    rows = [
+        Utterance(
+            f"{split}-{dialogue}-{turn}", f"{SAID[emotion]} {'you ' * (turn % 3)}", emotion=emotion,
+            speaker="Ross" if turn % 2 else "Joey", dialogue=f"{split}{dialogue}", turn=turn, split=split,
+        )
+        for split, dialogues, turns in (("train", 2, 12), ("val", 1, 4))
+        for dialogue in range(dialogues)
+        for turn in range(turns)
+        for emotion in [("joy", "anger")[(turn + turn // 3) % 2]]
+    ]  # fmt: skip
+    write_manifest(rows, tmp_path / "rows.csv")
+    return tmp_path / "rows.csv"
+
+
+def settings(encoder: Path) -> Config:
+    return load_config(None, {
+        "modalities": ["text"], "features.text.encoder": str(encoder), "features.text.context": 2,
+        "features.text.layer": [-2, -1], "model.finetune": "all", "model.width": 32,
+        "training.phase1_epochs": 2, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
+        "training.batch_size": 4, "training.accumulation": 1, "training.encoder_rate": 1e-3,
+        "training.tensorboard": False,
+    })  # fmt: skip
+
+
+def test_its_vectors_reach_the_network_scaled(manifest: Path, tiny_bert: Path, tmp_path: Path) -> None:
+    config = settings(tiny_bert)
+    rows = [u for u in read_manifest(manifest) if u.split == "train"]
+    features = extract(rows, config.features, ["text"], tmp_path / "store", live_text=True, progress=False)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"emotions": list(SAID)})})
+    examples = gather_examples(rows, features.arrays, list(SAID))
+    network = build_network(config, features, examples).eval()
+    with torch.no_grad():
+        vectors, mask = network._vectors("text", examples.batch(range(len(examples))))
+    np.testing.assert_allclose(vectors[mask].mean(dim=0), 0.0, atol=1e-4)
+    np.testing.assert_allclose(vectors[mask].std(dim=0, correction=0), 1.0, atol=1e-3)
+
+
+def test_the_checkpoint_answers_without_the_encoder_it_came_from(
+    manifest: Path, tiny_bert: Path, tmp_path: Path
+) -> None:
+    encoder = tmp_path / "encoder"
+    shutil.copytree(tiny_bert, encoder)
+    store = tmp_path / "store"
+    done = train(settings(encoder), save_dir=tmp_path / "run", store=store, manifest=manifest, quiet=True)
+    before = hub.load_model(encoder, "cpu").state_dict()
+    shutil.rmtree(encoder)
+    model = MultimodalEmotionRecognizer.from_pretrained(done.best_model, device="cpu")
+    assert model.network.live_text is not None
+    after = model.network.live_text.encoder.state_dict()
+    assert all(name in before for name in after)
+    assert not torch.equal(
+        after["encoder.layer.1.output.dense.weight"], before["encoder.layer.1.output.dense.weight"]
+    )
+    first, again = (model.predict_batch(list(SAID.values())) for _ in range(2))
+    assert [p.error for p in first] == [None, None]
+    assert [p.probabilities for p in first] == [p.probabilities for p in again]
