@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -133,7 +134,7 @@ class Network(nn.Module):
         return self.fusion(torch.cat(pooled, dim=-1))
 
 
-def _live_text(encoder: nn.Module, config: Config) -> LiveText:
+def _live_text(encoder: Any, config: Config) -> LiveText:
     layer, last = config.features.text.layer, int(encoder.config.num_hidden_layers)
     if layer is not None and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
         raise InputError(
