@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from tricue import checkpoint
 from tricue.checkpoint import Card, load_checkpoint, load_matching, save_checkpoint
 from tricue.config import load_config
-from tricue.files import replaced_file, replaced_folder
+from tricue.files import check_place, remove_folder, replaced_file, replaced_folder
 from tricue.model.network import Network
 from tricue.types import Batch, InputError
 
@@ -49,7 +52,8 @@ def test_what_is_saved_answers_the_same(saved: Path) -> None:
     again, read = load_checkpoint(saved)
     with torch.no_grad():
         assert torch.equal(again(batch()).logits, network()(batch()).logits)
-    assert read == card(["a", "b", "c"])
+    digest = hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest()
+    assert read == replace(card(["a", "b", "c"]), weights_sha256=digest)
 
 
 def test_the_seeds_spelling_means_the_folder(saved: Path) -> None:
@@ -106,10 +110,64 @@ def test_a_failed_file_write_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_init_from_same_classes_takes_everything(saved: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"format": 1}', "lacks class_shares, config"),
+        (b"[1]", "not the description"),
+        (b'{"format": "\xff"}', "not valid JSON"),
+    ],
+)
+def test_a_damaged_card_is_named(saved: Path, content: bytes, words: str) -> None:
+    (saved / "config.json").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        load_checkpoint(saved)
+
+
+def test_a_card_of_another_network_is_named(saved: Path) -> None:
+    settings = json.loads((saved / "config.json").read_text())
+    settings["config"]["model"]["width"] *= 2
+    (saved / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="do not belong together"):
+        load_checkpoint(saved)
+
+
+def test_a_full_disk_under_the_weights_leaves_the_old_checkpoint(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (saved / "model.safetensors").read_bytes()
+    monkeypatch.setattr(checkpoint, "WEIGHTS", "/dev/full")  # every write fails there as on a full disk
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(saved, network(seed=7), card(["a", "b", "c"]))
+    assert (saved / "model.safetensors").read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["best_model"]
+
+
+def test_what_is_left_of_a_removal_goes_with_the_next(tmp_path: Path) -> None:
+    folder, gone = tmp_path / "state", tmp_path / ".state.gone"
+    for path in (folder, gone):  # a kill in the middle of the removal, then another state
+        path.mkdir()
+        (path / "progress.json").write_text("{}")
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []
+    gone.mkdir()
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_nothing_can_be_written_is_known_before(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    check_place(tmp_path / "new" / "deeper" / "out.csv")
+    for wrong in (tmp_path, tmp_path / "file" / "out.csv"):
+        with pytest.raises(InputError, match="name a file|is a file"):
+            check_place(wrong)
+
+
+def test_init_from_same_classes_takes_all_but_the_scaling(saved: Path) -> None:
     fresh = network(seed=7)
     loaded, anew = load_matching(fresh, saved, ["a", "b", "c"])
-    assert anew == [] and len(loaded) == len(fresh.state_dict())
+    assert anew == sorted(name for name in fresh.state_dict() if name.startswith("scaling."))
+    assert anew and len(loaded) == len(fresh.state_dict()) - len(anew)
     assert torch.equal(fresh.classifier.weight, network().classifier.weight)
 
 

@@ -6,13 +6,15 @@ Nothing is unpickled.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from tricue import __version__
 from tricue.config import Config, build_config
@@ -22,6 +24,7 @@ from tricue.model.network import Network
 from tricue.types import Cue, InputError
 
 FORMAT = 1
+TOY_MARK = "toy: not for real use"
 WEIGHTS, SETTINGS, TEXT_ENCODER = "model.safetensors", "config.json", "text_encoder"
 
 
@@ -37,18 +40,23 @@ class Card:
     epoch: int | None = None
     val_weighted_f1: float | None = None
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
+    weights_sha256: str | None = None  # of the file beside it, once it is saved
 
     @property
     def toy(self) -> bool:
         """Trained on synthetic clips: its outputs say so."""
         return self.config.data.name == "toy"
 
+    @property
+    def note(self) -> str | None:
+        """What stands beside every prediction of it."""
+        return TOY_MARK if self.toy else None
+
 
 def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
     """Write network and card to `folder`, replacing what lies there in one step."""
     with replaced_folder(folder) as fresh:
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(weights, fresh / WEIGHTS)
+        write_tensors(fresh / WEIGHTS, network.state_dict())
         if network.live_text is not None:
             hub.copy_shape(card.config.features.text.encoder, fresh / TEXT_ENCODER)
         write_json(
@@ -75,6 +83,11 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
         )
 
 
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Tensors by name as safetensors. A full disk is an OSError here, which safetensors' own writer hides."""
+    path.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
+
+
 def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
     """The network in evaluation mode on the CPU, and its card.
 
@@ -84,23 +97,28 @@ def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
     folder = checkpoint_folder(folder)
     card = read_card(folder)
     path = folder / WEIGHTS
-    stated = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["weights_sha256"]
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} can't be read ({error}); take another copy or train again.") from error
-    if file_digest(path) != stated:
+    if file_digest(path) != card.weights_sha256:
         raise InputError(
             f"{path} is not the file that {SETTINGS} beside it describes; take another copy or train again."
         )
     encoder = hub.untrained_model(folder / TEXT_ENCODER) if card.config.finetunes_text else None
     network = Network.from_config(card.config, card.dims, len(card.emotions), encoder)
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:  # names and shapes that the settings do not make
+        raise InputError(
+            f"{folder}: {SETTINGS} and {WEIGHTS} do not belong together; train again."
+        ) from error
     return network.eval(), card
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: str | Path) -> Card:
     """The card alone. Raises InputError where it is missing, damaged or of another format."""
+    folder = checkpoint_folder(folder)
     recover_folder(folder)
     path = folder / SETTINGS
     if not path.is_file():
@@ -109,10 +127,15 @@ def read_card(folder: Path) -> Card:
         )
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of the encoding or of the JSON
         raise InputError(f"{path} is not valid JSON ({error}); take another copy or train again.") from error
+    if not isinstance(card, dict):
+        raise InputError(f"{path} is not the description of a checkpoint; take another copy or train again.")
     if card.get("format") != FORMAT:
         raise InputError(f"{path} has format {card.get('format')!r}; this version of tricue reads {FORMAT}.")
+    lacking = sorted({"config", "emotions", "dims", "class_shares", "weights_sha256"} - set(card))
+    if lacking:
+        raise InputError(f"{path} lacks {', '.join(lacking)}; take another copy or train again.")
     config = build_config(card["config"], {}, str(path))
     if config.finetunes_text:  # the tokenizer and shape travel with the weights
         config = build_config(
@@ -123,10 +146,11 @@ def read_card(folder: Path) -> Card:
         emotions=card["emotions"],
         dims={cue: tuple(widths) for cue, widths in card["dims"].items()},
         class_shares=card["class_shares"],
-        phase=card["phase"],
-        epoch=card["epoch"],
-        val_weighted_f1=card["val_weighted_f1"],
-        trained_on=card["trained_on"],
+        phase=card.get("phase"),
+        epoch=card.get("epoch"),
+        val_weighted_f1=card.get("val_weighted_f1"),
+        trained_on=card.get("trained_on"),
+        weights_sha256=card["weights_sha256"],
     )
 
 
@@ -138,13 +162,18 @@ def checkpoint_folder(path: str | Path) -> Path:
 def load_matching(network: Network, folder: str | Path, emotions: list[str]) -> tuple[list[str], list[str]]:
     """Start from another checkpoint: load what fits by name and shape; the names loaded, and those made anew.
 
-    Where the classes differ the classifier and the intention predictor's last layer are made anew.
+    Where the classes differ the classifier and the intention predictor's last layer are made anew. A cue's scaling
+    is that of the training rows at hand; only that of a text encoder which is trained along belongs to its weights.
     """
     other, card = load_checkpoint(folder)
     own = network.state_dict()
     outputs = [name for name, _ in network.named_parameters() if name.startswith("classifier.")]
     outputs += [name for name, _ in list(network.intention.named_parameters(prefix="intention"))[-2:]]
     skipped = set() if card.emotions == emotions else set(outputs)
+    inherits = network.live_text is not None and other.live_text is not None
+    skipped |= {
+        n for n in own if n.startswith("scaling.") and not (inherits and n.startswith("scaling.text."))
+    }
     fitting = {
         name: tensor
         for name, tensor in other.state_dict().items()

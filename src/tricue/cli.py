@@ -203,8 +203,8 @@ def predict(
         input_file, output_file, cues=parse_cues(modalities), store=store or default_store(), quiet=quiet
     )
     console.print(f"Predictions: {output_file}" + (f" ({failed} rows failed; see `error`)" if failed else ""))
-    if recognizer.toy:
-        console.print("toy: not for real use")
+    if recognizer.card.note:
+        console.print(recognizer.card.note)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -234,9 +234,12 @@ def extract(
         chosen.features,
         chosen.modalities,
         where,
+        live_text=chosen.finetunes_text,
         device=choose_device(device),
         progress=not quiet,
     )
+    if chosen.finetunes_text:
+        console.print("Text is encoded while it is trained (model.finetune): nothing of it is stored.")
     counts = ", ".join(f"{cue} {len(rows)}" for cue, rows in features.arrays.items())
     faults = [*corpus.faults, *features.faults]
     console.print(
@@ -386,7 +389,7 @@ def main(arguments: list[str] | None = None) -> None:
     except TrainingError as error:
         _stop(str(error), 1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
         _stop(
             f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1

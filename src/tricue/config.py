@@ -308,7 +308,7 @@ class Config(Section):
     """Phases, losses, rates."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How quality is measured."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
     """Seed of everything random in training and in the intervals."""
 
     @field_validator("modalities")

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console, Group
 from rich.table import Table
 
+from tricue.checkpoint import TOY_MARK
 from tricue.config import Config, change_config
 from tricue.data.corpora import read_corpus
 from tricue.data.manifest import write_manifest
@@ -26,7 +27,7 @@ from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
 from tricue.files import write_json
-from tricue.recognizer import TOY_MARK, MultimodalEmotionRecognizer
+from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training.train import train
 from tricue.types import Cue, Utterance
 

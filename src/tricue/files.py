@@ -12,6 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tricue.types import InputError
+
+
+def check_place(path: Path) -> None:
+    """Raise InputError where no file can be made at `path`: to be known before the work, not after it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file.")
+    parent = next(p for p in path.absolute().parents if p.exists())
+    if not parent.is_dir():
+        raise InputError(f"{parent} is a file, so {path} cannot lie in it; choose another place.")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{parent} cannot be written to; choose another place for {path}.")
+
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
@@ -60,6 +73,15 @@ def recover_folder(folder: Path) -> None:
     """Put back the old folder where a kill fell between the two renames of `replaced_folder`."""
     if _old(folder).is_dir() and not folder.exists():
         _old(folder).rename(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder so that a kill leaves the whole of it or nothing under its name, and the next call the rest."""
+    gone = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.is_dir():
+        folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features import hub
 from tricue.features.extract import extract
+from tricue.files import check_place
 from tricue.model.network import Network
 from tricue.types import InputError, Prediction, Utterance
 
+logger = logging.getLogger(__name__)
+
 DEFAULT_MODEL = Path("checkpoints/best_model")
-TOY_MARK = "toy: not for real use"
 Source = str | Path
 Triple = tuple[str | None, Path | None, Path | None]
 
@@ -52,6 +56,8 @@ class MultimodalEmotionRecognizer:
         if overrides:
             config = reading_config(card, overrides)
             card = Card(**{**card.__dict__, "config": config})
+        if card.note:
+            logger.warning("%s is a %s", folder, card.note)
         return cls(network, card, choose_device(device))
 
     @property
@@ -77,15 +83,11 @@ class MultimodalEmotionRecognizer:
 
     def predict_batch(self, inputs: Sequence[Any], cues: Sequence[str] | None = None) -> list[Prediction]:
         """One prediction per input (whatever `preprocess` takes), in order; a failed one says why in `error`."""
-        utterances = []
-        for i, item in enumerate(inputs):
-            if isinstance(item, Utterance):
-                utterances.append(item)
-            else:
-                text, audio, video = preprocess(item)
-                utterances.append(Utterance(str(i + 1), text, audio, video))
+        given = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
+        utterances = [replace(u, id=str(i)) for i, u in enumerate(given)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
-            return self._predict(utterances, cues, Path(scratch), quiet=True, workers=0)
+            predictions = self._predict(utterances, cues, Path(scratch), quiet=True, workers=0)
+        return [replace(p, id=u.id) for p, u in zip(predictions, given, strict=True)]
 
     def predict_file(
         self,
@@ -100,10 +102,10 @@ class MultimodalEmotionRecognizer:
 
         Raises InputError for a table that is not one, or rows that contradict themselves.
         """
+        check_place(output_file)
         utterances = read_manifest(input_file, emotions=None, for_prediction=True)
         predictions = self._predict(utterances, cues, store, quiet)
-        marks = {"note": [TOY_MARK] * len(predictions)} if self.toy else None
-        write_predictions(output_file, predictions, self.card.emotions, marks)
+        write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
 
     def _predict(
@@ -126,8 +128,18 @@ class MultimodalEmotionRecognizer:
             progress=not quiet,
         )
         return predict_utterances(
-            self.network, utterances, features, self.card.emotions, config.evaluation.batch_size, self.device
+            self.network,
+            utterances,
+            features,
+            self.card.emotions,
+            config.evaluation.batch_size,
+            self.device,
+            note=self.card.note,
         )
+
+
+def _as_utterance(item: Any, id_: str) -> Utterance:
+    return item if isinstance(item, Utterance) else Utterance(id_, *preprocess(item))
 
 
 def preprocess(item: Any) -> Triple:

@@ -101,6 +101,7 @@ class Prediction:
     probabilities: dict[str, float]
     cues: tuple[Cue, ...]  # those that took part
     error: str | None = None  # why a cue, or the whole row, is missing
+    note: str | None = None  # what to know of the model: a toy, not for real use
 
     def __str__(self) -> str:
         return self.emotion or "unknown"

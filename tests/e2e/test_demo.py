@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tricue.types import CUES, Utterance
+
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "--set", "data.toy.clips={train: 168, val: 56, test: 56}",
@@ -116,28 +118,40 @@ def test_python_front_door(demo: Path) -> None:
     text, audio, video = preprocess({"text": "What a day", "video": str(clip)})
     assert (text, audio, video) == ("What a day", None, clip)
     one = model.predict(text, audio, video)
-    assert str(one) == one.emotion and one.cues == ("text", "video")
+    assert str(one) == one.emotion and one.cues == ("text", "video") and one.note == "toy: not for real use"
     many = model.predict_batch([(text, audio, video), "Only words", clip])
     assert [p.cues for p in many] == [("text", "video"), ("text",), ("audio", "video")]
     assert many[0].probabilities == pytest.approx(one.probabilities, abs=1e-5)
+    apart = model.predict_batch([Utterance("2", "What a day"), "I hate it"])  # the second has the number 2
+    assert [p.id for p in apart] == ["2", "2"] and apart[0].probabilities != apart[1].probabilities
     splits = load_data(demo / "corpus" / "manifest.csv")
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 168, "val": 56, "test": 56}
 
 
+def _standing(run: Path) -> tuple[int, int]:
+    """Phase and epoch of the last state that a run saved."""
+    try:
+        progress = json.loads((run / "state" / "progress.json").read_text())
+    except FileNotFoundError:  # before the first, or between two renames
+        return 0, 0
+    return progress["phase"], progress["epoch"]
+
+
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(demo: Path, tmp_path: Path) -> None:
-    settings = [*SMALL, "--set", "training.save_minutes=0", "--set", "modalities=[text]"]
+    more = ("training.save_minutes=0", "modalities=[text]", "training.phase2_epochs=4")
+    settings = [*SMALL, *(word for setting in more for word in ("--set", setting))]
     flags = ["--dataset", "demo", "--data_dir", demo / "corpus", "--store", demo / "features", *settings]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert tricue("train", *flags, "--save_dir", whole).returncode == 0
     command = [sys.executable, "-m", "tricue.cli", "train", *map(str, flags), "--save_dir", str(broken)]
-    for delay in (0.0, 0.3):  # twice: at the first sign of phase 2, and a little later
+    for epoch in (1, 2):  # twice in the middle of phase 2, each time further on
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while process.poll() is None and not (broken / "phase2").exists():
-            time.sleep(0.02)
-        time.sleep(delay)
+        while process.poll() is None and _standing(broken) < (2, epoch):
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert (2, epoch) <= _standing(broken) < (3, 0)
     assert not (broken / "best_model").exists()
     assert tricue("train", *flags, "--save_dir", broken).returncode == 0
     name = Path("best_model") / "model.safetensors"
@@ -149,11 +163,40 @@ def test_a_killed_training_goes_on_to_the_same_weights(demo: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_the_whole_demo_shows_what_three_cues_are_for(tmp_path: Path) -> None:
+    """Synthetic clips at the shipped settings: what issue 3 asks of the demo's table."""
+    done = tricue("demo", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    def weighted_f1(name: str) -> float:
+        return json.loads((tmp_path / name).read_text())["weighted_f1"]["value"]
+
+    one, alone = weighted_f1("metrics.json"), {c: weighted_f1(f"alone/{c}/metrics.json") for c in CUES}
+    assert one >= max(alone.values()) + 0.10
+    assert one >= 0.9 * weighted_f1("ceiling.json")
+    for cue in CUES:
+        assert weighted_f1(f"subsets/{cue}.json") >= alone[cue] - 0.05
+    sarcastic = json.loads((tmp_path / "demo.json").read_text())["sarcastic"]
+    assert sarcastic["one model"]["value"] > sarcastic["average of the three alone"]["value"]
+
+
+@pytest.mark.slow
 def test_info_of_a_checkpoint_and_of_a_config(demo: Path) -> None:
     done = tricue("info", "--model_path", demo / "best_model")
     assert done.returncode == 0 and "GFLOPs" in done.stdout and "23.31" in done.stdout, done.stderr
     done = tricue("info", "--dataset", "demo")
     assert done.returncode == 0 and "total" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("train", "train_sent_emo.csv"), ("evaluate", "No checkpoint"), ("predict", "checkpoints/best_model")],
+)
+def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str, words: str) -> None:
+    wanted = {"train": ["--dataset", "MELD"], "evaluate": [], "predict": ["--input_file", "a.csv"]}[script]
+    command = [sys.executable, str(ROOT / f"{script}.py"), *wanted]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
     """Write a clip: `frames` pictures at `fps` and as long a tone; either may be left out."""
 
     def make(
-        name: str = "clip.mp4", *, frames: int = 24, fps: int = 12, size: int = 64, seed: int = 0,
+        name: str = "clip.mp4", *, frames: int = 24, fps: int = 12, size: int = 64, length: int | None = None, seed: int = 0,
         sound: float | None = 2.0, hertz: float = 220.0, options: dict[str, str] | None = None,
     ) -> Path:  # fmt: skip
         path = tmp_path / name
@@ -43,7 +43,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
             streams: list[tuple[Any, list[Any]]] = []
             if frames:
                 stream = container.add_stream("libvpx" if webm else "libx264", rate=fps)
-                stream.width = stream.height = size
+                stream.width, stream.height = length or size, size  # the encoder stretches the pictures
                 stream.pix_fmt = "yuv420p"
                 shots = [av.VideoFrame.from_ndarray(picture(i, size, seed), "rgb24") for i in range(frames)]
                 streams.append((stream, shots))

@@ -59,6 +59,8 @@ def test_samples_that_are_no_numbers(tiny_wav2vec2):
     for extractor in (LightAudio(AudioFeatures(encoder="light")), hub(tiny_wav2vec2)):
         with pytest.raises(MediaError, match="not finite"):
             extractor.prepare(broken)
+        with pytest.raises(MediaError, match="full scale"):  # finite, but its square is not
+            extractor.prepare(np.full(8000, 3e38, np.float32))
 
 
 def wav2vec2_states(folder, sound: np.ndarray, layer: int = -1) -> np.ndarray:

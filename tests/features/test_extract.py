@@ -114,6 +114,27 @@ def test_a_file_that_was_missing_is_read_once_it_is_there(rows, tmp_path):
     assert not extract([row], LIGHT, ["audio"], tmp_path / "store").faults
 
 
+def test_a_passing_trouble_is_not_remembered(rows, tmp_path, monkeypatch):
+    """Two utterances share the file that the machine refuses once; both are read in the next run."""
+    same = [rows[0], replace(rows[0], id="twin")]
+
+    def refuses(path, **settings):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(media.av, "open", refuses)
+        found = extract(same, LIGHT, ["audio"], tmp_path / "store", progress=False)
+    assert [fault.id for fault in found.faults] == ["u0", "twin"]
+    assert all("Permission denied" in fault.reason for fault in found.faults)
+    assert not extract(same, LIGHT, ["audio"], tmp_path / "store", progress=False).faults
+
+
+def test_a_device_is_not_read_for_ever(tmp_path):
+    row = Utterance(id="zero", audio=Path("/dev/zero"))
+    (fault,) = extract([row], LIGHT, ["audio"], tmp_path / "store", progress=False).faults
+    assert "not a regular file" in fault.reason
+
+
 def test_a_cut_utterance_is_noted_every_time(rows, tmp_path, caplog):
     short = LIGHT.model_copy(update={"audio": LIGHT.audio.model_copy(update={"max_seconds": 1.0})})
     for _ in range(2):

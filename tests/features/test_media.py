@@ -162,6 +162,21 @@ def test_what_is_no_media_file(tmp_path, content, why):
             read(path)
 
 
+def test_a_playlist_reads_no_other_file(make_clip, tmp_path):
+    """Its own bytes are the key in the store, and it could name any file beside it."""
+    secret = make_clip("secret.mp4")
+    path = tmp_path / "list.mp4"
+    path.write_text(f"ffconcat version 1.0\nfile {secret.name}\n")
+    with pytest.raises(MediaError, match="not in a media format"):
+        decode(path)
+
+
+def test_a_thin_picture_is_refused(make_clip):
+    """Scaled to 224 pixels on its short side it would be 21 times as long."""
+    clip = decode(make_clip(size=32, length=672), frames=4)
+    assert clip.frames is None and "20 times" in clip.faults["video"] and clip.audio is not None
+
+
 def test_cut_with_its_index_at_the_end(make_clip):
     path = make_clip()
     path.write_bytes(path.read_bytes()[:-3000])

@@ -54,6 +54,14 @@ def test_hub_equals_transformers(tiny_resnet):
     np.testing.assert_allclose(own, reference(tiny_resnet, frames), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("height", [1, 3, 4])
+def test_a_picture_as_high_as_it_has_channels(tiny_resnet, height):
+    """Left to guess, an image processor would take its rows for its colours."""
+    frames = [np.dstack([np.full((height, 8), value, np.uint8) for value in (10, 120, 250)])]
+    wide = [np.dstack([np.full((80, 80), value, np.uint8) for value in (10, 120, 250)])]
+    np.testing.assert_array_equal(hub(tiny_resnet).prepare(frames), hub(tiny_resnet).prepare(wide))
+
+
 def test_neighbours_change_nothing(tiny_resnet):
     extractor = hub(tiny_resnet)
     clips = [pictures(n, seed=n) for n in (2, 40, 1)]

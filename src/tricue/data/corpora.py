@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tricue.data import meld
 from tricue.data.manifest import Corpus, read_manifest
 from tricue.data.splits import split_utterances
 from tricue.types import InputError, Utterance
+
+logger = logging.getLogger(__name__)
 
 Reader = Callable[[Path, Config], Corpus]
 
@@ -33,8 +36,20 @@ def read_corpus(
 
     data_dir: the corpus in its published layout; by default `data/<NAME>` in the current folder.
     need_emotion: in a manifest, a row without a label is a fault (training, evaluation).
+    What was found, and every cue that should be there and is not, is logged.
     Raises InputError for an unknown name or a corpus that has no reader yet, and what its reader raises.
     """
+    corpus = _read(config, data_dir, manifest, need_emotion)
+    for note in corpus.notes:
+        logger.info(note)
+    for fault in corpus.faults:
+        logger.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+    if corpus.faults:
+        logger.warning("%s: %d missing cues in all; their rows stay.", corpus.name, len(corpus.faults))
+    return corpus
+
+
+def _read(config: Config, data_dir: Path | None, manifest: Path | None, need_emotion: bool) -> Corpus:
     if manifest is not None:
         emotions = config.data.emotions or None
         utterances = read_manifest(manifest, emotions=emotions, need_emotion=need_emotion)

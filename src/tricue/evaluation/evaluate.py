@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import Card, load_checkpoint
+from tricue.checkpoint import TOY_MARK, Card, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import config_of, read_corpus
 from tricue.data.manifest import SPLIT_NAMES, Corpus
@@ -18,7 +18,7 @@ from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features.extract import extract
-from tricue.files import write_json
+from tricue.files import check_place, write_json
 from tricue.types import CUES, InputError, Prediction, Split, Utterance
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Evaluation:
 
 def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`measure`, and its metrics.json and predictions.csv in `out`."""
+    check_place(out / "metrics.json")
     result = measure(model_path, **choices)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "metrics.json", result.metrics)
@@ -74,7 +75,14 @@ def measure(
         rows, config.features, used, store, live_text=config.finetunes_text, device=chosen, progress=not quiet
     )
     predictions = predict_utterances(
-        network.to(chosen), rows, features, card.emotions, config.evaluation.batch_size, chosen, corpus.faults
+        network.to(chosen),
+        rows,
+        features,
+        card.emotions,
+        config.evaluation.batch_size,
+        chosen,
+        corpus.faults,
+        card.note,
     )
     probabilities = np.array([
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
@@ -184,7 +192,7 @@ def _role(card: Card, split: Split) -> str:
 
 
 def _title(metrics: Mapping[str, Any]) -> str:
-    toy = "toy: not for real use; " if metrics["toy"] else ""
+    toy = f"{TOY_MARK}; " if metrics["toy"] else ""
     return (
         f"{metrics['corpus']} {metrics['split']} ({toy}{metrics['split_role']}; protocol {metrics['protocol']}; "
         f"cues {'+'.join(metrics['modalities'])})"

@@ -26,10 +26,11 @@ def predict_utterances(
     batch_size: int,
     device: str,
     faults: Iterable[Fault] = (),
+    note: str | None = None,
 ) -> list[Prediction]:
     """One prediction per utterance, in order; one without a usable cue has no emotion and says why.
 
-    faults: of the reader, beside those of the features.
+    faults: of the reader, beside those of the features. note: of the model, for each prediction.
     """
     examples = gather_examples(utterances, features.arrays, None)
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}
@@ -45,12 +46,12 @@ def predict_utterances(
         row = row_of.get(utterance.id)
         if row is None:
             nothing = f"no {', '.join(features.arrays)} to go by"
-            predictions.append(Prediction(utterance.id, None, None, {}, (), error or nothing))
+            predictions.append(Prediction(utterance.id, None, None, {}, (), error or nothing, note))
             continue
         cues: tuple[Cue, ...] = tuple(cue for cue in features.arrays if utterance.id in features.arrays[cue])
         chances = dict(zip(emotions, probabilities[row].tolist(), strict=True))
         emotion = max(chances, key=chances.__getitem__)
-        predictions.append(Prediction(utterance.id, emotion, chances[emotion], chances, cues, error))
+        predictions.append(Prediction(utterance.id, emotion, chances[emotion], chances, cues, error, note))
     return predictions
 
 
@@ -60,8 +61,10 @@ def write_predictions(
     emotions: Sequence[str],
     more: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """`id, emotion, confidence, p_<class>..., cues, error` and the columns of `more`, as CSV in one step."""
-    more = more or {}
+    """`id, emotion, confidence, p_<class>..., cues, error`, a `note` if any, the columns of `more`: a CSV."""
+    more = dict(more or {})
+    if any(p.note for p in predictions):
+        more = {"note": [p.note or "" for p in predictions], **more}
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(["id", "emotion", "confidence", *(f"p_{e}" for e in emotions), "cues", "error", *more])

@@ -96,4 +96,7 @@ def _caption(metrics: Mapping[str, Any]) -> Text:
     unit = f"{interval['groups']} {interval['unit']}{'' if interval['groups'] == 1 else 's'}"
     how = interval["mark"] or f"{interval['draws']} draws"
     mean = f"; mean of {seeds} seeds" if seeds > 1 else ""
-    return Text(f"n = {metrics['n']}; {100 * interval['level']:.0f}% intervals over {unit} ({how}){mean}")
+    seen = ", ".join(f"{cue} {rows}" for cue, rows in metrics.get("coverage", {}).items())
+    seen = f" (rows with {seen})" if seen else ""
+    level = f"{100 * interval['level']:.0f}% intervals"
+    return Text(f"n = {metrics['n']}{seen}; {level} over {unit} ({how}){mean}")

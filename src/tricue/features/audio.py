@@ -22,6 +22,7 @@ from tricue.features.media import SAMPLE_RATE, MediaError
 from tricue.types import InputError
 
 _SHORTEST = 1600  # samples; shorter sound is padded with silence to give one analysis window
+_LOUDEST = 1e6  # times full scale: float files may hold anything, and their squares overflow
 _BATCH_SECONDS = 60.0  # sound per forward pass; bounds memory, changes no value
 
 
@@ -197,9 +198,11 @@ def _equal_lengths(waves: Sequence[np.ndarray]) -> Iterator[list[int]]:
 
 
 def _checked(wave: np.ndarray) -> np.ndarray:
-    """The waveform, at least one analysis window long. Raises MediaError for samples that are no numbers."""
+    """The waveform, at least one analysis window long. Raises MediaError for samples that are no sound."""
     if not np.isfinite(wave).all():
         raise MediaError("its sound holds samples that are not finite numbers")
+    if np.abs(wave).max(initial=0.0) > _LOUDEST:
+        raise MediaError(f"its sound holds samples beyond {_LOUDEST:g} times full scale")
     return np.pad(wave, (0, max(0, _SHORTEST - wave.size)))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -212,6 +214,7 @@ class _Shelf:
         self.asked: set[str] = set()
         self.signals: list[tuple[str, Prepared]] = []
         self.rows: list[tuple[str, Row]] = []
+        self.passing: dict[str, str] = {}  # key -> why not now; never stored
 
     def wants(self, key: str) -> bool:
         """Whether a signal is neither stored nor already asked for; asks for it."""
@@ -220,7 +223,9 @@ class _Shelf:
         return new
 
     def put(self, key: str, prepared: Prepared) -> None:
-        if prepared.signal is None:
+        if prepared.passing:
+            self.passing[key] = prepared.note or ""
+        elif prepared.signal is None:
             self.rows.append((key, Row(None, prepared.note)))
         else:
             self.signals.append((key, prepared))
@@ -234,7 +239,7 @@ class _Shelf:
         self._encode()
         self._write()
         for id_, key in keys.items():
-            row = self.store[key]
+            row = Row(None, self.passing[key]) if key in self.passing else self.store[key]
             if row.values is not None:
                 found.arrays[self.cue][id_] = row.values
             if row.note is not None:
@@ -270,8 +275,10 @@ def _digest(*parts: str | float | None) -> str:
 
 def _file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes. Raises OSError where it cannot be read."""
-    stat = path.stat()
-    return _digest_of_bytes(path, stat.st_size, stat.st_mtime_ns)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")  # a device or a pipe could be read for ever
+    return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

@@ -45,7 +45,12 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
 
 def fetch_checkpoint(name: str) -> Path:
     """A tricue checkpoint from the hub, as a local folder. Raises InputError where the hub does not answer."""
-    return _download(name, f"No folder {name}", "give the folder of a checkpoint.", [])
+    return _download(
+        name,
+        f"No folder {name}",
+        "give the folder of a checkpoint, or make one: tricue train --dataset MELD",
+        [],
+    )
 
 
 def _fetch(source: str, cue: Cue) -> Path:

@@ -20,6 +20,11 @@ from tricue.types import Cue, InputError
 
 SAMPLE_RATE = 16_000
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes at open
+MAX_ASPECT = 20  # long by short side: scaled to a model's input, a thin picture would grow to gigabytes
+_FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hls, dash) would read other files
+    "mov,matroska,avi,wav,w64,rf64,aiff,caf,flac,ogg,mp3,aac,ac3,amr,au,mpegts,mpeg,mpegvideo,m4v,h264,hevc,"
+    "flv,asf,dv,mxf,rm,gif,png_pipe,jpeg_pipe,yuv4mpegpipe"
+)
 _PREROLL = 0.5  # seconds read before `start`: an AAC frame needs the one before it
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
@@ -27,11 +32,14 @@ _TICK = 1e-4  # seconds; `start` as a decimal fraction may lie a hair after the 
 
 
 class MediaError(InputError):
-    """A file, or one of its streams, gives no signal; `reason` says why without naming the file."""
+    """A file, or one of its streams, gives no signal; `reason` says why without naming the file.
 
-    def __init__(self, reason: str, path: Path | None = None) -> None:
+    passing: the machine refused, not the file's content: another time it may be read.
+    """
+
+    def __init__(self, reason: str, path: Path | None = None, passing: bool = False) -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
-        self.reason = reason
+        self.reason, self.passing = reason, passing
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ def decode(
             clip.faults["video"] = "the file has no video stream"
         elif frames and picture.width * picture.height > MAX_PIXELS:
             clip.faults["video"] = f"its pictures have more than {MAX_PIXELS:,} pixels"
+        elif frames and max(picture.width, picture.height) > MAX_ASPECT * min(picture.width, picture.height):
+            clip.faults["video"] = f"its pictures are more than {MAX_ASPECT} times as long as they are short"
         elif frames:
             takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames)
         damage = _run(container, takers, start or 0.0)
@@ -107,13 +117,16 @@ def decode(
 
 def _open(path: Path) -> Any:
     if not path.is_file():
-        raise MediaError("no such file", path)
+        raise MediaError("no such file", path, passing=True)
     if path.stat().st_size == 0:
         raise MediaError("the file is empty (0 bytes)", path)
     try:
-        return av.open(str(path), options={"max_pixels": str(MAX_PIXELS)})
+        return av.open(str(path), options={"max_pixels": str(MAX_PIXELS), "format_whitelist": _FORMATS})
+    except av.error.ArgumentError as error:
+        raise MediaError("it is not in a media format that is read here", path) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"it cannot be opened as media: {_reason(error)}", path) from error
+        reason = f"it cannot be opened as media: {_reason(error)}"
+        raise MediaError(reason, path, passing=isinstance(error, OSError)) from error
 
 
 def _streams(container: Any) -> tuple[Any, Any]:

@@ -84,8 +84,9 @@ class HubVideo:
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, 3, h, w) float32 as the model's image processor makes them."""
-        pixels = _image_processor(self.folder)(images=list(frames), return_tensors="np")["pixel_values"]
-        return np.asarray(pixels, np.float32)
+        process = _image_processor(self.folder)
+        pixels = process(images=list(frames), return_tensors="np", input_data_format="channels_last")
+        return np.asarray(pixels["pixel_values"], np.float32)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
         """(frames, D) float32 each."""

@@ -42,6 +42,7 @@ class Prepared:
 
     signal: Any
     note: str | None = None
+    passing: bool = False  # the reason may be gone in the next run: not to be stored
 
 
 def prepare_all(
@@ -80,7 +81,7 @@ def prepare(job: Job, preparers: Preparers) -> dict[Cue, Prepared]:
         try:
             clip = _decode(path, job, cues, preparers)
         except MediaError as error:
-            done.update({cue: Prepared(None, error.reason) for cue in cues})
+            done.update({cue: Prepared(None, error.reason, error.passing) for cue in cues})
             continue
         for cue in cues:
             signal: list[np.ndarray] | np.ndarray | None = clip.audio if cue == "audio" else clip.frames

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from tricue.checkpoint import write_tensors
 from tricue.files import replaced_folder, write_json
 from tricue.model.network import Network
 from tricue.training.losses import AlignmentQueue
@@ -33,22 +34,19 @@ def save_state(
 ) -> None:
     """Write everything that the next step depends on to `folder`, in one step."""
     with replaced_folder(folder) as fresh:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()},
-            fresh / NETWORK,
-        )
+        write_tensors(fresh / NETWORK, network.state_dict())
         moments = {
-            f"{index}.{name}": tensor.detach().cpu().contiguous()
+            f"{index}.{name}": tensor
             for index, slots in optimizer.state_dict()["state"].items()
             for name, tensor in slots.items()
         }
-        save_file(moments, fresh / OPTIMIZER)
+        write_tensors(fresh / OPTIMIZER, moments)
         random = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             random["cuda"] = torch.cuda.get_rng_state()
         if queue is not None:
-            random |= {"queue.h_cf": queue.h_cf.cpu(), "queue.labels": queue.labels.cpu()}
-        save_file(random, fresh / RANDOM)
+            random |= {"queue.h_cf": queue.h_cf, "queue.labels": queue.labels}
+        write_tensors(fresh / RANDOM, random)
         write_json(
             fresh / PROGRESS,
             {
@@ -90,4 +88,5 @@ def load_state(
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
     if queue is not None and "queue.h_cf" in random:
-        queue.h_cf, queue.labels = random["queue.h_cf"], random["queue.labels"]
+        device = next(network.parameters()).device
+        queue.h_cf, queue.labels = random["queue.h_cf"].to(device), random["queue.labels"].to(device)

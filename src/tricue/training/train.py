@@ -6,15 +6,15 @@ import copy
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from tricue.checkpoint import Card, load_matching, read_card
 from tricue.config import Config
@@ -24,7 +24,7 @@ from tricue.data.splits import split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
-from tricue.files import recover_folder, write_json
+from tricue.files import recover_folder, remove_folder, write_json
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.training.batches import (
@@ -70,10 +70,9 @@ def train(
     Raises InputError where the corpus, the settings or `save_dir` do not fit together.
     """
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    for note in corpus.notes:
-        logger.info(note)
     splits = split_utterances(corpus.utterances, config.data, config.seed)
     config = _with_cues(_with_emotions(config, splits["train"]), splits["train"])
+    _check_rows(config, splits)
     run = _describe(config, corpus, splits, init_from)
     if _is_done(save_dir, run, restart):
         best = save_dir / "best_model"
@@ -144,7 +143,11 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
     if precision == "auto":
         precision = "fp32" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     named = "no" if precision == "fp32" else precision  # accelerate's word for it
-    accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=named)
+    AcceleratorState._reset_state(reset_partial_state=True)  # a process may train twice, differently
+    try:
+        accelerator = Accelerator(cpu=chosen == "cpu", mixed_precision=named)
+    except ValueError as error:
+        raise InputError(f"training.mixed_precision={precision} on {chosen}: {error}") from error
     if accelerator.num_processes > 1:
         raise InputError(
             f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly."
@@ -177,16 +180,35 @@ def _with_cues(config: Config, train_rows: list[Utterance]) -> Config:
     return config.model_copy(update={"modalities": cues})
 
 
+def _check_rows(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
+    """Raise InputError for labels that are no class and for splits without a row: before hours of extraction."""
+    for split in ("train", "val") if config.training.select == "best" else ("train",):
+        labelled = [u for u in splits[split] if u.emotion is not None]
+        unknown = [f"{u.id}: {u.emotion!r}" for u in labelled if u.emotion not in config.data.emotions]
+        if unknown:
+            raise InputError(
+                f"Rows of the {split} split whose emotion is not among the classes "
+                f"({', '.join(config.data.emotions)}):\n  " + "\n  ".join(unknown) + "\n"
+                "Mend them, or name all classes with --set data.emotions=[...]."
+            )
+        if not any(getattr(u, cue) is not None for u in labelled for cue in config.modalities):
+            raise InputError(_nothing_in(split))
+
+
+def _nothing_in(split: str) -> str:
+    remedy = (
+        "mark some rows `val`, set --set data.val_from_train=0.1, or train a fixed number of epochs with "
+        "--set training.select=last"
+        if split == "val"
+        else "mark some rows `train`"
+    )
+    return f"The {split} split has no labelled row with a usable cue: {remedy}."
+
+
 def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: Config) -> Examples:
     examples = gather_examples(rows, features.arrays, config.data.emotions)
     if not len(examples):
-        remedy = (
-            "mark some rows `val`, set --set data.val_from_train=0.1, or train a fixed number of epochs with "
-            "--set training.select=last"
-            if split == "val"
-            else "mark some rows `train`"
-        )
-        raise InputError(f"The {split} split has no labelled row with a usable cue: {remedy}.")
+        raise InputError(_nothing_in(split))
     if len(examples) < len(rows):
         logger.warning(
             "%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split
@@ -203,11 +225,17 @@ def _class_shares(examples: Examples, config: Config) -> list[float]:
 def _describe(
     config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
 ) -> dict[str, Any]:
-    """What makes this run this run: settings, rows with their labels and splits, the starting weights."""
-    rows = [f"{split}\t{u.id}\t{u.emotion}\t{u.text}" for split, us in splits.items() for u in us]
+    """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
+    rows = [
+        f"{split}\t{replace(u, audio=_name(u.audio), video=_name(u.video))}"
+        for split, us in splits.items()
+        for u in us
+    ]
     return {
         "config": config.model_dump(mode="json"),
-        "init_from": str(init_from) if init_from else None,
+        "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
+        if init_from
+        else None,
         "corpus": {
             "name": corpus.name,
             "protocol": config.data.protocol,
@@ -216,6 +244,11 @@ def _describe(
             "digest": hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16],
         },
     }
+
+
+def _name(path: Path | None) -> Path | None:
+    """A file without its folder: a corpus that was moved is still the same."""
+    return Path(path.name) if path is not None else None
 
 
 def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
@@ -228,17 +261,26 @@ def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
         for part in PARTS:
             path = save_dir / part
             recover_folder(path)  # else a killed save of the old run would be put back by the new one
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
     path = save_dir / RUN
     if not path.is_file():
         return False
-    differences = _differences(json.loads(path.read_text(encoding="utf-8")), run)
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the encoding or of the JSON
+        raise InputError(
+            f"{path} is damaged ({error}); --restart deletes the run and begins anew."
+        ) from error
+    differences = _differences(earlier, run)
     if differences:
         raise InputError(
             f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
             "Choose another --save_dir, or --restart to delete it and begin anew."
         )
-    return (save_dir / "best_model").is_dir() and not (save_dir / "state").is_dir()
+    done = (save_dir / "best_model").is_dir() and not (save_dir / "state").is_dir()
+    if done:
+        remove_folder(save_dir / "state")  # what a kill left of its deletion
+    return done
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:

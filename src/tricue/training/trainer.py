@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
 from tricue.checkpoint import WEIGHTS, Card, save_checkpoint
-from tricue.files import recover_folder, replaced_folder
+from tricue.files import recover_folder, remove_folder, replaced_folder
 from tricue.inference import read_logits
 from tricue.model.network import Network
 from tricue.training import state
@@ -124,6 +124,7 @@ class Trainer:
         optimizer = torch.optim.AdamW(parameter_groups(self.network, phase, training), fused=True)
         batches = -(-len(self.train) // training.batch_size)
         self.schedule = Schedule(optimizer, phase, training, -(-batches // training.accumulation))
+        self.accelerator.free_memory()  # else it would unscale the gradients once for each earlier phase's too
         self.optimizer = self.accelerator.prepare(optimizer)
         use_queue = training.alignment_queue > 0 and phase > 1
         self.queue = AlignmentQueue(training.alignment_queue, self.config.model.width) if use_queue else None
@@ -150,7 +151,7 @@ class Trainer:
         best = max(scores, key=lambda phase: (scores[phase], -int(phase))) if self.val is not None else "3"
         with replaced_folder(self.save_dir / "best_model") as fresh:
             shutil.copytree(self.save_dir / f"phase{best}", fresh, dirs_exist_ok=True)
-        shutil.rmtree(self.save_dir / "state", ignore_errors=True)
+        remove_folder(self.save_dir / "state")
 
     # --- an epoch ----------------------------------------------------------------------------------
 

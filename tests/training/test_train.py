@@ -1,0 +1,80 @@
+"""What a run is told apart by, and what it refuses before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tricue.config import Config, load_config
+from tricue.data.manifest import write_manifest
+from tricue.training.train import make_accelerator, train
+from tricue.types import InputError, Utterance
+
+ROWS = [
+    Utterance(
+        f"{split}{i}", f"words {i}", emotion=("joy", "anger")[i % 2], dialogue=split, turn=i, split=split
+    )
+    for split in ("train", "val")
+    for i in range(4)
+]
+
+
+def settings(**overrides: object) -> Config:
+    small = {
+        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16,
+        "training.phase1_epochs": 1, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
+        "training.tensorboard": False,
+    }  # fmt: skip
+    return load_config(None, small | {name.replace("__", "."): value for name, value in overrides.items()})
+
+
+def run(folder: Path, rows: list[Utterance], config: Config | None = None, **more: object) -> bool:
+    """Whether the run was done already."""
+    folder.mkdir(exist_ok=True)
+    write_manifest(rows, folder / "rows.csv")
+    places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
+    return train(config or settings(), **places, quiet=True, **more).already_done  # type: ignore[arg-type]
+
+
+def test_a_finished_run_is_not_repeated_and_a_changed_row_is_another(tmp_path: Path) -> None:
+    assert not run(tmp_path, ROWS)
+    (tmp_path / "run" / ".state.gone").mkdir()  # a kill while the state was being deleted
+    assert run(tmp_path, ROWS)
+    assert not (tmp_path / "run" / ".state.gone").exists()
+    changes = {"speaker": "Ross", "dialogue": "other", "turn": 9, "text": "other words"}
+    for name, value in changes.items():
+        with pytest.raises(InputError, match=r"corpus\.digest was"):
+            run(tmp_path, [replace(ROWS[0], **{name: value}), *ROWS[1:]])
+    (tmp_path / "run" / "run.json").write_text("{")
+    with pytest.raises(InputError, match="--restart"):
+        run(tmp_path, ROWS)
+    assert not run(tmp_path, ROWS, restart=True)
+
+
+def test_the_weights_it_starts_from_belong_to_a_run(tmp_path: Path) -> None:
+    run(tmp_path / "a", ROWS)
+    run(tmp_path / "b", ROWS, settings(seed=1))
+    start = tmp_path / "a" / "run" / "best_model"
+    run(tmp_path / "c", ROWS, init_from=start)
+    (tmp_path / "b" / "run" / "best_model").rename(start.with_name("other"))
+    start.rename(start.with_name("first"))
+    start.with_name("other").rename(start)
+    with pytest.raises(InputError, match=r"init_from\.weights was"):
+        run(tmp_path / "c", ROWS, init_from=start)
+
+
+def test_labels_and_splits_are_judged_before_anything_is_extracted(tmp_path: Path) -> None:
+    wrong = [*ROWS[:-1], replace(ROWS[-1], emotion="fearr")]
+    with pytest.raises(InputError, match="val3: 'fearr'"):
+        run(tmp_path, wrong)
+    with pytest.raises(InputError, match="val_from_train"):
+        run(tmp_path, ROWS[:4])
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.csv"}
+
+
+def test_one_process_may_train_in_two_precisions() -> None:
+    for precision in ("fp32", "bf16", "fp32"):
+        made = make_accelerator(settings(training__mixed_precision=precision), "cpu")
+        assert made.mixed_precision == {"fp32": "no", "bf16": "bf16"}[precision]
