@@ -80,7 +80,7 @@ def main() -> None:
     per_class = {emotion: numbers["f1"]["value"] for emotion, numbers in metrics["per_class"].items()}
     keep(f"meld_text_{args.form}", {
         "what": f"MELD text, MiniLM-L6, configs/{CONFIGS[args.form]}.yaml",
-        "split": "train less a tenth of its dialogues (val: chose the epochs); dev scored once as the test part",
+        "split": "train less a tenth of its dialogues (val: chose the epochs); dev as the test part",
         "weighted_f1": metrics["weighted_f1"],
         "weighted_f1_per_seed": [r.metrics["weighted_f1"]["value"] for r in results],
         "accuracy": metrics["accuracy"],

@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 prepare_app = typer.Typer(
     help="Make the toy corpus, or fetch pretrained encoders ahead.", no_args_is_help=True
@@ -290,7 +291,9 @@ def prepare_toy(
 ) -> None:
     """Make the synthetic corpus: real mp4 files with a drawn face, a synthesised voice and a sentence."""
     from tricue.data.toy import make_toy
+    from tricue.files import check_place
 
+    check_place(folder / "manifest.csv")
     chosen = load_config(config or "demo", parse_overrides(settings or []))
     console.print(f"Toy corpus: {make_toy(folder, chosen.data.toy, progress=not quiet)}")
 

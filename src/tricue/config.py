@@ -197,6 +197,19 @@ class ModelConfig(Section):
     finetune: Literal["none", "all"] | PositiveInt = "none"
     """Text encoder: frozen (its vectors are cached), trained whole, or its top N layers trained."""
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> ModelConfig:
+        for heads, name, width in (
+            (self.bilstm_heads, "bilstm_heads", 2 * self.width),
+            (self.frontend_heads, "frontend_heads", self.width),
+            (self.cross_heads, "cross_heads", self.width),
+        ):
+            if width % heads:
+                raise ValueError(
+                    f"{name}={heads} does not divide {width}, the width that it is shared out over"
+                )
+        return self
+
 
 class TrainingConfig(Section):
     """Three phases, their losses, rates and stopping (design.md, section 5)."""
@@ -358,8 +371,10 @@ def load_config(source: str | Path | None = None, overrides: Mapping[str, Any] |
             )
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is not valid YAML: {error}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not valid YAML in UTF-8: {error}") from error
+        if not isinstance(settings, dict):
+            raise InputError(f"{path} holds no settings: it should look like configs/meld.yaml.")
     return build_config(settings, overrides or {}, origin)
 
 
@@ -390,13 +405,16 @@ def change_config(config: Config, overrides: Mapping[str, Any], origin: str) -> 
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
-    """`["training.rate=1e-3"]` -> `{"training.rate": 0.001}`; values are read as YAML."""
+    """`["training.rate=0.001"]` -> `{"training.rate": 0.001}`; values are read as YAML."""
     overrides: dict[str, Any] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--set wants name=value, e.g. --set training.rate=1e-3; got {assignment!r}.")
-        overrides[name.strip()] = yaml.safe_load(value)
+        try:
+            overrides[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {assignment}: the value is not valid YAML.") from error
     return overrides
 
 

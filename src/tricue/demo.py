@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, measure
 from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
-from tricue.files import write_json
+from tricue.files import check_place, write_json
 from tricue.recognizer import MultimodalEmotionRecognizer
-from tricue.training.train import train
+from tricue.training.train import OtherRun, train
 from tricue.types import Cue, Utterance
 
 
@@ -54,6 +55,7 @@ class DemoRun:
 
 def run_demo(config: Config, out: Path, quiet: bool = False) -> Group:
     """The whole path into `out`; what an earlier, killed demo left there is used. Returns the table to print."""
+    check_place(out / "demo.json")
     started = time.monotonic()
     run = DemoRun(config, out, quiet)
     make_toy(run.corpus, config.data.toy, progress=not quiet)
@@ -90,7 +92,7 @@ def _train_all(run: DemoRun) -> dict[Cue, Evaluation]:
     try:
         waiting = {cue: beside.submit(_train_alone, run, cue) for cue in run.config.modalities}
         _say(run, "Training on text, audio and video; beside it on each alone")
-        train(run.config, save_dir=run.out, store=run.store, data_dir=run.corpus, quiet=run.quiet)
+        _train(run, run.config, run.out, run.quiet)
         _say(run, "Finishing the training on each cue alone")
         return {cue: future.result() for cue, future in waiting.items()}
     finally:  # where one fails the others need not begin
@@ -98,11 +100,20 @@ def _train_all(run: DemoRun) -> dict[Cue, Evaluation]:
         torch.set_num_threads(threads)
 
 
+def _train(run: DemoRun, config: Config, folder: Path, quiet: bool) -> None:
+    """Resumes or skips a run of the same settings; one of others, in the demo's own folder, gives way."""
+    begin = partial(train, config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=quiet)
+    try:
+        begin()
+    except OtherRun:
+        begin(restart=True)
+
+
 def _train_alone(run: DemoRun, cue: Cue) -> Evaluation:
     """A network for one cue; quiet, as another one reports meanwhile."""
     folder = run.out / "alone" / cue
     config = change_config(run.config, {"modalities": [cue]}, "the demo")
-    train(config, save_dir=folder, store=run.store, data_dir=run.corpus, quiet=True)
+    _train(run, config, folder, quiet=True)
     return evaluate(folder / "best_model", store=run.store, data_dir=run.corpus, out=folder, quiet=True)
 
 
@@ -155,6 +166,7 @@ def _compare_on_sarcasm(
     return {
         name: _score(run, utterances, p[rows])["weighted_f1"] | {"n": len(rows)}
         for name, p in candidates.items()
+        if rows
     }
 
 

@@ -22,6 +22,7 @@ from tricue.types import InputError, Prediction, Utterance
 
 logger = logging.getLogger(__name__)
 
+MEDIA_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a", ".ogg"}
 DEFAULT_MODEL = Path("checkpoints/best_model")
 Source = str | Path
 Triple = tuple[str | None, Path | None, Path | None]
@@ -152,6 +153,8 @@ def preprocess(item: Any) -> Triple:
     if isinstance(item, Path):
         return None, item, item
     if isinstance(item, str):
+        if not _is_media(item) and " " not in item and Path(item).suffix.lower() in MEDIA_ENDINGS:
+            raise InputError(f"There is no file {item}.")
         return (None, Path(item), Path(item)) if _is_media(item) else (item, None, None)
     if isinstance(item, Mapping):
         unknown = set(item) - {"text", "audio", "video"}

@@ -118,6 +118,14 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     assert faults_of(path, emotions=["joy", "anger"], need_emotion=True) == EXPECTED
 
 
+def test_a_sentence_in_the_column_of_a_file(tmp_path: Path) -> None:
+    """A column shifted by one: no file name may be that long."""
+    path = written(tmp_path, f"id,audio,emotion\nu1,{'word ' * 80},joy\n")
+    assert faults_of(path) == [(2, "audio", ("word " * 80).strip(), "missing file")]
+    (row,) = read_manifest(path, for_prediction=True)
+    assert row.audio is not None
+
+
 def test_the_message_names_row_value_and_remedy(tmp_path: Path) -> None:
     path = written(tmp_path, FAULTY)
     with pytest.raises(InputError) as caught:

@@ -34,8 +34,9 @@ def make_clip(tmp_path: Path) -> MakeClip:
     """Write a clip: `frames` pictures at `fps` and as long a tone; either may be left out."""
 
     def make(
-        name: str = "clip.mp4", *, frames: int = 24, fps: int = 12, size: int = 64, length: int | None = None, seed: int = 0,
-        sound: float | None = 2.0, hertz: float = 220.0, options: dict[str, str] | None = None,
+        name: str = "clip.mp4", *, frames: int = 24, fps: int = 12, size: int = 64, seed: int = 0,
+        length: int | None = None, sound: float | None = 2.0, hertz: float = 220.0,
+        options: dict[str, str] | None = None,
     ) -> Path:  # fmt: skip
         path = tmp_path / name
         webm = path.suffix == ".webm"

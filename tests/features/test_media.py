@@ -171,6 +171,15 @@ def test_a_playlist_reads_no_other_file(make_clip, tmp_path):
         decode(path)
 
 
+def test_a_stream_of_an_unknown_codec_is_as_if_absent(make_clip):
+    path = make_clip("odd.mkv")
+    content = path.read_bytes()
+    assert content.count(b"V_MPEG4/ISO/AVC") == 1
+    path.write_bytes(content.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    clip = decode(path, frames=4)
+    assert clip.frames is None and "known codec" in clip.faults["video"] and clip.audio is not None
+
+
 def test_a_thin_picture_is_refused(make_clip):
     """Scaled to 224 pixels on its short side it would be 21 times as long."""
     clip = decode(make_clip(size=32, length=672), frames=4)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -156,6 +158,24 @@ def test_a_layer_that_is_not_there(tiny_bert):
     extractor = hub(tiny_bert, layer=7)
     with pytest.raises(InputError, match=r"features\.text\.layer=7.*0 to 2"):
         extractor.encode([extractor.prepare(Spoken("what?"))])
+
+
+def test_an_encoder_without_its_vocabulary_is_refused(tiny_bert, tmp_path):
+    """transformers would give it an empty one, to which every word is unknown."""
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(tiny_bert / name, tmp_path)
+    with pytest.raises(InputError, match="no tokenizer there"):
+        text_extractor(TextFeatures(encoder=str(tmp_path)))
+
+
+def test_damaged_weights_are_named(tiny_bert, tmp_path):
+    folder = tmp_path / "cut"
+    shutil.copytree(tiny_bert, folder)
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+    extractor = text_extractor(TextFeatures(encoder=str(folder)))
+    with pytest.raises(InputError, match="cannot be loaded"):
+        extractor.encode([extractor.prepare(Spoken("hello"))])
 
 
 def test_more_tokens_than_positions(tiny_bert):

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from tricue.config import Config, load_config
+from tricue.config import Config, change_config, load_config
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.features import hub
 from tricue.features.extract import extract
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training.batches import gather_examples
 from tricue.training.train import build_network, train
-from tricue.types import Utterance
+from tricue.types import InputError, Utterance
 
 SAID = {"joy": "I am so happy for you, really", "anger": "oh my god, he has lost it!"}
 
@@ -59,6 +59,17 @@ def test_its_vectors_reach_the_network_scaled(manifest: Path, tiny_bert: Path, t
         vectors, mask = network._vectors("text", examples.batch(range(len(examples))))
     np.testing.assert_allclose(vectors[mask].mean(dim=0), 0.0, atol=1e-4)
     np.testing.assert_allclose(vectors[mask].std(dim=0, correction=0), 1.0, atol=1e-3)
+
+
+def test_another_encoder_than_the_one_it_was_trained_with(
+    tiny_bert: Path, manifest: Path, tmp_path: Path
+) -> None:
+    config = change_config(settings(tiny_bert), {"model.finetune": "none"}, "the test")
+    done = train(config, save_dir=tmp_path / "run", store=tmp_path / "store", manifest=manifest, quiet=True)
+    other = {"features.text.encoder": "light"}
+    model = MultimodalEmotionRecognizer.from_pretrained(done.best_model, overrides=other, device="cpu")
+    with pytest.raises(InputError, match="256 numbers, but this model was trained on 16"):
+        model.predict("hello")
 
 
 def test_the_checkpoint_answers_without_the_encoder_it_came_from(

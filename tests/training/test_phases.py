@@ -197,6 +197,12 @@ def test_phase_3_is_one_cycle() -> None:
     assert rates[-1] == pytest.approx([1e-7, 1e-7])  # 5e-10 and 5e-9 would be below the least rate
 
 
+@pytest.mark.parametrize(("rise", "steps"), [(0.5, 1), (0.25, 3), (0.2, 4)])
+def test_a_rise_of_a_single_step_is_no_division_by_zero(rise: float, steps: int) -> None:
+    training = TrainingConfig(phase3_epochs=1, onecycle_rise=rise)
+    assert all(math.isfinite(rate) for row in record(3, training, 1, steps=steps) for rate in row)
+
+
 @pytest.mark.parametrize("phase", [1, 2, 3])
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_shortest_phase_has_rates_in_range(phase: Phase, steps: int) -> None:

@@ -35,7 +35,7 @@ def run(folder: Path, rows: list[Utterance], config: Config | None = None, **mor
     folder.mkdir(exist_ok=True)
     write_manifest(rows, folder / "rows.csv")
     places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
-    return train(config or settings(), **places, quiet=True, **more).already_done  # type: ignore[arg-type]
+    return train(config or settings(), **places | more, quiet=True).already_done  # type: ignore[arg-type]
 
 
 def test_a_finished_run_is_not_repeated_and_a_changed_row_is_another(tmp_path: Path) -> None:
@@ -72,6 +72,17 @@ def test_labels_and_splits_are_judged_before_anything_is_extracted(tmp_path: Pat
     with pytest.raises(InputError, match="val_from_train"):
         run(tmp_path, ROWS[:4])
     assert {path.name for path in tmp_path.iterdir()} == {"rows.csv"}
+
+
+def test_the_test_part_makes_no_difference(tmp_path: Path) -> None:
+    run(tmp_path, ROWS)
+    assert run(tmp_path, [*ROWS, Utterance("new", "more words", emotion="joy", split="test")])
+
+
+def test_a_place_that_is_a_file_is_known_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        run(tmp_path / "a", ROWS, save_dir=tmp_path / "file" / "run")
 
 
 def test_one_process_may_train_in_two_precisions() -> None:

@@ -125,6 +125,34 @@ def test_killed_in_phase_2_and_resumed_ends_as_unbroken(
     assert not (tmp_path / "broken" / "state").exists()
 
 
+def test_two_accumulated_batches_make_one_clipped_step(tmp_path: Path) -> None:
+    """The step that AdamW takes after `_train_batch` twice is that of the mean gradient, its norm cut by hand."""
+    still = {f"model__{name}": 0.0 for name in ("dropout", "fusion_dropout")}
+    settings = config(training__modality_dropout=0.0, training__clip_norm=0.05, **still)
+    trainer = make(tmp_path, settings, rows=8)
+    trainer._start_phase(1)
+    halves = [trainer.train.batch(range(4)), trainer.train.batch(range(4, 8))]
+    trainer.network.train()
+    losses = [
+        trainer_module.focal_loss(
+            trainer.network(half).logits, half.labels, trainer.class_weights, settings.training.focal_gamma
+        )
+        for half in halves
+    ]
+    trained = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    expected = torch.autograd.grad(sum(losses) / 2, trained, allow_unused=True)
+    whole = torch.cat([g.flatten() for g in expected if g is not None]).norm()
+    assert whole > 0.05
+    for half in halves:
+        trainer._train_batch(half, trainer_module.loss_weights(1, 0, settings.training), 2)
+    taken: list[torch.Tensor | None] = []
+    trainer.optimizer.step = lambda: taken.extend(None if p.grad is None else p.grad.clone() for p in trained)
+    trainer._step()
+    for own, by_hand in zip(taken, expected, strict=True):
+        if own is not None and by_hand is not None:
+            torch.testing.assert_close(own, by_hand * 0.05 / whole, rtol=1e-3, atol=1e-7)
+
+
 def test_one_optimizer_at_a_time(tmp_path: Path) -> None:
     """accelerate unscales fp16 gradients once for every optimizer it holds; those of earlier phases must go."""
     trainer = make(tmp_path, config())

@@ -45,7 +45,7 @@ def read_corpus(
     for fault in corpus.faults:
         logger.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
     if corpus.faults:
-        logger.warning("%s: %d missing cues in all; their rows stay.", corpus.name, len(corpus.faults))
+        logger.warning("%s: %d cues that should be there are missing.", corpus.name, len(corpus.faults))
     return corpus
 
 

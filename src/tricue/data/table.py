@@ -136,7 +136,7 @@ def _parquet_lines(path: Path, encodings: Sequence[str]) -> tuple[list[list[str]
 
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowException, OSError) as error:
         return [], [RowFault(HEADER_ROW, "?", "", f"not a Parquet file ({error})", "write it again")]
     columns = [[_parquet_text(value) for value in column.to_pylist()] for column in table.columns]
     return [table.column_names, *map(list, zip(*columns, strict=True))], []

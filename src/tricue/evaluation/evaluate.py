@@ -67,6 +67,8 @@ def measure(
     """
     network, card = load_checkpoint(model_path)
     config = reading_config(card, overrides or {}, dataset, seed)
+    if manifest is not None and dataset is None:  # not the corpus that the model was trained on
+        config = change_config(config, {"data.name": Path(manifest).stem}, "the manifest")
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
     rows = _rows_of(corpus, split, card.emotions)
     used = usable_cues(network.cues, cues)

@@ -15,7 +15,7 @@ from tricue.files import replaced_file
 from tricue.inference import read_logits
 from tricue.model.network import Network
 from tricue.training.batches import gather_examples
-from tricue.types import Cue, Fault, Prediction, Utterance
+from tricue.types import Cue, Fault, InputError, Prediction, Utterance
 
 
 def predict_utterances(
@@ -30,8 +30,15 @@ def predict_utterances(
 ) -> list[Prediction]:
     """One prediction per utterance, in order; one without a usable cue has no emotion and says why.
 
+    Raises InputError for features of other widths than the network was trained on.
     faults: of the reader, beside those of the features. note: of the model, for each prediction.
     """
+    for cue, dims in features.dims.items():
+        if sum(dims) != network.widths[cue]:
+            raise InputError(
+                f"features.{cue}.encoder gives vectors of {sum(dims)} numbers, but this model was trained on "
+                f"{network.widths[cue]}: name the encoder that it was trained with."
+            )
     examples = gather_examples(utterances, features.arrays, None)
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}
     probabilities = torch.empty(0, len(emotions))

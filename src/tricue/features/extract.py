@@ -114,11 +114,13 @@ def prefetch(config: FeaturesConfig, cues: Sequence[Cue] = CUES) -> dict[Cue, Pa
 
 
 def feature_dims(config: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, tuple[int, ...]]:
-    """Widths of the streams that each cue's features would have; encoders' settings are read, not their weights.
+    """Widths of the streams that each cue's features would have; of a text encoder only the settings are read.
 
     Raises InputError where one cannot be had.
     """
-    return {cue: extractor.dims for cue, extractor in _extractors(config, cues, "cpu").items()}
+    return {
+        cue: extractor.dims for cue, extractor in _extractors(config, cues, "cpu", text_weights=False).items()
+    }
 
 
 def _extractors(
@@ -188,8 +190,9 @@ def _media(
                 continue
             try:
                 key = _digest(_file_digest(path), utterance.start, utterance.end)
-            except OSError as error:  # not stored: the file may be there in the next run
-                found.faults.append(Fault(utterance.id, cue, f"{path}: {error.strerror}"))
+            except (OSError, ValueError) as error:  # not stored: the file may be there in the next run
+                reason = getattr(error, "strerror", None) or error  # ValueError: a name with a NUL in it
+                found.faults.append(Fault(utterance.id, cue, f"{path}: {reason}"))
                 continue
             keys[cue][utterance.id] = key
             if shelves[cue].wants(key):

@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from tricue.config import LayerChoice
 from tricue.types import Cue, InputError
 
@@ -93,8 +95,11 @@ def load_model(folder: Path, device: str) -> Any:
     import torch
     from transformers import AutoModel
 
-    with _quiet():
-        model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True)
+    try:
+        with _quiet():
+            model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"The encoder in {folder} cannot be loaded ({error}); give another copy.") from error
     return model.to(device).eval()
 
 
@@ -103,7 +108,10 @@ def load_settings(folder: Path) -> Any:
     """The encoder's own config.json (hidden size, layers, positions, ...)."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(str(folder))
+    try:
+        return AutoConfig.from_pretrained(str(folder))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}/config.json is not that of an encoder ({error}).") from error
 
 
 @contextmanager

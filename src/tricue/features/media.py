@@ -94,11 +94,11 @@ def decode(
     with _open(path) as container:
         sound, picture = _streams(container)
         if audio and sound is None:
-            clip.faults["audio"] = "the file has no audio stream"
+            clip.faults["audio"] = "the file has no audio stream of a known codec"
         elif audio:
             takers[sound.index] = Sound(start or 0.0, end, max_seconds)
         if frames and picture is None:
-            clip.faults["video"] = "the file has no video stream"
+            clip.faults["video"] = "the file has no video stream of a known codec"
         elif frames and picture.width * picture.height > MAX_PIXELS:
             clip.faults["video"] = f"its pictures have more than {MAX_PIXELS:,} pixels"
         elif frames and max(picture.width, picture.height) > MAX_ASPECT * min(picture.width, picture.height):
@@ -130,9 +130,13 @@ def _open(path: Path) -> Any:
 
 
 def _streams(container: Any) -> tuple[Any, Any]:
-    """The first audio and the first true video stream (a cover picture is none)."""
-    sound = next(iter(container.streams.audio), None)
-    pictures = (s for s in container.streams.video if not s.disposition & Disposition.attached_pic)
+    """The first audio and the first true video stream (a cover picture is none) whose codec is known."""
+    sound = next((s for s in container.streams.audio if s.codec_context is not None), None)
+    pictures = (
+        s
+        for s in container.streams.video
+        if s.codec_context is not None and not s.disposition & Disposition.attached_pic
+    )
     picture = next(pictures, None)
     for stream in (sound, picture):
         if stream is not None:

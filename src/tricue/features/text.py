@@ -20,6 +20,7 @@ from tricue.features import hub
 from tricue.types import InputError, Utterance
 
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")  # punctuation stands by itself: "?!" says something
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _BATCH_TOKENS = 2048  # tokens per forward pass, padding included; bounds memory, changes no value
 
 
@@ -217,7 +218,17 @@ def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = Tr
 def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    if not any((folder / name).is_file() for name in _VOCABULARIES):  # else every word would be unknown to it
+        raise InputError(
+            f"features.text.encoder={folder}: no tokenizer there ({', '.join(_VOCABULARIES)}); "
+            "save it beside the weights with save_pretrained()."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"features.text.encoder={folder}: its tokenizer cannot be loaded ({error})."
+        ) from error
     if not tokenizer.is_fast:  # offsets are needed to tell the words from the speaker's name
         raise InputError(f"features.text.encoder={folder}: it has no fast tokenizer (tokenizer.json).")
     return tokenizer

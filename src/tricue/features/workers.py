@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tricue.config import AudioFeatures, VideoFeatures
 from tricue.features.audio import HubAudio, LightAudio
 from tricue.features.media import Clip, MediaError, decode
 from tricue.features.video import HubVideo, LightVideo
-from tricue.types import Cue
+from tricue.types import Cue, InputError
 
 _FEW = 24  # clips that one process is done with before another has started
 _AHEAD = 4  # clips in hand per process: bounds memory where encoding is slower than decoding
@@ -61,13 +62,22 @@ def prepare_all(
     context = multiprocessing.get_context("spawn")  # a forked copy of a threaded torch can hang
     with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(preparers,)) as pool:
         waiting: deque[Future[dict[Cue, Prepared]]] = deque()
+        taken = 0
         try:
             for job in jobs:
                 waiting.append(pool.submit(_work, job))
                 if len(waiting) > workers * _AHEAD:
                     yield waiting.popleft().result()
+                    taken += 1
             while waiting:
                 yield waiting.popleft().result()
+                taken += 1
+        except BrokenProcessPool as error:
+            in_hand = ", ".join(job.id for job in jobs[taken : taken + workers * _AHEAD])
+            raise InputError(
+                "A process that decodes clips was killed: too little memory, or a clip that breaks the decoder, "
+                f"one of {in_hand}. What was done is stored; give the same command again, without that clip."
+            ) from error
         finally:  # the reader stopped early: do not decode what nobody will take
             for future in waiting:
                 future.cancel()

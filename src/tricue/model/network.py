@@ -87,6 +87,11 @@ class Network(nn.Module):
             live_text=live,
         )
 
+    @property
+    def widths(self) -> dict[str, int]:
+        """Numbers per vector of each cue, as the features give them."""
+        return {cue: len(self.scaling[cue].get_buffer("mean")) for cue in self.cues}
+
     def forward(self, batch: Batch, counterfactual: bool = False, intention: bool = False) -> Output:
         """logits and H for a batch; with `counterfactual` also H_cf, with `intention` also its predictor.
 
@@ -142,7 +147,11 @@ def _live_text(encoder: Any, config: Config) -> LiveText:
             f"which then must be read too (-1 or {last})."
         )
     read = partial(hub.choose_layer, layer=layer, setting="features.text.layer")
-    return LiveText(encoder, None if config.model.finetune == "all" else int(config.model.finetune), read)
+    top = None if config.model.finetune == "all" else int(config.model.finetune)
+    try:
+        return LiveText(encoder, top, read)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _by_cue(parts: Parts) -> nn.ModuleDict:

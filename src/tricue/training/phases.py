@@ -135,11 +135,14 @@ class Schedule:
                 optimizer, lambda step: cosine_with_restarts(step, first, training.cosine_growth)
             )
         else:
+            rise = training.onecycle_rise
+            if rise * (total + 1) == 1:  # torch would divide by the zero steps of the rise
+                rise = 1.5 / (total + 1)
             self.by_step = OneCycleLR(
                 optimizer,
                 max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=total + 1,  # torch takes one step at construction
-                pct_start=training.onecycle_rise,
+                pct_start=rise,
                 div_factor=training.onecycle_start,
                 final_div_factor=training.onecycle_end,
                 cycle_momentum=False,

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from tricue.data.splits import split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
-from tricue.files import recover_folder, remove_folder, write_json
+from tricue.files import check_place, recover_folder, remove_folder, write_json
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.training.batches import (
@@ -35,13 +35,17 @@ from tricue.training.batches import (
     training_plan,
 )
 from tricue.training.trainer import Trainer
-from tricue.types import InputError, Utterance
+from tricue.types import Cue, InputError, Utterance
 
 logger = logging.getLogger(__name__)
 
 RUN = "run.json"
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 PARTS = ("phase1", "phase2", "phase3", "best_model", "state", "tensorboard", "history.json", RUN)
+
+
+class OtherRun(InputError):
+    """The folder holds a run of other settings or rows."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ def train(
 ) -> TrainResult:
     """Train `config` on a corpus; the same call again goes on where a killed run stood.
 
-    Raises InputError where the corpus, the settings or `save_dir` do not fit together.
+    Raises InputError where the corpus, the settings or `save_dir` do not fit together (OtherRun: another run
+    lies there).
     """
+    check_place(save_dir / RUN)
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
     splits = split_utterances(corpus.utterances, config.data, config.seed)
     config = _with_cues(_with_emotions(config, splits["train"]), splits["train"])
@@ -141,7 +147,7 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
     """
     chosen, precision = choose_device(device), config.training.mixed_precision
     if precision == "auto":
-        precision = "fp32" if chosen == "cpu" else "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        precision = "fp32" if chosen == "cpu" else _half_precision()
     named = "no" if precision == "fp32" else precision  # accelerate's word for it
     AcceleratorState._reset_state(reset_partial_state=True)  # a process may train twice, differently
     try:
@@ -153,6 +159,11 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
             f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly."
         )
     return accelerator
+
+
+def _half_precision() -> Literal["bf16", "fp16"]:
+    """bf16 where the card has it: emulated, it is slower than float32."""
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
 def _with_emotions(config: Config, train_rows: list[Utterance]) -> Config:
@@ -228,33 +239,44 @@ def _describe(
     """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
     rows = [
         f"{split}\t{replace(u, audio=_name(u.audio), video=_name(u.video))}"
-        for split, us in splits.items()
-        for u in us
+        for split in ("train", "val")  # what stands in the test part makes no difference
+        for u in splits[split]
     ]
     return {
         "config": config.model_dump(mode="json"),
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
         if init_from
         else None,
+        "encoders": _encoders(config),
         "corpus": {
             "name": corpus.name,
             "protocol": config.data.protocol,
-            "rows": {split: len(us) for split, us in splits.items()},
+            "rows": {split: len(splits[split]) for split in ("train", "val")},
             "missing_cues": len(corpus.faults),
             "digest": hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16],
         },
     }
 
 
+def _encoders(config: Config) -> dict[Cue, str]:
+    """Digests of the pretrained weights that the run reads."""
+    named = {cue: getattr(config.features, cue).encoder for cue in config.modalities}
+    return {
+        cue: hub.encoder_digest(hub.find_encoder(encoder, cue))
+        for cue, encoder in named.items()
+        if encoder != hub.LIGHT
+    }
+
+
 def _name(path: Path | None) -> Path | None:
-    """A file without its folder: a corpus that was moved is still the same."""
-    return Path(path.name) if path is not None else None
+    """A file with its folder's name alone: a corpus that was moved is still the same."""
+    return Path(*path.parts[-2:]) if path is not None else None
 
 
 def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
     """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
 
-    Raises InputError where another run lies there.
+    Raises OtherRun where another run lies there.
     """
     recover_folder(save_dir / "best_model")
     if restart:
@@ -273,7 +295,7 @@ def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
         ) from error
     differences = _differences(earlier, run)
     if differences:
-        raise InputError(
+        raise OtherRun(
             f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
             "Choose another --save_dir, or --restart to delete it and begin anew."
         )
@@ -293,5 +315,10 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 def _start_from(network: Network, folder: Path, config: Config) -> None:
     loaded, fresh = load_matching(network, folder, config.data.emotions)
     logger.info(
-        "From %s: %d tensors loaded, %d made anew: %s", folder, len(loaded), len(fresh), ", ".join(fresh)
+        "From %s: %d tensors loaded (%s); %d made anew (%s).",
+        folder,
+        len(loaded),
+        ", ".join(loaded),
+        len(fresh),
+        ", ".join(fresh),
     )
