@@ -6,8 +6,8 @@ Nothing is unpickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ class Card:
     epoch: int | None = None
     val_weighted_f1: float | None = None
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
+    encoders: dict[Cue, str] = field(
+        default_factory=dict
+    )  # digests of the frozen weights whose vectors it reads
     weights_sha256: str | None = None  # of the file beside it, once it is saved
 
     @property
@@ -73,6 +76,7 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
                 "epoch": card.epoch,
                 "val_weighted_f1": card.val_weighted_f1,
                 "trained_on": card.trained_on,
+                "encoders": card.encoders,
                 "weights_sha256": file_digest(fresh / WEIGHTS),
                 "versions": {
                     "tricue": __version__,
@@ -150,8 +154,20 @@ def read_card(folder: str | Path) -> Card:
         epoch=card.get("epoch"),
         val_weighted_f1=card.get("val_weighted_f1"),
         trained_on=card.get("trained_on"),
+        encoders=card.get("encoders", {}),
         weights_sha256=card["weights_sha256"],
     )
+
+
+def check_encoders(card: Card, config: Config, cues: Sequence[Cue]) -> None:
+    """Raise InputError where an encoder of `config` is not the one whose vectors the network was trained on."""
+    frozen = [cue for cue in cues if cue in card.encoders]
+    for cue, digest in hub.encoder_digests(config.features, frozen).items():
+        if digest != card.encoders[cue]:
+            raise InputError(
+                f"features.{cue}.encoder={getattr(config.features, cue).encoder}: its weights or settings are not "
+                f"those that this model was trained with (digest {digest}, not {card.encoders[cue]})."
+            )
 
 
 def checkpoint_folder(path: str | Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tricue.checkpoint import SETTINGS, Card, checkpoint_folder, load_checkpoint
+from tricue.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_cues
@@ -117,11 +117,12 @@ class MultimodalEmotionRecognizer:
         quiet: bool,
         workers: int | None = None,
     ) -> list[Prediction]:
-        config = self.card.config
+        config, used = self.card.config, usable_cues(self.network.cues, cues)
+        check_encoders(self.card, config, used)
         features = extract(
             utterances,
             config.features,
-            usable_cues(self.network.cues, cues),
+            used,
             store,
             live_text=config.finetunes_text,
             device=self.device,

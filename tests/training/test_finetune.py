@@ -70,6 +70,15 @@ def test_another_encoder_than_the_one_it_was_trained_with(
     model = MultimodalEmotionRecognizer.from_pretrained(done.best_model, overrides=other, device="cpu")
     with pytest.raises(InputError, match="256 numbers, but this model was trained on 16"):
         model.predict("hello")
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny_bert, moved)
+    other = {"features.text.encoder": str(moved)}
+    model = MultimodalEmotionRecognizer.from_pretrained(done.best_model, overrides=other, device="cpu")
+    assert model.predict("hello").emotion in SAID
+    vocabulary = moved / "vocab.txt"
+    vocabulary.write_text(vocabulary.read_text() + "more\n")
+    with pytest.raises(InputError, match="not those that this model was trained with"):
+        model.predict("hello")
 
 
 def test_the_checkpoint_answers_without_the_encoder_it_came_from(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import TOY_MARK, Card, load_checkpoint
+from tricue.checkpoint import TOY_MARK, Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import config_of, read_corpus
 from tricue.data.manifest import SPLIT_NAMES, Corpus
@@ -72,6 +72,7 @@ def measure(
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
     rows = _rows_of(corpus, split, card.emotions)
     used = usable_cues(network.cues, cues)
+    check_encoders(card, config, used)
     chosen = choose_device(device)
     features = extract(
         rows, config.features, used, store, live_text=config.finetunes_text, device=chosen, progress=not quiet

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from tricue.config import LayerChoice
+from tricue.config import FeaturesConfig, LayerChoice
 from tricue.types import Cue, InputError
 
 if TYPE_CHECKING:
@@ -77,6 +77,12 @@ def encoder_digest(folder: Path) -> str:
     files = sorted({path for pattern in _DECIDING for path in folder.glob(pattern)})
     stats = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return _digest(stats)
+
+
+def encoder_digests(features: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, str]:
+    """`encoder_digest` of each cue that has pretrained weights (`light` has none)."""
+    named: dict[Cue, str] = {cue: getattr(features, cue).encoder for cue in cues}
+    return {cue: encoder_digest(find_encoder(name, cue)) for cue, name in named.items() if name != LIGHT}
 
 
 @lru_cache(maxsize=16)

@@ -106,6 +106,7 @@ def train(
         dims=features.dims,
         class_shares=_class_shares(train_rows, config),
         trained_on=run["corpus"],
+        encoders=_frozen(run["encoders"], config),
     )
     save_dir.mkdir(parents=True, exist_ok=True)
     write_json(save_dir / RUN, run)
@@ -227,6 +228,11 @@ def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: C
     return examples
 
 
+def _frozen(digests: dict[Cue, str], config: Config) -> dict[Cue, str]:
+    """Without a text encoder that is trained along: its weights travel with the network's."""
+    return {cue: digest for cue, digest in digests.items() if cue != "text" or not config.finetunes_text}
+
+
 def _class_shares(examples: Examples, config: Config) -> list[float]:
     assert examples.labels is not None
     counts = np.bincount(examples.labels, minlength=len(config.data.emotions))
@@ -247,7 +253,7 @@ def _describe(
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
         if init_from
         else None,
-        "encoders": _encoders(config),
+        "encoders": hub.encoder_digests(config.features, config.modalities),
         "corpus": {
             "name": corpus.name,
             "protocol": config.data.protocol,
@@ -255,16 +261,6 @@ def _describe(
             "missing_cues": len(corpus.faults),
             "digest": hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16],
         },
-    }
-
-
-def _encoders(config: Config) -> dict[Cue, str]:
-    """Digests of the pretrained weights that the run reads."""
-    named = {cue: getattr(config.features, cue).encoder for cue in config.modalities}
-    return {
-        cue: hub.encoder_digest(hub.find_encoder(encoder, cue))
-        for cue, encoder in named.items()
-        if encoder != hub.LIGHT
     }
 
 
