@@ -93,6 +93,9 @@ def train(
         device=choose_device(device),
         progress=not quiet,
     )
+    missing = sum(len(wanted) - len(held) for held in features.arrays.values())
+    if missing:
+        logger.warning("%d cues of %d train and val rows are missing; the rows stay.", missing, len(wanted))
     train_rows = _examples("train", splits["train"], features, config)
     val_rows = _examples("val", splits["val"], features, config) if config.training.select == "best" else None
     accelerator = make_accelerator(config, device)
