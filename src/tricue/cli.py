@@ -1,6 +1,7 @@
 """The `tricue` command: parse, then one call into the package.
 
-Exit status: 0 all done; 1 some inputs failed, each named in the output; 2 the call was wrong.
+Exit status: 0 all done; 1 some inputs failed, each named in the output (of `extract` and `predict`; `train` and
+`evaluate` go on with the cues that are left, and say which are missing); 2 the call was wrong.
 """
 
 from __future__ import annotations
