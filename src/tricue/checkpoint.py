@@ -40,9 +40,7 @@ class Card:
     epoch: int | None = None
     val_weighted_f1: float | None = None
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
-    encoders: dict[Cue, str] = field(
-        default_factory=dict
-    )  # digests of the frozen weights whose vectors it reads
+    encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
     weights_sha256: str | None = None  # of the file beside it, once it is saved
 
     @property

@@ -223,13 +223,14 @@ def extract(
     quiet: Quiet = False,
 ) -> None:
     """Extract the features of a corpus into the store; what is there already is not done again."""
-    from tricue.data.corpora import read_corpus
+    from tricue.data.corpora import read_corpus, report
     from tricue.device import choose_device
     from tricue.features.extract import default_store
     from tricue.features.extract import extract as run
 
     chosen = read_settings(dataset, manifest, config, settings, modalities, None, {})
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
+    report(corpus)
     where = store or default_store()
     features = run(
         corpus.utterances,

@@ -26,6 +26,14 @@ def check_place(path: Path) -> None:
         raise InputError(f"{parent} cannot be written to; choose another place for {path}.")
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; no, too, for what no file can be named: a sentence where a path was expected."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place once it is whole and on disk."""

@@ -16,7 +16,7 @@ from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features import hub
 from tricue.features.extract import extract
-from tricue.files import check_place
+from tricue.files import check_place, is_file
 from tricue.model.network import Network
 from tricue.types import InputError, Prediction, Utterance
 
@@ -130,13 +130,7 @@ class MultimodalEmotionRecognizer:
             progress=not quiet,
         )
         return predict_utterances(
-            self.network,
-            utterances,
-            features,
-            self.card.emotions,
-            config.evaluation.batch_size,
-            self.device,
-            note=self.card.note,
+            self.network, self.card, utterances, features, config.evaluation.batch_size, self.device
         )
 
 
@@ -154,9 +148,11 @@ def preprocess(item: Any) -> Triple:
     if isinstance(item, Path):
         return None, item, item
     if isinstance(item, str):
-        if not _is_media(item) and " " not in item and Path(item).suffix.lower() in MEDIA_ENDINGS:
+        if is_file(Path(item)):
+            return None, Path(item), Path(item)
+        if " " not in item and Path(item).suffix.lower() in MEDIA_ENDINGS:
             raise InputError(f"There is no file {item}.")
-        return (None, Path(item), Path(item)) if _is_media(item) else (item, None, None)
+        return item, None, None
     if isinstance(item, Mapping):
         unknown = set(item) - {"text", "audio", "video"}
         if unknown:
@@ -170,17 +166,6 @@ def preprocess(item: Any) -> Triple:
         )
     text, audio, video = item
     return text, Path(audio) if audio is not None else None, Path(video) if video is not None else None
-
-
-def _is_media(words: str) -> bool:
-    """Whether a string names a file that is there; a sentence may be longer than any file name."""
-    return (
-        len(words) < 1024
-        and "\n" not in words
-        and "\0" not in words
-        and len(Path(words).name) < 256
-        and Path(words).is_file()
-    )
 
 
 def find_model(model_path: Path | None) -> Path:

@@ -36,20 +36,8 @@ def read_corpus(
 
     data_dir: the corpus in its published layout; by default `data/<NAME>` in the current folder.
     need_emotion: in a manifest, a row without a label is a fault (training, evaluation).
-    What was found, and every cue that should be there and is not, is logged.
     Raises InputError for an unknown name or a corpus that has no reader yet, and what its reader raises.
     """
-    corpus = _read(config, data_dir, manifest, need_emotion)
-    for note in corpus.notes:
-        logger.info(note)
-    for fault in corpus.faults:
-        logger.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
-    if corpus.faults:
-        logger.warning("%s: %d cues that should be there are missing.", corpus.name, len(corpus.faults))
-    return corpus
-
-
-def _read(config: Config, data_dir: Path | None, manifest: Path | None, need_emotion: bool) -> Corpus:
     if manifest is not None:
         emotions = config.data.emotions or None
         utterances = read_manifest(manifest, emotions=emotions, need_emotion=need_emotion)
@@ -57,6 +45,16 @@ def _read(config: Config, data_dir: Path | None, manifest: Path | None, need_emo
         return Corpus(name, utterances, [], [f"{name}: {len(utterances):,} rows of {manifest}."])
     name, reader = _reader(config.data.name)
     return reader(Path(data_dir) if data_dir is not None else Path("data") / name, config)
+
+
+def report(corpus: Corpus) -> None:
+    """Log what was found, and every cue that should be there and is not."""
+    for note in corpus.notes:
+        logger.info(note)
+    for fault in corpus.faults:
+        logger.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+    if corpus.faults:
+        logger.warning("%s: %d cues that should be there are missing.", corpus.name, len(corpus.faults))
 
 
 def load_data(source: str | Path) -> dict[str, list[Utterance]]:

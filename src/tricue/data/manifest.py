@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
-from tricue.files import replaced_file
+from tricue.files import is_file, replaced_file
 from tricue.types import CUES, SPLITS, Cue, Fault, InputError, Split, Utterance
 
 COLUMNS = (
@@ -148,7 +148,7 @@ class _RowReader:
         if not value:
             return None
         target = self.folder / value
-        if not _is_file(target):
+        if not is_file(target):
             if not self.for_prediction:
                 self._fault(column, "missing file", f"no {target}; paths start at the manifest's folder")
             return target
@@ -228,10 +228,3 @@ def _parquet_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), sink)
     return sink.getvalue().to_pybytes()
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that no file can have: a sentence in the wrong column
-        return False

@@ -12,7 +12,7 @@ import numpy as np
 
 from tricue.checkpoint import TOY_MARK, Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
-from tricue.data.corpora import config_of, read_corpus
+from tricue.data.corpora import config_of, read_corpus, report
 from tricue.data.manifest import SPLIT_NAMES, Corpus
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
@@ -30,6 +30,7 @@ class Evaluation:
 
     metrics: dict[str, Any]
     title: str
+    corpus: Corpus
     utterances: list[Utterance]
     predictions: list[Prediction]
     probabilities: np.ndarray  # (N, C); the training shares where no cue could be used
@@ -39,6 +40,7 @@ def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`measure`, and its metrics.json and predictions.csv in `out`."""
     check_place(out / "metrics.json")
     result = measure(model_path, **choices)
+    report(result.corpus)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "metrics.json", result.metrics)
     labels = {"label": [str(u.emotion) for u in result.utterances]}
@@ -78,14 +80,7 @@ def measure(
         rows, config.features, used, store, live_text=config.finetunes_text, device=chosen, progress=not quiet
     )
     predictions = predict_utterances(
-        network.to(chosen),
-        rows,
-        features,
-        card.emotions,
-        config.evaluation.batch_size,
-        chosen,
-        corpus.faults,
-        card.note,
+        network.to(chosen), card, rows, features, config.evaluation.batch_size, chosen, corpus.faults
     )
     probabilities = np.array([
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
@@ -94,7 +89,7 @@ def measure(
     groups, kind = grouping(rows)
     metrics = score(labels, probabilities, card.emotions, groups, kind, config.evaluation.draws, config.seed)
     metrics |= _circumstances(card, corpus, SPLIT_NAMES[split.lower()], used, predictions, model_path)
-    return Evaluation(metrics, _title(metrics), rows, predictions, probabilities)
+    return Evaluation(metrics, _title(metrics), corpus, rows, predictions, probabilities)
 
 
 def reading_config(

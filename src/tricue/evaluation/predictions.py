@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from tricue.checkpoint import Card
 from tricue.features.extract import FeatureSet
 from tricue.files import replaced_file
 from tricue.inference import read_logits
@@ -20,28 +21,27 @@ from tricue.types import Cue, Fault, InputError, Prediction, Utterance
 
 def predict_utterances(
     network: Network,
+    card: Card,
     utterances: Sequence[Utterance],
     features: FeatureSet,
-    emotions: Sequence[str],
     batch_size: int,
     device: str,
     faults: Iterable[Fault] = (),
-    note: str | None = None,
 ) -> list[Prediction]:
     """One prediction per utterance, in order; one without a usable cue has no emotion and says why.
 
     Raises InputError for features of other widths than the network was trained on.
-    faults: of the reader, beside those of the features. note: of the model, for each prediction.
+    faults: of the reader, beside those of the features.
     """
     for cue, dims in features.dims.items():
-        if sum(dims) != network.widths[cue]:
+        if sum(dims) != sum(card.dims[cue]):
             raise InputError(
                 f"features.{cue}.encoder gives vectors of {sum(dims)} numbers, but this model was trained on "
-                f"{network.widths[cue]}: name the encoder that it was trained with."
+                f"{sum(card.dims[cue])}: name the encoder that it was trained with."
             )
     examples = gather_examples(utterances, features.arrays, None)
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}
-    probabilities = torch.empty(0, len(emotions))
+    probabilities = torch.empty(0, len(card.emotions))
     if len(examples):
         probabilities = read_logits(network, examples, batch_size, device).softmax(dim=-1)
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -53,12 +53,14 @@ def predict_utterances(
         row = row_of.get(utterance.id)
         if row is None:
             nothing = f"no {', '.join(features.arrays)} to go by"
-            predictions.append(Prediction(utterance.id, None, None, {}, (), error or nothing, note))
+            predictions.append(Prediction(utterance.id, None, None, {}, (), error or nothing, card.note))
             continue
         cues: tuple[Cue, ...] = tuple(cue for cue in features.arrays if utterance.id in features.arrays[cue])
-        chances = dict(zip(emotions, probabilities[row].tolist(), strict=True))
+        chances = dict(zip(card.emotions, probabilities[row].tolist(), strict=True))
         emotion = max(chances, key=chances.__getitem__)
-        predictions.append(Prediction(utterance.id, emotion, chances[emotion], chances, cues, error, note))
+        predictions.append(
+            Prediction(utterance.id, emotion, chances[emotion], chances, cues, error, card.note)
+        )
     return predictions
 
 

@@ -55,6 +55,7 @@ def fetch_checkpoint(name: str) -> Path:
     )
 
 
+@lru_cache(maxsize=8)  # one revision for a whole process, and one call to the hub
 def _fetch(source: str, cue: Cue) -> Path:
     remedy = f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
     return _download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])

@@ -61,25 +61,24 @@ def prepare_all(
         return
     context = multiprocessing.get_context("spawn")  # a forked copy of a threaded torch can hang
     with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(preparers,)) as pool:
-        waiting: deque[Future[dict[Cue, Prepared]]] = deque()
-        taken = 0
+        waiting: deque[tuple[Job, Future[dict[Cue, Prepared]]]] = deque()
         try:
             for job in jobs:
-                waiting.append(pool.submit(_work, job))
+                waiting.append((job, pool.submit(_work, job)))
                 if len(waiting) > workers * _AHEAD:
-                    yield waiting.popleft().result()
-                    taken += 1
+                    yield waiting[0][1].result()
+                    waiting.popleft()
             while waiting:
-                yield waiting.popleft().result()
-                taken += 1
+                yield waiting[0][1].result()
+                waiting.popleft()
         except BrokenProcessPool as error:
-            in_hand = ", ".join(job.id for job in jobs[taken : taken + workers * _AHEAD])
+            in_hand = ", ".join(job.id for job, _ in waiting)
             raise InputError(
                 "A process that decodes clips was killed: too little memory, or a clip that breaks the decoder, "
                 f"one of {in_hand}. What was done is stored; give the same command again, without that clip."
             ) from error
         finally:  # the reader stopped early: do not decode what nobody will take
-            for future in waiting:
+            for _, future in waiting:
                 future.cancel()
 
 

@@ -87,11 +87,6 @@ class Network(nn.Module):
             live_text=live,
         )
 
-    @property
-    def widths(self) -> dict[str, int]:
-        """Numbers per vector of each cue, as the features give them."""
-        return {cue: len(self.scaling[cue].get_buffer("mean")) for cue in self.cues}
-
     def forward(self, batch: Batch, counterfactual: bool = False, intention: bool = False) -> Output:
         """logits and H for a batch; with `counterfactual` also H_cf, with `intention` also its predictor.
 

@@ -46,14 +46,14 @@ def focal_loss(
 class AlignmentQueue:
     """The last `size` detached counterfactual rows with their labels: further partners, no gradient."""
 
-    def __init__(self, size: int, width: int) -> None:
+    def __init__(self, size: int, width: int, device: torch.device | str = "cpu") -> None:
         self.size = size
-        self.h_cf = torch.empty(0, width)
-        self.labels = torch.empty(0, dtype=torch.long)
+        self.h_cf = torch.empty(0, width, device=device)
+        self.labels = torch.empty(0, dtype=torch.long, device=device)
 
     def push(self, h_cf: torch.Tensor, labels: torch.Tensor) -> None:
-        self.h_cf = torch.cat([self.h_cf.to(h_cf.device), h_cf.detach().float()])[-self.size :]
-        self.labels = torch.cat([self.labels.to(labels.device), labels])[-self.size :]
+        self.h_cf = torch.cat([self.h_cf, h_cf.detach().float()])[-self.size :]
+        self.labels = torch.cat([self.labels, labels])[-self.size :]
 
 
 def alignment_loss(

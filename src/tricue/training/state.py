@@ -88,5 +88,5 @@ def load_state(
     if "cuda" in random and torch.cuda.is_available():
         torch.cuda.set_rng_state(random["cuda"])
     if queue is not None and "queue.h_cf" in random:
-        device = next(network.parameters()).device
+        device = queue.h_cf.device
         queue.h_cf, queue.labels = random["queue.h_cf"].to(device), random["queue.labels"].to(device)

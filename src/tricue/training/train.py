@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState
 
 from tricue.checkpoint import Card, load_matching, read_card
 from tricue.config import Config
-from tricue.data.corpora import read_corpus
+from tricue.data.corpora import read_corpus, report
 from tricue.data.manifest import Corpus
 from tricue.data.splits import split_utterances
 from tricue.device import choose_device
@@ -76,6 +76,7 @@ def train(
     """
     check_place(save_dir / RUN)
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+    report(corpus)
     splits = split_utterances(corpus.utterances, config.data, config.seed)
     config = _with_cues(_with_emotions(config, splits["train"]), splits["train"])
     _check_rows(config, splits)

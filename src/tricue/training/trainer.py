@@ -126,8 +126,11 @@ class Trainer:
         self.schedule = Schedule(optimizer, phase, training, -(-batches // training.accumulation))
         self.accelerator.free_memory()  # else it would unscale the gradients once for each earlier phase's too
         self.optimizer = self.accelerator.prepare(optimizer)
-        use_queue = training.alignment_queue > 0 and phase > 1
-        self.queue = AlignmentQueue(training.alignment_queue, self.config.model.width) if use_queue else None
+        self.queue = None
+        if training.alignment_queue > 0 and phase > 1:
+            self.queue = AlignmentQueue(
+                training.alignment_queue, self.config.model.width, self.accelerator.device
+            )
 
     def _phase_is_over(self) -> bool:
         done, epochs = self.standing.epoch, self.training.epochs[self.standing.phase - 1]
