@@ -20,6 +20,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 LayerChoice = int | list[int] | None
+Protocol = Literal["official", "loso", "kfold-speaker", "kfold-dialogue", "leaky"]
 
 TOY_EMOTIONS = (
     "anger",
@@ -102,11 +103,21 @@ class DataConfig(Section):
     """Name of the corpus, as its reader is registered (MELD, toy); empty for a plain manifest."""
     emotions: list[str] = []
     """The classes, in the order of every table; empty: those found in the training rows, sorted."""
-    protocol: Literal["official"] = "official"
-    """How rows are dealt to splits; `official` keeps the split column as it is."""
+    labels: str = ""
+    """Label set of a corpus that has several (MELD: emotions, sentiments; IEMOCAP: 8-way, 6-way, 4-way);
+    empty: its first. Where it is named, its classes stand in place of `emotions`."""
+    protocol: Protocol = "official"
+    """How rows are dealt to splits (docs/protocols.md): `official` keeps the split column as it is; `loso` leaves
+    one session out (without sessions: one speaker), `kfold-speaker` and `kfold-dialogue` a share of the speakers or
+    dialogues, each in turn; `leaky` copies rows before a random split, to reproduce and explain such figures."""
+    folds: Annotated[int, Field(ge=2)] = 5
+    """Folds of the kfold protocols."""
+    fold: str = ""
+    """The one fold to run, by its name (a session, a speaker, or 1 to `folds`); empty: all, one after another."""
     val_from_train: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the training dialogues (without dialogues: speakers; without either: rows) taken as val.
-    The manifest's own val rows are then never read in training and can stand in for a test part."""
+    The manifest's own val rows are then never read in training and can stand in for a test part. Where a protocol
+    leaves no val (loso, kfold), 0 means a tenth."""
     toy: ToyConfig = ToyConfig()
     """Settings of the synthetic corpus; read by `tricue prepare toy` and by the demo only."""
 
@@ -262,6 +273,8 @@ class TrainingConfig(Section):
     """Focal loss: how much easy samples are played down; 0 is weighted cross-entropy."""
     class_weights: Literal["none", "sqrt", "inverse", "effective"] = "sqrt"
     """Weights by training frequency. Strong ones raise macro F1 and UAR and cost weighted F1."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`balanced`: as many training rows per epoch, drawn so that each class is as likely as any other."""
     alignment: Literal["mean", "seed", "supcon"] = "mean"
     """Form of the alignment loss: means over the pairs, the seed's literal sums, or supervised contrastive."""
     alignment_weight: NonNegative = 0.1
@@ -306,6 +319,18 @@ class EvaluationConfig(Section):
     """Utterances per batch; changes speed, never results."""
 
 
+class AuditConfig(Section):
+    """What the leakage audit of `train` looks at beside ids, media files, texts, speakers and dialogues. `tricue
+    audit` looks at all of it."""
+
+    near_duplicates: bool = True
+    """Texts that are nearly the same in two splits."""
+    fingerprints: bool = False
+    """The same recording under another name or container: all audio is decoded."""
+    probe: bool = False
+    """The noise probe: what score noise alone reaches under the protocol."""
+
+
 class Config(Section):
     """Everything that decides a result, saved beside the weights."""
 
@@ -321,6 +346,8 @@ class Config(Section):
     """Phases, losses, rates."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How quality is measured."""
+    audit: AuditConfig = AuditConfig()
+    """What is looked at for leaks; changes no result."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of everything random in training and in the intervals."""
 

@@ -30,7 +30,11 @@ class TrainingError(RuntimeError):
     """Training can't go on; the message names phase, step and utterance ids. The exit status is 1."""
 
 
-@dataclass(frozen=True)
+Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
+
+
+@dataclass(frozen=True, slots=True)  # slots: a manifest may have a million rows
 class Utterance:
     """One row of a manifest: what one speaker says in one go, with the files that hold it."""
 
@@ -45,6 +49,10 @@ class Utterance:
     dialogue: str | None = None
     turn: int | None = None  # position within the dialogue
     split: Split | None = None
+    session: str | None = None  # recording session, as in IEMOCAP: what `loso` leaves out
+    corpus: str | None = None  # where several corpora stand together
+    crop: Side | None = None  # half of the picture that shows the speaker; None: all of it
+    cut: Cue | None = None  # a file that holds this utterance alone: `start` and `end` are not of it
 
 
 @dataclass(frozen=True)

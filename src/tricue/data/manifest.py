@@ -2,7 +2,9 @@
 
 Columns (design.md, section 3): `id` (unique), `text`, `audio`, `video` (paths relative to the manifest's
 folder), `start`, `end` (seconds), `emotion`, `speaker`, `dialogue`, `turn`, `split`. Only `id` and one of the
-three cues must be there; other columns are ignored.
+three cues must be there; other columns are ignored. Written only where they are needed: `session` (what `loso`
+leaves out), `corpus`, `crop` (`left` or `right`: the half of the picture that shows the speaker) and `cut` (`audio`
+or `video`: that file holds the utterance alone, so `start` and `end` are of the other).
 """
 
 from __future__ import annotations
@@ -15,14 +17,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
-from tricue.types import CUES, SPLITS, Cue, Fault, InputError, Split, Utterance
+from tricue.types import CUES, SIDES, SPLITS, Cue, Fault, InputError, Split, Utterance
+
+Name = TypeVar("Name", bound=str)
 
 COLUMNS = (
     "id", "text", "audio", "video", "start", "end", "emotion", "speaker", "dialogue", "turn", "split",
 )  # fmt: skip
+OPTIONAL_COLUMNS = ("session", "corpus", "crop", "cut")
+MEDIA: tuple[Cue, ...] = ("audio", "video")
 SPLIT_NAMES: dict[str, Split] = {
     **{split: split for split in SPLITS}, "dev": "val", "valid": "val", "validation": "val",
 }  # fmt: skip
@@ -96,7 +103,7 @@ def _header_faults(table: Table, need_id: bool) -> Iterator[RowFault]:
             HEADER_ROW, ANY_CUE, header, "missing column", f"give at least one column of {', '.join(CUES)}"
         )
     for column, times in Counter(table.columns).items():
-        if times > 1 and column in COLUMNS:
+        if times > 1 and column in (*COLUMNS, *OPTIONAL_COLUMNS):
             yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
     if not table.rows and not table.faults:
         yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance")
@@ -117,7 +124,8 @@ class _RowReader:
         self._folders: dict[Path, Path] = {}
 
     def read(self, number: int, cells: dict[str, str]) -> Utterance:
-        self._number, self._values = number, {column: cells.get(column, "").strip() for column in COLUMNS}
+        self._number = number
+        self._values = {column: cells.get(column, "").strip() for column in (*COLUMNS, *OPTIONAL_COLUMNS)}
         text = cells.get("text", "")
         start, end = self._seconds("start"), self._seconds("end")
         self._check_span(start, end)
@@ -128,6 +136,8 @@ class _RowReader:
             audio=self._file("audio"), video=self._file("video"), start=start, end=end,
             emotion=self._emotion(), speaker=self._values["speaker"] or None,
             dialogue=self._values["dialogue"] or None, turn=self._turn(), split=self._split(),
+            session=self._values["session"] or None, corpus=self._values["corpus"] or None,
+            crop=self._one_of("crop", SIDES), cut=self._one_of("cut", MEDIA),
         )  # fmt: skip
 
     def _fault(self, column: str, kind: str, remedy: str) -> None:
@@ -195,6 +205,12 @@ class _RowReader:
             self._fault("turn", "not a whole number", "give the position within the dialogue, e.g. 3")
             return None
 
+    def _one_of(self, column: str, known: Sequence[Name]) -> Name | None:
+        value = self._values[column]
+        if value and value not in known:
+            self._fault(column, f"unknown {column}", f"use one of {', '.join(known)}, or leave it empty")
+        return next((name for name in known if name == value), None)
+
     def _split(self) -> Split | None:
         value = self._values["split"]
         if value and value.lower() not in SPLIT_NAMES:
@@ -211,9 +227,14 @@ def _cells(utterance: Utterance, folder: Path) -> dict[str, object]:
     return cells
 
 
+def _columns(rows: Sequence[dict[str, object]]) -> list[str]:
+    """The columns of design.md, and of the optional ones those that some row needs."""
+    return [*COLUMNS, *(column for column in OPTIONAL_COLUMNS if any(row[column] is not None for row in rows))]
+
+
 def _csv_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, COLUMNS)  # \r\n ends a line, so that a \r inside text is quoted
+    writer = csv.DictWriter(buffer, _columns(rows), extrasaction="ignore")  # \r\n ends a line, so that a \r inside text is quoted
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue().encode("utf-8")
@@ -224,7 +245,7 @@ def _parquet_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     import pyarrow.parquet
 
     types = {"start": pyarrow.float64(), "end": pyarrow.float64(), "turn": pyarrow.int64()}
-    schema = pyarrow.schema([(column, types.get(column, pyarrow.string())) for column in COLUMNS])
+    schema = pyarrow.schema([(column, types.get(column, pyarrow.string())) for column in _columns(rows)])
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), sink)
     return sink.getvalue().to_pybytes()

@@ -66,13 +66,16 @@ def row_lengths(examples: Examples) -> np.ndarray:
     )
 
 
-def training_plan(lengths: np.ndarray, batch_size: int, key: Sequence[int]) -> list[list[int]]:
+def training_plan(
+    lengths: np.ndarray, batch_size: int, key: Sequence[int], labels: np.ndarray | None = None
+) -> list[list[int]]:
     """Batches of row numbers for one epoch, rows of like length together; a function of its arguments alone.
 
-    key: e.g. (seed, phase, epoch).
+    key: e.g. (seed, phase, epoch). labels: (N,) class numbers; with them the epoch is as many rows, drawn with
+    replacement so that each class is as likely as any other (`training.sampler: balanced`).
     """
     rng = np.random.default_rng(list(key))
-    order = rng.permutation(len(lengths))
+    order = rng.permutation(len(lengths)) if labels is None else _balanced(labels, rng)
     span = batch_size * BUCKET_BATCHES
     batches: list[list[int]] = []
     for start in range(0, len(order), span):
@@ -81,6 +84,13 @@ def training_plan(lengths: np.ndarray, batch_size: int, key: Sequence[int]) -> l
         batches += [bucket[i : i + batch_size].tolist() for i in range(0, len(bucket), batch_size)]
     rng.shuffle(batches)
     return batches
+
+
+def _balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many row numbers as there are rows, each class with the same chance, its rows alike."""
+    counts = np.bincount(labels)
+    chances = 1.0 / (counts[labels] * np.count_nonzero(counts))
+    return rng.choice(len(labels), size=len(labels), p=chances)
 
 
 def reading_plan(lengths: np.ndarray, batch_size: int) -> list[list[int]]:

@@ -253,7 +253,7 @@ def _describe(
         for u in splits[split]
     ]
     return {
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
         if init_from
         else None,

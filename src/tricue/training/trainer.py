@@ -161,9 +161,9 @@ class Trainer:
     def _train_epoch(self) -> None:
         """The batches of this epoch that are not done yet; the plan is a function of seed, phase and epoch."""
         standing, accumulation = self.standing, self.training.accumulation
-        plan = training_plan(
-            self.lengths, self.training.batch_size, (self.config.seed, standing.phase, standing.epoch)
-        )
+        key = (self.config.seed, standing.phase, standing.epoch)
+        labels = self.train.labels if self.training.sampler == "balanced" else None
+        plan = training_plan(self.lengths, self.training.batch_size, key, labels)
         weights = loss_weights(standing.phase, standing.epoch, self.training)
         self.network.train()
         title = f"phase {standing.phase} epoch {standing.epoch + 1}"
