@@ -74,7 +74,8 @@ def test_without_clips_it_is_text_alone_with_one_note(meld: Path) -> None:
 
 
 def test_notes_name_what_differs_from_the_published_numbers(meld: Path) -> None:
-    notes = "\n".join(read(meld, Config()).notes)
+    corpus = read(meld, Config())
+    notes = "\n".join([*map(str, corpus.counts), *corpus.notes])
     assert "4 train rows; published are 9,989 (difference -9,985)" in notes
     assert "2 dev rows; published are 1,109" in notes
     assert "no test_sent_emo.csv" in notes

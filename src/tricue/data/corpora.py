@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tricue.config import Config, build_config, load_config, shipped_configs
 from tricue.data import meld
-from tricue.data.manifest import Corpus, read_manifest
+from tricue.data.corpus import Corpus
+from tricue.data.manifest import read_manifest
 from tricue.data.splits import split_utterances
 from tricue.types import InputError, Utterance
 
@@ -42,14 +43,14 @@ def read_corpus(
         emotions = config.data.emotions or None
         utterances = read_manifest(manifest, emotions=emotions, need_emotion=need_emotion)
         name = config.data.name or Path(manifest).stem
-        return Corpus(name, utterances, [], [f"{name}: {len(utterances):,} rows of {manifest}."])
+        return Corpus(name, utterances, notes=[f"{name}: {len(utterances):,} rows of {manifest}."])
     name, reader = _reader(config.data.name)
     return reader(Path(data_dir) if data_dir is not None else Path("data") / name, config)
 
 
 def report(corpus: Corpus) -> None:
     """Log what was found, and every cue that should be there and is not."""
-    for note in corpus.notes:
+    for note in [*(f"{corpus.name}: {count}" for count in corpus.counts), *corpus.notes]:
         logger.info(note)
     for fault in corpus.faults:
         logger.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)

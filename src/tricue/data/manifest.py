@@ -15,13 +15,13 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
-from tricue.types import CUES, SIDES, SPLITS, Cue, Fault, InputError, Split, Utterance
+from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance
 
 Name = TypeVar("Name", bound=str)
 
@@ -34,16 +34,6 @@ SPLIT_NAMES: dict[str, Split] = {
     **{split: split for split in SPLITS}, "dev": "val", "valid": "val", "validation": "val",
 }  # fmt: skip
 ANY_CUE = "/".join(CUES)  # where a fault is about all three columns
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What a reader found: utterances, the cues they lack, and notes to be printed, one line each."""
-
-    name: str
-    utterances: list[Utterance]
-    faults: list[Fault]
-    notes: list[str]
 
 
 def read_manifest(

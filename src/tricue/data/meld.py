@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricue.config import Config
-from tricue.data.manifest import Corpus
+from tricue.data.corpus import Corpus, Count, not_the_corpus
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.types import Fault, InputError, Split, Utterance
 
@@ -58,11 +58,16 @@ def read(source: Path, config: Config) -> Corpus:
     """
     annotations = {part: _find(source, part.annotation, part) for part in PARTS}
     if not any(annotations.values()):
-        raise _no_annotations(source)
+        raise not_the_corpus(
+            "MELD annotations",
+            source,
+            f"{PARTS[0].annotation} and {PARTS[1].annotation} (directly, in train/ and dev/, or in MELD.Raw/)",
+            "Download MELD from https://affective-meld.github.io/, unpack it, and give its folder",
+        )
     folders = {part: _find(source, part.clips, part) for part in PARTS}
     emotions = config.data.emotions or list(EMOTIONS)
     clip_names = ", ".join(part.clips for part in PARTS)
-    corpus = Corpus("MELD", [], [], [])
+    corpus = Corpus("MELD", [], emotions=emotions)
     if not any(folders.values()):
         corpus.notes.append(f"MELD: no clip folder ({clip_names}) in {source}: text only.")
     for part, path in annotations.items():
@@ -70,7 +75,7 @@ def read(source: Path, config: Config) -> Corpus:
             corpus.notes.append(f"MELD: no {part.annotation} in {source}: no {part.split} rows.")
             continue
         utterances = _read_part(path, part, emotions)
-        corpus.notes.append(_count_note(part, len(utterances)))
+        corpus.counts.append(Count(f"{part.name} rows", len(utterances), part.rows))
         if any(folders.values()):
             utterances = _with_clips(utterances, folders[part], part, corpus)
         corpus.utterances.extend(utterances)
@@ -162,22 +167,3 @@ def _with_clips(
     if clips:
         corpus.notes.append(f"MELD: clips of {part.name} without an annotation, left out: {len(clips)}.")
     return placed
-
-
-def _count_note(part: Part, rows: int) -> str:
-    if rows == part.rows:
-        return f"MELD: {rows:,} {part.name} rows, as published."
-    return f"MELD: {rows:,} {part.name} rows; published are {part.rows:,} (difference {rows - part.rows:+,})."
-
-
-def _no_annotations(source: Path) -> InputError:
-    if source.is_dir():
-        names = sorted(path.name for path in source.iterdir())
-        found = ", ".join(names[:10]) + (" ..." if len(names) > 10 else "") if names else "an empty folder"
-    else:
-        found = "no such folder"
-    return InputError(
-        f"No MELD annotations in {source}: expected {PARTS[0].annotation} and {PARTS[1].annotation} "
-        f"(directly, in train/ and dev/, or in MELD.Raw/); found {found}. Download MELD from "
-        "https://affective-meld.github.io/, unpack it, and give its folder with --data_dir."
-    )

@@ -24,7 +24,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from tricue.config import Config, ToyConfig
-from tricue.data.manifest import Corpus, read_manifest, write_manifest
+from tricue.data.corpus import Corpus
+from tricue.data.manifest import read_manifest, write_manifest
 from tricue.data.toy_draws import EMOTIONS, STREAMS, Clip, Draw, bayes_posterior, ceiling, draw_clips
 from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
 from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
@@ -93,7 +94,7 @@ def read(source: Path, config: Config) -> Corpus:
     notes = [f"toy corpus: synthetic, made with seed {made_with.seed}; not for real use"]
     if other := _differences(made_with, config.data.toy):
         notes.append(f"toy corpus: made with other settings than this run's: {'; '.join(other)}")
-    return Corpus("toy", read_manifest(folder / MANIFEST, emotions=EMOTIONS, need_emotion=True), [], notes)
+    return Corpus("toy", read_manifest(folder / MANIFEST, emotions=EMOTIONS, need_emotion=True), notes=notes)
 
 
 def read_draws(folder: Path) -> list[Draw]:

@@ -13,7 +13,8 @@ import numpy as np
 from tricue.checkpoint import TOY_MARK, Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import config_of, read_corpus, report
-from tricue.data.manifest import SPLIT_NAMES, Corpus
+from tricue.data.corpus import Corpus
+from tricue.data.manifest import SPLIT_NAMES
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions

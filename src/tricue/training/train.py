@@ -19,7 +19,7 @@ from accelerate.state import AcceleratorState
 from tricue.checkpoint import Card, load_matching, read_card
 from tricue.config import Config
 from tricue.data.corpora import read_corpus, report
-from tricue.data.manifest import Corpus
+from tricue.data.corpus import Corpus
 from tricue.data.splits import split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
