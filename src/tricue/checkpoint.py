@@ -25,6 +25,7 @@ from tricue.types import Cue, InputError
 
 FORMAT = 1
 TOY_MARK = "toy: not for real use"
+LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, TEXT_ENCODER = "model.safetensors", "config.json", "text_encoder"
 
 
@@ -40,6 +41,7 @@ class Card:
     epoch: int | None = None
     val_weighted_f1: float | None = None
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
+    audit: dict[str, Any] | None = None  # what the leakage audit found in those rows, see data/audit.py
     encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
     weights_sha256: str | None = None  # of the file beside it, once it is saved
 
@@ -49,9 +51,20 @@ class Card:
         return self.config.data.name == "toy"
 
     @property
+    def leaky(self) -> bool:
+        """Trained under the protocol that copies rows before it splits them: nothing of it is comparable."""
+        return self.config.data.protocol == "leaky"
+
+    @property
     def note(self) -> str | None:
         """What stands beside every prediction of it."""
-        return TOY_MARK if self.toy else None
+        marks = [mark for mark, holds in ((LEAKY_MARK, self.leaky), (TOY_MARK, self.toy)) if holds]
+        return "; ".join(marks) or None
+
+
+def best_model(save_dir: Path, config: Config) -> Path:
+    """Where a run leaves its best weights. A leaky one never becomes `best_model`."""
+    return save_dir / ("leaky_model" if config.data.protocol == "leaky" else "best_model")
 
 
 def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
@@ -70,10 +83,12 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
                 "class_shares": card.class_shares,
                 "cues": list(network.cues),
                 "toy": card.toy,
+                "leaky": card.leaky,
                 "phase": card.phase,
                 "epoch": card.epoch,
                 "val_weighted_f1": card.val_weighted_f1,
                 "trained_on": card.trained_on,
+                "audit": card.audit,
                 "encoders": card.encoders,
                 "weights_sha256": file_digest(fresh / WEIGHTS),
                 "versions": {
@@ -152,6 +167,7 @@ def read_card(folder: str | Path) -> Card:
         epoch=card.get("epoch"),
         val_weighted_f1=card.get("val_weighted_f1"),
         trained_on=card.get("trained_on"),
+        audit=card.get("audit"),
         encoders=card.get("encoders", {}),
         weights_sha256=card["weights_sha256"],
     )

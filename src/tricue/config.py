@@ -106,6 +106,9 @@ class DataConfig(Section):
     labels: str = ""
     """Label set of a corpus that has several (MELD: emotions, sentiments; IEMOCAP: 8-way, 6-way, 4-way);
     empty: its first. Where it is named, its classes stand in place of `emotions`."""
+    mapping: dict[str, str] = {}
+    """Labels of manifests that have other names than the classes, e.g. {thrilled: joy}; "" leaves such rows
+    unlabelled. The usual ones (happy for joy, angry for anger, ...) are known."""
     protocol: Protocol = "official"
     """How rows are dealt to splits (docs/protocols.md): `official` keeps the split column as it is; `loso` leaves
     one session out (without sessions: one speaker), `kfold-speaker` and `kfold-dialogue` a share of the speakers or

@@ -31,6 +31,16 @@ DEV = HEADER + (
 )
 TEST = HEADER + '1,I miss it.,Ross,sadness,negative,0,0,3,19,"00:14:38,127","00:14:40,378"\r\n'
 
+# the places of the clips that are minutes long; the rest of these rows is made up
+LONG_TEST = HEADER + (
+    '1,Fine.,Rachel,neutral,neutral,220,0,3,19,"00:14:38,127","00:14:40,378"\r\n'
+    '2,I miss it.,Ross,sadness,negative,38,4,3,19,"00:14:40,378","00:14:38,127"\r\n'
+)
+
+
+def named(**data: object) -> Config:
+    return build_config({"data": {"name": "MELD", **data}}, {}, "test")
+
 
 def write(folder: Path, name: str, text: str, encoding: str = "utf-8") -> None:
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +154,7 @@ def test_a_missing_clip_folder_beside_others_is_named(meld: Path) -> None:
     assert any("no clip folder dev_splits_complete" in note for note in corpus.notes)
 
 
-def test_extras_are_left_out(meld: Path) -> None:
+def test_extras_are_left_out_and_counted(meld: Path) -> None:
     touch(
         meld / "train_splits",
         *("dia0_utt0.mp4", "dia0_utt1.mp4", "dia0_utt3.mp4", "dia125_utt3.mp4"),
@@ -154,7 +164,68 @@ def test_extras_are_left_out(meld: Path) -> None:
     corpus = read(meld, Config())
     assert len(corpus.utterances) == 6 and corpus.faults == []
     assert corpus.utterances[0].audio == meld / "train_splits" / "dia0_utt0.mp4"
-    assert "MELD: clips of train without an annotation, left out: 1." in corpus.notes
+    extras = "2 (dia66_utt9.mp4, final_videos_testdia0_utt0.mp4)"
+    assert f"MELD: clips of train without an annotation, left out: {extras}." in corpus.notes
+
+
+def test_the_same_file_name_in_every_split_is_a_clip_of_its_own(meld: Path) -> None:
+    write(meld, "test_sent_emo.csv", TEST)
+    for folder in ("train_splits", "dev_splits_complete", "output_repeated_splits_test"):
+        touch(meld / folder, "dia0_utt0.mp4")
+    clips = {row.id: row.video for row in read(meld, Config()).utterances if row.video}
+    assert clips == {
+        "train_dia0_utt0": meld / "train_splits/dia0_utt0.mp4",
+        "dev_dia0_utt0": meld / "dev_splits_complete/dia0_utt0.mp4",
+        "test_dia0_utt0": meld / "output_repeated_splits_test/dia0_utt0.mp4",
+    }
+
+
+def test_clips_are_not_opened_so_corrupt_and_endless_ones_stay(meld: Path) -> None:
+    (meld / "train_splits").mkdir()
+    (meld / "train_splits/dia125_utt3.mp4").write_bytes(b"does not decode")
+    write(meld, "test_sent_emo.csv", LONG_TEST)
+    touch(meld / "output_repeated_splits_test", "dia38_utt4.mp4", "dia220_utt0.mp4")
+    rows = {row.id: row for row in read(meld, Config()).utterances}
+    for name in ("train_dia125_utt3", "test_dia38_utt4", "test_dia220_utt0"):
+        assert rows[name].audio == rows[name].video and rows[name].video is not None
+
+
+def test_a_test_row_is_never_dropped(meld: Path) -> None:
+    write(meld, "test_sent_emo.csv", LONG_TEST.replace("Fine.", " "))
+    touch(meld / "output_repeated_splits_test", "dia38_utt4.mp4", "final_videos_testdia38_utt4.mp4")
+    corpus = read(meld, Config())
+    test = [row for row in corpus.utterances if row.split == "test"]
+    assert [row.id for row in test] == ["test_dia220_utt0", "test_dia38_utt4"]
+    faults = {(fault.id, fault.cue) for fault in corpus.faults if fault.id.startswith("test")}
+    assert faults == {("test_dia220_utt0", cue) for cue in ("text", "audio", "video")}
+
+
+def test_the_sentiments_are_a_label_set(meld: Path) -> None:
+    corpus = read(meld, named(labels="sentiments", emotions=["joy", "neutral"]))
+    assert corpus.emotions == ["negative", "neutral", "positive"]
+    assert [row.emotion for row in corpus.utterances] == [
+        "neutral", "negative", "positive", "negative", "positive", "negative",
+    ]  # fmt: skip
+
+
+def test_a_label_set_that_is_named_wins_over_the_emotions(meld: Path) -> None:
+    corpus = read(meld, named(labels="emotions", emotions=["joy", "neutral"]))
+    assert corpus.emotions == ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"]
+
+
+def test_an_unknown_label_set_names_the_known_ones(meld: Path) -> None:
+    with pytest.raises(InputError, match=r"MELD has no label set 'moods'\. Known: emotions, sentiments"):
+        read(meld, named(labels="moods"))
+
+
+def test_faulty_sentiments_are_named(meld: Path) -> None:
+    write(meld, "dev_sent_emo.csv", DEV.replace("joy,positive", "joy,good"))
+    assert len(read(meld, Config()).utterances) == 6  # the column is not read
+    with pytest.raises(ManifestError, match="row 2, column Sentiment, 'good': unknown sentiment"):
+        read(meld, named(labels="sentiments"))
+    write(meld, "dev_sent_emo.csv", DEV.replace("Sentiment", "Feeling"))
+    with pytest.raises(ManifestError, match="column Sentiment"):
+        read(meld, named(labels="sentiments"))
 
 
 def test_a_row_without_words_stays_and_is_reported(meld: Path) -> None:
@@ -183,9 +254,8 @@ def test_a_missing_column_is_named(meld: Path) -> None:
 
 
 def test_the_config_may_narrow_the_emotions(meld: Path) -> None:
-    config = build_config({"data": {"name": "MELD", "emotions": ["joy", "neutral"]}}, {}, "test")
     with pytest.raises(ManifestError, match="'fear': unknown emotion; known: joy, neutral"):
-        read(meld, config)
+        read(meld, named(emotions=["joy", "neutral"]))
 
 
 def test_a_wrong_folder_says_what_was_expected_and_found(tmp_path: Path) -> None:
@@ -218,3 +288,6 @@ def test_the_published_annotations() -> None:
     assert len({row.dialogue for row in corpus.utterances}) == 1038 + 114
     assert len({row.id for row in corpus.utterances}) == len(corpus.utterances)
     assert corpus.faults == []
+    rows_of = read(REAL, named(labels="sentiments")).utterances
+    sentiments = Counter(row.emotion for row in rows_of if row.split == "train")
+    assert sentiments == {"negative": 2945, "neutral": 4710, "positive": 2334}  # README of declare-lab/MELD

@@ -1,21 +1,28 @@
-"""The registry of corpora, and the two ways to one: a published layout through its reader, or a manifest."""
+"""The registry of corpora, and the ways to one: a published layout through its reader, what `prepare` made of it, or
+manifests."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tricue.config import Config, build_config, load_config, shipped_configs
-from tricue.data import meld
-from tricue.data.corpus import Corpus
+from tricue.config import Config, build_config, change_config, load_config, shipped_configs
+from tricue.data import crema_d, folder, goemotions, iemocap, meld, ravdess
+from tricue.data.corpus import Corpus, not_the_corpus
+from tricue.data.joined import join, known_labels
 from tricue.data.manifest import read_manifest
+from tricue.data.prepared import MANIFEST, Record, read_prepared, record_beside, write_prepared
 from tricue.data.splits import split_utterances
+from tricue.files import check_place
 from tricue.types import InputError, Utterance
 
 logger = logging.getLogger(__name__)
 
 Reader = Callable[[Path, Config], Corpus]
+Manifests = Path | Sequence[Path] | None
 
 
 def _read_toy(source: Path, config: Config) -> Corpus:
@@ -26,26 +33,86 @@ def _read_toy(source: Path, config: Config) -> Corpus:
 
 CORPORA: dict[str, Reader] = {
     "MELD": meld.read,
+    "IEMOCAP": iemocap.read,
+    "RAVDESS": ravdess.read,
+    "CREMA-D": crema_d.read,
+    "GoEmotions": goemotions.read,
+    "folder": folder.read,
     "toy": _read_toy,
 }
 
 
 def read_corpus(
-    config: Config, *, data_dir: Path | None = None, manifest: Path | None = None, need_emotion: bool = True
+    config: Config, *, data_dir: Path | None = None, manifest: Manifests = None, need_emotion: bool = True
 ) -> Corpus:
     """The utterances that a run is about: those of `manifest` where given, else of `config.data.name`.
 
-    data_dir: the corpus in its published layout; by default `data/<NAME>` in the current folder.
+    data_dir: the corpus in its published layout, or the folder that `tricue prepare` left; by default `data/<NAME>`
+    in the current folder. manifest: one file, or several: their corpora stand together, see `join`.
     need_emotion: in a manifest, a row without a label is a fault (training, evaluation).
-    Raises InputError for an unknown name or a corpus that has no reader yet, and what its reader raises.
+    Raises InputError for an unknown name or a corpus that has no reader, and what its reader raises.
     """
-    if manifest is not None:
-        emotions = config.data.emotions or None
-        utterances = read_manifest(manifest, emotions=emotions, need_emotion=need_emotion)
-        name = config.data.name or Path(manifest).stem
-        return Corpus(name, utterances, notes=[f"{name}: {len(utterances):,} rows of {manifest}."])
+    if manifest is None:
+        return read_published(config, data_dir)
+    paths = [Path(manifest)] if isinstance(manifest, str | Path) else [Path(path) for path in manifest]
+    if len(paths) == 1:
+        return _from_manifest(paths[0], config, config.data.name or _name(paths[0]), need_emotion)
+    return join([_from_manifest(path, config, _name(path), need_emotion, several=True) for path in paths])
+
+
+def read_published(config: Config, data_dir: Path | None) -> Corpus:
+    """The corpus `config.data.name` from its published layout, or from what `tricue prepare` left in its place."""
     name, reader = _reader(config.data.name)
-    return reader(Path(data_dir) if data_dir is not None else Path("data") / name, config)
+    source = Path(data_dir) if data_dir is not None else Path("data") / name
+    record = record_beside(source / MANIFEST)
+    if record is not None and record.corpus == name:
+        return read_prepared(source / MANIFEST, record, config, known_labels(config.data, several=False))
+    return reader(source, config)
+
+
+def prepare_corpus(
+    name: str,
+    source: Path,
+    folder: Path,
+    labels: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Record:
+    """Read a corpus in its published layout and leave it in `folder` as manifest.csv and corpus.json.
+
+    labels: its label set, by default the first. Raises InputError as its reader does, and where `folder` cannot be
+    written.
+    """
+    check_place(folder / MANIFEST)
+    changed = dict(overrides or {}) | ({"data.labels": labels} if labels else {})
+    config = change_config(config_of(name), changed, "the command line")
+    registered, reader = _reader(name)
+    if not source.is_dir():
+        raise not_the_corpus(registered, source, "its folder", "Unpack the corpus, and give its folder")
+    corpus = reader(source, config)
+    report(corpus)
+    return write_prepared(corpus, config, source, folder)
+
+
+def about(name: str) -> str:
+    """What a corpus is, in one line: the first of its reader's module."""
+    return (sys.modules[CORPORA[name].__module__].__doc__ or "").strip().splitlines()[0]
+
+
+def _from_manifest(
+    path: Path, config: Config, name: str, need_emotion: bool, several: bool = False
+) -> Corpus:
+    rename = known_labels(config.data, several)
+    record = record_beside(path)
+    if record is not None:  # it may hold unlabelled rows, as context
+        return read_prepared(path, record, config, rename)
+    emotions = config.data.emotions or None
+    utterances = read_manifest(path, emotions=emotions, need_emotion=need_emotion, rename=rename)
+    return Corpus(name, utterances, notes=[f"{name}: {len(utterances):,} rows of {path}."])
+
+
+def _name(manifest: Path) -> str:
+    """What a corpus is called by its file: `manifest.csv` says less than its folder."""
+    return manifest.resolve().parent.name if manifest.name == MANIFEST else manifest.stem
 
 
 def report(corpus: Corpus) -> None:

@@ -14,7 +14,7 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -42,12 +42,14 @@ def read_manifest(
     emotions: Sequence[str] | None = None,
     need_emotion: bool = False,
     for_prediction: bool = False,
+    rename: Mapping[str, str] | None = None,
 ) -> list[Utterance]:
     """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
 
-    emotions: the known labels (None: any). need_emotion: a row without one is a fault. for_prediction: ids may
-    be left out (`row-2` is the first row, as a spreadsheet counts), and a row with a missing file or without
-    any cue is kept: rows in = rows out, and the prediction says what was missing.
+    emotions: the known labels (None: any). rename: other names of them; "" leaves a row unlabelled.
+    need_emotion: a row without one is a fault. for_prediction: ids may be left out (`row-2` is the first row, as a
+    spreadsheet counts), and a row with a missing file or without any cue is kept: rows in = rows out, and the
+    prediction says what was missing.
     Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
     """
     path = Path(path)
@@ -55,7 +57,7 @@ def read_manifest(
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
     header_faults = list(_header_faults(table, need_id=not for_prediction))
-    reader = _RowReader(path.resolve().parent, emotions, need_emotion, for_prediction)
+    reader = _RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, rename or {})
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
@@ -103,12 +105,18 @@ class _RowReader:
     """Turns cells into utterances and collects the faults on the way."""
 
     def __init__(
-        self, folder: Path, emotions: Iterable[str] | None, need_emotion: bool, for_prediction: bool
+        self,
+        folder: Path,
+        emotions: Iterable[str] | None,
+        need_emotion: bool,
+        for_prediction: bool,
+        rename: Mapping[str, str],
     ) -> None:
         self.folder = folder
         self.emotions = None if emotions is None else list(emotions)
         self.need_emotion = need_emotion
         self.for_prediction = for_prediction
+        self.rename = rename
         self.faults: list[RowFault] = []
         self._row_of: dict[str, int] = {}
         self._folders: dict[Path, Path] = {}
@@ -178,9 +186,9 @@ class _RowReader:
             self._fault("end", "end not after start", f"start is {start or 0.0:g}; end must be greater")
 
     def _emotion(self) -> str | None:
-        value = self._values["emotion"]
+        value = self.rename.get(self._values["emotion"], self._values["emotion"])
         if not value:
-            if self.need_emotion:
+            if self.need_emotion and not self._values["emotion"]:
                 self._fault("emotion", "missing emotion", "label the row or leave it out")
             return None
         if self.emotions is not None and value not in self.emotions:
@@ -219,12 +227,16 @@ def _cells(utterance: Utterance, folder: Path) -> dict[str, object]:
 
 def _columns(rows: Sequence[dict[str, object]]) -> list[str]:
     """The columns of design.md, and of the optional ones those that some row needs."""
-    return [*COLUMNS, *(column for column in OPTIONAL_COLUMNS if any(row[column] is not None for row in rows))]
+    return [
+        *COLUMNS,
+        *(column for column in OPTIONAL_COLUMNS if any(row[column] is not None for row in rows)),
+    ]
 
 
 def _csv_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, _columns(rows), extrasaction="ignore")  # \r\n ends a line, so that a \r inside text is quoted
+    # its \r\n ends a line, so that a \r inside text is quoted
+    writer = csv.DictWriter(buffer, _columns(rows), extrasaction="ignore")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue().encode("utf-8")

@@ -5,13 +5,14 @@ utterance named `dia{Dialogue_ID}_utt{Utterance_ID}.mp4`. Dialogue numbers start
 `Utterance_ID` has gaps. A clip is the whole utterance: `StartTime` and `EndTime` are places in the episode
 (one row's duration is not even positive) and are not read. Known defects: the clip of dev dialogue 110,
 utterance 7 was never published, the one of train dialogue 125, utterance 3 does not decode (found when it is
-opened); the clip folders hold unlabelled extras and macOS `._*` files.
+opened); those of test dialogue 38, utterance 4 and dialogue 220, utterance 0 are minutes long (cut to
+`max_seconds` when they are opened); the clip folders hold unlabelled extras (`final_videos_test*`, train's
+`dia66_utt9`, ...) and macOS `._*` files. Two label sets: `emotions`, `sentiments`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +21,16 @@ from tricue.data.corpus import Corpus, Count, not_the_corpus
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.types import Fault, InputError, Split, Utterance
 
-EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
-NEEDED_COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+LABEL_SETS = {
+    "emotions": ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"),
+    "sentiments": ("negative", "neutral", "positive"),
+}
+LABEL_COLUMNS = {"emotions": "Emotion", "sentiments": "Sentiment"}
+NEEDED_COLUMNS = ("Utterance", "Speaker", "Dialogue_ID", "Utterance_ID")  # and that of the labels
 ENCODINGS = ("utf-8-sig", "cp1252")  # copies in circulation were saved by spreadsheets
 # ... and some hold the control character U+0092 where cp1252 has a curly quote: "company\x92s"
 CURLY = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
-CLIP_NAME = re.compile(r"dia(\d+)_utt(\d+)\.mp4")
+SHOWN_EXTRAS = 3
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,19 @@ def read(source: Path, config: Config) -> Corpus:
     """The rows of the annotation files found in `source`, each with its clip where there is one.
 
     Rows are never dropped: one without its clip keeps its text and a Fault per cue names the clip.
-    Raises InputError where `source` holds no annotation file, ManifestError for unknown emotions, repeated
-    utterances and missing columns.
+    Raises InputError where `source` holds no annotation file and for an unknown label set, ManifestError for
+    unknown emotions, repeated utterances and missing columns.
     """
+    labels, emotions = choose_labels("MELD", LABEL_SETS, config)
     annotations = {part: _find(source, part.annotation, part) for part in PARTS}
     if not any(annotations.values()):
         raise not_the_corpus(
             "MELD annotations",
             source,
             f"{PARTS[0].annotation} and {PARTS[1].annotation} (directly, in train/ and dev/, or in MELD.Raw/)",
-            "Download MELD from https://affective-meld.github.io/, unpack it, and give its folder",
+            "Download MELD from https://affective-meld.github.io/, unpack it, give its folder (SOURCE or --data_dir)",
         )
     folders = {part: _find(source, part.clips, part) for part in PARTS}
-    emotions = config.data.emotions or list(EMOTIONS)
     clip_names = ", ".join(part.clips for part in PARTS)
     corpus = Corpus("MELD", [], emotions=emotions)
     if not any(folders.values()):
@@ -74,13 +79,35 @@ def read(source: Path, config: Config) -> Corpus:
         if path is None:
             corpus.notes.append(f"MELD: no {part.annotation} in {source}: no {part.split} rows.")
             continue
-        utterances = _read_part(path, part, emotions)
+        utterances = _read_part(path, part, LABEL_COLUMNS[labels], emotions)
         corpus.counts.append(Count(f"{part.name} rows", len(utterances), part.rows))
         if any(folders.values()):
             utterances = _with_clips(utterances, folders[part], part, corpus)
         corpus.utterances.extend(utterances)
         corpus.faults.extend(Fault(u.id, "text", "no words") for u in utterances if u.text is None)
     return corpus
+
+
+def choose_labels(
+    name: str, sets: Mapping[str, Sequence[str]], config: Config, *, whole: bool = False
+) -> tuple[str, list[str]]:
+    """Name and classes of the label set that the settings ask for: `sets` has the default first.
+
+    The classes of a set that is named win over `data.emotions`, those of the default do not. whole: `data.emotions`
+    must have every class of the set, since each has rows.
+    Raises InputError for a set that the corpus does not have and for emotions that are not whole.
+    """
+    labels = config.data.labels or next(iter(sets))
+    if labels not in sets:
+        raise InputError(f"{name} has no label set {labels!r}. Known: {', '.join(sets)} (data.labels).")
+    if config.data.labels or not config.data.emotions:
+        return labels, list(sets[labels])
+    absent = [emotion for emotion in sets[labels] if emotion not in config.data.emotions]
+    if whole and absent:
+        raise InputError(
+            f"{name} has {', '.join(absent)}, which data.emotions lacks. Name all, or leave it empty."
+        )
+    return labels, list(config.data.emotions)
 
 
 def _find(source: Path, name: str, part: Part) -> Path | None:
@@ -100,25 +127,27 @@ def _find(source: Path, name: str, part: Part) -> Path | None:
     return None
 
 
-def _read_part(path: Path, part: Part, emotions: list[str]) -> list[Utterance]:
+def _read_part(path: Path, part: Part, label: str, emotions: list[str]) -> list[Utterance]:
     table = read_table(path, ENCODINGS)
     faults = [
         RowFault(HEADER_ROW, column, ", ".join(table.columns), "missing column", f"restore {part.annotation}")
-        for column in NEEDED_COLUMNS
+        for column in (*NEEDED_COLUMNS, label)
         if column not in table.columns
-    ] or list(_row_faults(table, emotions))
+    ] or list(_row_faults(table, label, emotions))
     if faults or table.faults:
         raise ManifestError(path, [*table.faults, *faults])
-    return [_utterance(cells, part) for _, cells in table.rows]
+    return [_utterance(cells, part, label) for _, cells in table.rows]
 
 
-def _row_faults(table: Table, emotions: list[str]) -> Iterator[RowFault]:
+def _row_faults(table: Table, label: str, emotions: list[str]) -> Iterator[RowFault]:
     row_of: dict[tuple[str, str], int] = {}
     restore = "restore the row as published"
     for number, cells in table.rows:
-        emotion = cells["Emotion"].strip()
+        emotion = cells[label].strip()
         if emotion not in emotions:
-            yield RowFault(number, "Emotion", emotion, "unknown emotion", f"known: {', '.join(emotions)}")
+            yield RowFault(
+                number, label, emotion, f"unknown {label.lower()}", f"known: {', '.join(emotions)}"
+            )
         for column in ("Dialogue_ID", "Utterance_ID"):
             if not cells[column].strip().isdecimal():
                 yield RowFault(number, column, cells[column], "not a whole number", restore)
@@ -134,12 +163,12 @@ def _row_faults(table: Table, emotions: list[str]) -> Iterator[RowFault]:
         row_of.setdefault(key, number)
 
 
-def _utterance(cells: dict[str, str], part: Part) -> Utterance:
+def _utterance(cells: dict[str, str], part: Part, label: str) -> Utterance:
     dialogue, turn = int(cells["Dialogue_ID"]), int(cells["Utterance_ID"])
     return Utterance(
         id=f"{part.name}_dia{dialogue}_utt{turn}",
         text=cells["Utterance"].translate(CURLY).strip() or None,
-        emotion=cells["Emotion"].strip(),
+        emotion=cells[label].strip(),
         speaker=cells["Speaker"].strip() or None,
         dialogue=f"{part.name}_{dialogue}",
         turn=turn,
@@ -154,7 +183,7 @@ def _with_clips(
     if folder is None:
         corpus.notes.append(f"MELD: no clip folder {part.clips} for {part.name}: its rows are text only.")
     clips = {} if folder is None else {
-        path.name: path for path in folder.resolve().iterdir() if CLIP_NAME.fullmatch(path.name)
+        path.name: path for path in sorted(folder.resolve().glob("*.mp4")) if not path.name.startswith("._")
     }  # fmt: skip
     placed = []
     for utterance in utterances:
@@ -165,5 +194,8 @@ def _with_clips(
             corpus.faults.extend([Fault(utterance.id, "audio", reason), Fault(utterance.id, "video", reason)])
         placed.append(utterance if clip is None else replace(utterance, audio=clip, video=clip))
     if clips:
-        corpus.notes.append(f"MELD: clips of {part.name} without an annotation, left out: {len(clips)}.")
+        shown = ", ".join(list(clips)[:SHOWN_EXTRAS]) + (", ..." if len(clips) > SHOWN_EXTRAS else "")
+        corpus.notes.append(
+            f"MELD: clips of {part.name} without an annotation, left out: {len(clips)} ({shown})."
+        )
     return placed

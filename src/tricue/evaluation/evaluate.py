@@ -1,20 +1,21 @@
-"""A checkpoint on one split: metrics.json and predictions.csv."""
+"""A checkpoint, or all runs of a folder, on one split: metrics.json and predictions.csv."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import TOY_MARK, Card, check_encoders, load_checkpoint
+from tricue.checkpoint import Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
-from tricue.data.corpora import config_of, read_corpus, report
+from tricue.data.corpora import Manifests, config_of, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.manifest import SPLIT_NAMES
+from tricue.data.splits import as_given, rows_digest, split_utterances
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
@@ -23,6 +24,8 @@ from tricue.files import check_place, write_json
 from tricue.types import CUES, InputError, Prediction, Split, Utterance
 
 logger = logging.getLogger(__name__)
+
+SCORES, LEAKY_SCORES = "metrics.json", "leaky.json"  # what no other score compares with has a file of its own
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,36 @@ class Evaluation:
     utterances: list[Utterance]
     predictions: list[Prediction]
     probabilities: np.ndarray  # (N, C); the training shares where no cue could be used
+    card: Card
+    scores: Path | None = None  # the file of the numbers, once it is written
 
 
 def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
-    """`measure`, and its metrics.json and predictions.csv in `out`."""
-    check_place(out / "metrics.json")
+    """`measure`, and its metrics.json (of a leaky model leaky.json) and predictions.csv in `out`."""
+    check_place(out / SCORES)
     result = measure(model_path, **choices)
     report(result.corpus)
+    write_rows(out, result)
+    return replace(result, scores=write_scores(out, result.metrics))
+
+
+def write_scores(out: Path, metrics: Mapping[str, Any]) -> Path:
+    """The numbers in `out`; the file that holds them."""
+    path = out / (SCORES if metrics["comparable"] else LEAKY_SCORES)
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "metrics.json", result.metrics)
-    labels = {"label": [str(u.emotion) for u in result.utterances]}
-    write_predictions(out / "predictions.csv", result.predictions, list(result.metrics["per_class"]), labels)
-    return result
+    write_json(path, metrics)
+    return path
+
+
+def write_rows(out: Path, result: Evaluation) -> None:
+    """predictions.csv in `out`, with what `tricue compare` needs beside each prediction."""
+    rows = result.utterances
+    more = {
+        "label": [str(u.emotion) for u in rows],
+        "dialogue": [u.dialogue or "" for u in rows],
+        "speaker": [u.speaker or "" for u in rows],
+    }
+    write_predictions(out / "predictions.csv", result.predictions, result.card.emotions, more)
 
 
 def measure(
@@ -55,8 +76,8 @@ def measure(
     store: Path,
     dataset: str | None = None,
     data_dir: Path | None = None,
-    manifest: Path | None = None,
-    split: str = "test",
+    manifest: Manifests = None,
+    split: str | None = None,
     cues: Sequence[str] | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
@@ -65,20 +86,29 @@ def measure(
 ) -> Evaluation:
     """Score the labelled rows of `split`; none is dropped: one without a usable cue gets the training shares.
 
-    cues: those it may use, a subset of the network's. overrides: other places of the encoders, or how to
-    measure (`features.<cue>.encoder`, `evaluation.*`). Raises InputError where things do not fit together.
+    split: "test" by default; under the leaky protocol "val". cues: those it may use, a subset of the network's.
+    overrides: other places of the encoders, or how to measure (`features.<cue>.encoder`, `evaluation.*`). seed: of
+    the intervals. Raises InputError where things do not fit together.
     """
     network, card = load_checkpoint(model_path)
     config = reading_config(card, overrides or {}, dataset, seed)
     if manifest is not None and dataset is None:  # not the corpus that the model was trained on
-        config = change_config(config, {"data.name": Path(manifest).stem}, "the manifest")
+        config = change_config(config, {"data.name": ""}, "the manifest")
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    rows = _rows_of(corpus, split, card.emotions)
+    wanted = _split_name(split or ("val" if card.leaky else "test"))
+    rows = _rows_of(corpus, card, wanted)
     used = usable_cues(network.cues, cues)
     check_encoders(card, config, used)
     chosen = choose_device(device)
     features = extract(
-        rows, config.features, used, store, live_text=config.finetunes_text, device=chosen, progress=not quiet
+        list({row.id: row for row in rows}.values()),  # each once: the leaky protocol copies them
+        config.features,
+        used,
+        store,
+        live_text=config.finetunes_text,
+        among=corpus.utterances,
+        device=chosen,
+        progress=not quiet,
     )
     predictions = predict_utterances(
         network.to(chosen), card, rows, features, config.evaluation.batch_size, chosen, corpus.faults
@@ -86,11 +116,31 @@ def measure(
     probabilities = np.array([
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
     ])  # fmt: skip
+    metrics = score_rows(rows, [probabilities], card, config)
+    metrics |= circumstances(card, corpus, wanted, used, predictions, model_path)
+    return Evaluation(metrics, title(metrics), corpus, rows, predictions, probabilities, card)
+
+
+def score_rows(
+    rows: Sequence[Utterance], runs: Sequence[np.ndarray], card: Card, config: Config
+) -> dict[str, Any]:
+    """`score` of labelled rows; where several corpora stand together, of each under `corpora` too.
+
+    runs: (N, C) probabilities of each seed.
+    """
     labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
-    groups, kind = grouping(rows)
-    metrics = score(labels, probabilities, card.emotions, groups, kind, config.evaluation.draws, config.seed)
-    metrics |= _circumstances(card, corpus, SPLIT_NAMES[split.lower()], used, predictions, model_path)
-    return Evaluation(metrics, _title(metrics), corpus, rows, predictions, probabilities)
+
+    def scored(kept: np.ndarray) -> dict[str, Any]:
+        groups, kind = grouping([rows[i] for i in kept])
+        draws = config.evaluation.draws
+        return score(labels[kept], [p[kept] for p in runs], card.emotions, groups, kind, draws, config.seed)
+
+    metrics = scored(np.arange(len(rows)))
+    corpora = sorted({u.corpus for u in rows if u.corpus is not None})
+    if corpora:
+        of = np.array([u.corpus for u in rows])
+        metrics["corpora"] = {name: scored(np.flatnonzero(of == name)) for name in corpora}
+    return metrics
 
 
 def reading_config(
@@ -131,27 +181,57 @@ def grouping(rows: Sequence[Utterance]) -> tuple[list[str] | None, GroupKind]:
     return None, "row"
 
 
-def _rows_of(corpus: Corpus, split: str, emotions: Sequence[str]) -> list[Utterance]:
+def _split_name(split: str) -> Split:
     if split.lower() not in SPLIT_NAMES:
         raise InputError(f"--split {split}: use one of {', '.join(SPLIT_NAMES)}.")
-    wanted: Split = SPLIT_NAMES[split.lower()]
-    rows = [u for u in corpus.utterances if u.split == wanted and u.emotion is not None]
+    return SPLIT_NAMES[split.lower()]
+
+
+def _rows_of(corpus: Corpus, card: Card, wanted: Split) -> list[Utterance]:
+    """The labelled rows of a split, as the model's protocol deals them."""
+    parts = _parts(corpus, card)
+    rows = [u for u in parts[wanted] if u.emotion is not None]
     if not rows:
-        counts = {name: sum(u.split == name for u in corpus.utterances) for name in ("train", "val", "test")}
-        there = ", ".join(f"{name} {n}" for name, n in counts.items() if n) or "no row with a split"
+        there = ", ".join(f"{name} {len(part)}" for name, part in parts.items() if part) or "no row"
         raise InputError(
             f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
         )
-    unknown = sorted({str(u.emotion) for u in rows} - set(emotions))
+    unknown = sorted({str(u.emotion) for u in rows} - set(card.emotions))
     if unknown:
         raise InputError(
             f"{corpus.name} has the emotions {', '.join(unknown)}, which this model does not know "
-            f"({', '.join(emotions)}). Map them in the manifest."
+            f"({', '.join(card.emotions)}). Map them in the manifest, or train with data.mapping."
         )
     return rows
 
 
-def _circumstances(
+def _parts(corpus: Corpus, card: Card) -> Mapping[str, Sequence[Utterance]]:
+    """The splits of the corpus: on the rows that the model was trained on as it was dealt them, else the column.
+
+    Raises InputError where they bear the name of the training corpus and are not its rows: a fold's test part
+    could then hold rows that were trained on.
+    """
+    config = card.config
+    if config.data.protocol == "official":
+        return as_given(corpus.utterances)
+    trained_on = card.trained_on or {}
+    try:
+        need_val = config.training.select == "best"
+        parts = split_utterances(corpus.utterances, config.data, config.seed, need_val)
+    except InputError:  # another corpus, which has not what the protocol deals by
+        parts = {}
+    if parts and rows_digest(parts) == trained_on.get("digest"):
+        return parts
+    if corpus.name == trained_on.get("name"):
+        raise InputError(
+            f"The rows of {corpus.name} are not those that this model was trained on under {config.data.protocol}, so "
+            "that its test part cannot be told from its training rows. Give the corpus as it was, or train again."
+        )
+    logger.warning("%s is not the corpus that the model was trained on: its split column holds.", corpus.name)
+    return as_given(corpus.utterances)
+
+
+def circumstances(
     card: Card,
     corpus: Corpus,
     split: Split,
@@ -162,37 +242,51 @@ def _circumstances(
     """What a reader must know beside the numbers."""
     return {
         "protocol": card.config.data.protocol,
-        "audit": None,  # brought by the leakage audit
+        "comparable": not card.leaky,
+        "mark": card.note,
+        "audit": card.audit,
         "modalities": list(cues),
         "corpus": corpus.name,
         "split": split,
-        "split_role": _role(card, split),
+        "split_role": _role(card, corpus, split),
         "coverage": {cue: sum(cue in p.cues for p in predictions) for cue in cues},
         "without_any_cue": sum(p.emotion is None for p in predictions),
+        "class_shares": card.class_shares,
         "toy": card.toy,
         "model": {
             "path": str(model),
             "phase": card.phase,
             "epoch": card.epoch,
+            "fold": card.config.data.fold or None,
             "trained_on": card.trained_on,
         },
     }
 
 
-def _role(card: Card, split: Split) -> str:
+def _role(card: Card, corpus: Corpus, split: Split) -> str:
+    """What the scores of this split are worth."""
     data, training = card.config.data, card.config.training
-    if split == "test":
-        return "test"
     if split == "train":
         return "train: seen in training, says nothing of quality"
-    if data.val_from_train or training.select == "last":
+    if card.leaky and split == "val":
+        return "val: most of its rows have copies in train"
+    if split == "test":
+        return f"test: {data.fold} left out" if data.fold else "test"
+    before = (card.trained_on or {}).get("started_from")
+    while before is not None:  # what the weights that it started from have seen
+        if before["name"] == corpus.name and before.get("epochs_chosen_on") == "the corpus's val":
+            return "val: chose the epochs of the weights it started from, so its scores are too good"
+        before = before.get("started_from")
+    if data.protocol == "official" and (data.val_from_train or training.select == "last"):
         return "val standing in for test: never read in training"
     return "val: chose the epochs, so its scores are too good"
 
 
-def _title(metrics: Mapping[str, Any]) -> str:
-    toy = f"{TOY_MARK}; " if metrics["toy"] else ""
+def title(metrics: Mapping[str, Any]) -> str:
+    """One line over a table of the numbers."""
+    mark = f"{metrics['mark']}; " if metrics["mark"] else ""
+    audit = metrics["audit"]["verdict"] if metrics["audit"] else "none"
     return (
-        f"{metrics['corpus']} {metrics['split']} ({toy}{metrics['split_role']}; protocol {metrics['protocol']}; "
-        f"cues {'+'.join(metrics['modalities'])})"
+        f"{metrics['corpus']} {metrics['split']} ({mark}{metrics['split_role']}; protocol {metrics['protocol']}; "
+        f"cues {'+'.join(metrics['modalities'])}; audit: {audit})"
     )

@@ -145,8 +145,7 @@ class _Run:
     @classmethod
     def of(cls, labels: np.ndarray, probabilities: np.ndarray, members: np.ndarray, groups: int) -> _Run:
         classes = probabilities.shape[1]
-        confusion = np.zeros((groups, classes, classes))
-        np.add.at(confusion, (members, labels, probabilities.argmax(axis=1)), 1)
+        confusion = group_confusions(labels, probabilities, members, groups)
         return cls(members, confusion, [_Ranks.of(labels == c, probabilities[:, c]) for c in range(classes)])
 
     def statistics(self, weights: np.ndarray) -> Statistics:
@@ -155,10 +154,20 @@ class _Run:
         confusion = (weights @ self.confusion.reshape(groups, -1)).reshape(-1, classes, classes)
         row_weights = np.ascontiguousarray(weights.T)[self.members]
         auc = np.stack([ranks.auc(row_weights) for ranks in self.ranks], axis=1)
-        return {**_confusion_statistics(confusion), "class_auc": auc}
+        return {**confusion_statistics(confusion), "class_auc": auc}
 
 
-def _confusion_statistics(confusion: np.ndarray) -> Statistics:
+def group_confusions(
+    labels: np.ndarray, probabilities: np.ndarray, members: np.ndarray, groups: int
+) -> np.ndarray:
+    """(G, C, C) counts per group, rows = truth; members: (N,) the group of each row, 0..G-1."""
+    classes = probabilities.shape[1]
+    confusion = np.zeros((groups, classes, classes))
+    np.add.at(confusion, (members, labels, probabilities.argmax(axis=1)), 1)
+    return confusion
+
+
+def confusion_statistics(confusion: np.ndarray) -> Statistics:
     """(D, C, C), rows = truth -> the numbers that confusion matrices hold."""
     support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)  # (D, C)
     right = np.diagonal(confusion, axis1=1, axis2=2)
@@ -199,12 +208,12 @@ def _bounds(sample: list[_Run], groups: int, draws: int, seed: int) -> tuple[Sta
         alone = _mean([run.statistics(np.eye(groups)) for run in sample])
         return {name: _t_interval(scores) for name, scores in alone.items()}, alone
     rows = len(sample[0].members)
-    blocks = [_mean([run.statistics(w) for run in sample]) for w in _weights(groups, rows, draws, seed)]
+    blocks = [_mean([run.statistics(w) for run in sample]) for w in draw_weights(groups, rows, draws, seed)]
     drawn = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     return {name: _percentile_interval(scores) for name, scores in drawn.items()}, None
 
 
-def _weights(groups: int, rows: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def draw_weights(groups: int, rows: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """How often each group is drawn, (draws, G) in blocks: G groups with replacement, G times."""
     random = np.random.default_rng(seed)
     step = max(1, _BLOCK // rows)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
 import os
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +16,12 @@ import numpy as np
 from tricue.config import FeaturesConfig
 from tricue.features import hub
 from tricue.features.audio import HubAudio, audio_extractor
+from tricue.features.media import content_digest
 from tricue.features.progress import Bar
 from tricue.features.store import Row, Store
-from tricue.features.text import HubText, TokenText, text_extractor, with_context
+from tricue.features.text import HubText, Spoken, TokenText, text_extractor, with_context
 from tricue.features.video import HubVideo, video_extractor
-from tricue.features.workers import Job, Prepared, prepare_all
+from tricue.features.workers import Job, Prepared, Source, prepare_all
 from tricue.types import CUES, Cue, Fault, InputError, Utterance
 
 _LOG = logging.getLogger(__name__)
@@ -71,6 +69,7 @@ def extract(
     store: Path,
     *,
     live_text: bool = False,
+    among: Sequence[Utterance] | None = None,
     device: str = "cpu",
     workers: int | None = None,
     progress: bool = True,
@@ -78,6 +77,7 @@ def extract(
     """Features of `cues` for every utterance that has them.
 
     live_text: text as (T, 2) int32 [token id, own?] for an encoder trained with the network, not stored.
+    among: the rows whose turns text may read as context (by default the utterances themselves).
     workers: processes that decode media; None is one per core (none for a few clips), 0 or 1 this process.
     A cue that cannot be had is a Fault and a logged warning, never an error. Raises InputError where an
     encoder cannot be loaded or the store cannot be written.
@@ -87,10 +87,13 @@ def extract(
     with Bar(progress) as bar:
         if text := extractors.pop("text", None):
             turns = config.text.context if isinstance(text, HubText) else 0
+            spoken = {
+                u.id: s for u, s in zip(utterances, with_context(utterances, turns, among), strict=True)
+            }
             if live_text:
-                _tokens(utterances, text, turns, found)
+                _tokens(spoken, text, found)
             else:
-                _text(utterances, text, turns, store, found, bar)
+                _text(spoken, text, store, found, bar)
         if extractors:
             _media(utterances, extractors, store, found, workers, bar)
     for fault in found.faults:
@@ -134,34 +137,29 @@ def _extractors(
     return {cue: make[cue]() for cue in cues}
 
 
-def _tokens(utterances: Sequence[Utterance], extractor: Extractor, turns: int, found: FeatureSet) -> None:
+def _tokens(texts: Mapping[str, Spoken | None], extractor: Extractor, found: FeatureSet) -> None:
     if not isinstance(extractor, HubText):
         raise InputError("Text can be fine-tuned with a hub encoder only; features.text.encoder is light.")
     text = TokenText(extractor)
-    for utterance, spoken in zip(utterances, with_context(utterances, turns), strict=True):
+    for id_, spoken in texts.items():
         if spoken is None:
             continue
         array = text.tokens(spoken)
         if len(array):
-            found.arrays["text"][utterance.id] = array
+            found.arrays["text"][id_] = array
         else:
-            found.faults.append(Fault(utterance.id, "text", _NO_WORDS))
+            found.faults.append(Fault(id_, "text", _NO_WORDS))
 
 
 def _text(
-    utterances: Sequence[Utterance],
-    extractor: Extractor,
-    turns: int,
-    root: Path,
-    found: FeatureSet,
-    bar: Bar,
+    texts: Mapping[str, Spoken | None], extractor: Extractor, root: Path, found: FeatureSet, bar: Bar
 ) -> None:
     shelf = _Shelf(root, "text", extractor)
     keys: dict[str, str] = {}
     wanted = {}
-    for utterance, spoken in zip(utterances, with_context(utterances, turns), strict=True):
+    for id_, spoken in texts.items():
         if spoken is not None:
-            key = keys[utterance.id] = _digest(spoken.text, spoken.prefix, *spoken.context)
+            key = keys[id_] = _digest(spoken.text, spoken.prefix, *spoken.context)
             if shelf.wants(key):
                 wanted[key] = spoken
     bar.begin("Reading text", len(wanted))
@@ -188,17 +186,19 @@ def _media(
             path = utterance.audio if cue == "audio" else utterance.video
             if path is None:
                 continue
+            start, end = (None, None) if utterance.cut == cue else (utterance.start, utterance.end)
+            half = (utterance.crop,) if cue == "video" and utterance.crop else ()
             try:
-                key = _digest(_file_digest(path), utterance.start, utterance.end)
+                key = _digest(content_digest(path), start, end, *half)
             except (OSError, ValueError) as error:  # not stored: the file may be there in the next run
                 reason = getattr(error, "strerror", None) or error  # ValueError: a name with a NUL in it
                 found.faults.append(Fault(utterance.id, cue, f"{path}: {reason}"))
                 continue
             keys[cue][utterance.id] = key
             if shelves[cue].wants(key):
-                files[cue] = path
+                files[cue] = Source(path, start, end)
         if files:
-            jobs.append(Job(utterance.id, files, utterance.start, utterance.end))
+            jobs.append(Job(utterance.id, files, utterance.crop))
     bar.begin("Reading clips", len(jobs))
     for job, prepared in zip(jobs, prepare_all(jobs, extractors, workers), strict=True):
         for cue, signal in prepared.items():
@@ -274,18 +274,3 @@ def _as_row(array: np.ndarray, note: str | None) -> Row:
 
 def _digest(*parts: str | float | None) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def _file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes. Raises OSError where it cannot be read."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")  # a device or a pipe could be read for ever
-    return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
-    """Once per file and process: the utterances of a long recording share it, and so do sound and picture."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from tricue.types import Side
+
 
 class KeyFrames:
     """Keeps the frame of highest gray-level entropy of each of `bins` equal parts of [low, high) seconds.
 
-    One frame per part is held, however many pass by; on ties it is the first.
+    One frame per part is held, however many pass by; on ties it is the first. crop: the half that counts.
     """
 
-    def __init__(self, low: float, high: float, bins: int) -> None:
-        self.low, self.high, self.bins = low, high, bins
+    def __init__(self, low: float, high: float, bins: int, crop: Side | None = None) -> None:
+        self.low, self.high, self.bins, self.crop = low, high, bins, crop
         self.count = 0
         self.until = low  # end of the latest frame taken
         self._best: dict[int, tuple[float, Any]] = {}
@@ -30,7 +32,7 @@ class KeyFrames:
         self.count += 1
         self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         part = min(self.bins - 1, int((time - self.low) * self.bins / (self.high - self.low)))
-        entropy = gray_entropy(self._gray.reformat(frame, format="gray", threads=1).to_ndarray())
+        entropy = gray_entropy(self._shown(self._gray.reformat(frame, format="gray", threads=1), frame))
         if part not in self._best or entropy > self._best[part][0]:
             self._best[part] = (entropy, frame)
         return False
@@ -39,13 +41,15 @@ class KeyFrames:
         """(H, W, 3) uint8 RGB each, in time order, turned as the file says."""
         colour = VideoReformatter()
         frames = [frame for _, (_, frame) in sorted(self._best.items(), key=lambda item: item[0])]
-        return [
-            np.rot90(
-                colour.reformat(frame, format="rgb24", threads=1).to_ndarray(),
-                round(frame.rotation / 90),  # counter-clockwise, as numpy turns
-            )
-            for frame in frames
-        ]
+        return [self._shown(colour.reformat(frame, format="rgb24", threads=1), frame) for frame in frames]
+
+    def _shown(self, converted: Any, frame: Any) -> np.ndarray:
+        """The picture turned as the file says, and of it the half that counts."""
+        picture = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))  # both counter-clockwise
+        if self.crop is None:
+            return picture
+        middle = picture.shape[1] // 2
+        return picture[:, :middle] if self.crop == "left" else picture[:, middle:]
 
 
 def gray_entropy(gray: np.ndarray) -> float:

@@ -5,9 +5,13 @@ Times are seconds from the beginning of playback.
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ import numpy as np
 from av.stream import Disposition
 
 from tricue.features.keyframes import KeyFrames
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, Side
 
 SAMPLE_RATE = 16_000
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes at open
@@ -81,12 +85,13 @@ def decode(
     end: float | None = None,
     audio: bool = True,
     frames: int = 0,
+    crop: Side | None = None,
     max_seconds: float | None = None,
 ) -> Clip:
     """Sound (`audio`) and up to `frames` key frames (KeyFrames) of [start, end), in one pass.
 
-    Sound beyond `max_seconds` is left out, with a note. A stream that is damaged or ends early counts
-    while half of what its header promises can be read, with a note.
+    crop: the half of the picture that is looked at. Sound beyond `max_seconds` is left out, with a note. A stream that
+    is damaged or ends early counts while half of what its header promises can be read, with a note.
     Raises MediaError where the file cannot be opened; a stream that gives nothing is named in `Clip.faults`.
     """
     clip = Clip()
@@ -104,7 +109,7 @@ def decode(
         elif frames and max(picture.width, picture.height) > MAX_ASPECT * min(picture.width, picture.height):
             clip.faults["video"] = f"its pictures are more than {MAX_ASPECT} times as long as they are short"
         elif frames:
-            takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames)
+            takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames, crop)
         damage = _run(container, takers, start or 0.0)
         promised = {index: _promised(container.streams[index], start or 0.0, end) for index in takers}
     for index, taker in takers.items():
@@ -113,6 +118,21 @@ def decode(
         else:
             clip.frames = _pictures(taker, clip, damage.get(index), promised[index])
     return clip
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a media file's bytes, in hex. Raises OSError where it cannot be read."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")  # a device or a pipe could be read for ever
+    return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=2**17)
+def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
+    """Once per file and process: the utterances of a long recording share it, and so do sound and picture."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open(path: Path) -> Any:

@@ -33,14 +33,16 @@ class Spoken:
     context: tuple[str, ...] = ()  # "Speaker: text" each
 
 
-def with_context(utterances: Sequence[Utterance], turns: int) -> list[Spoken | None]:
+def with_context(
+    utterances: Sequence[Utterance], turns: int, among: Sequence[Utterance] | None = None
+) -> list[Spoken | None]:
     """Each utterance with up to `turns` preceding turns of its dialogue and split; None where it has no text.
 
-    Turns are ordered by `turn`, or as they stand where a dialogue does not number all of them. A later turn,
-    or one of the same number, is never read.
+    among: the rows whose turns count (by default the utterances themselves). Turns are ordered by `turn`, or as they
+    stand where a dialogue does not number all of them. A later turn, or one of the same number, is never read.
     """
     dialogues: dict[tuple[str, str | None], list[Utterance]] = defaultdict(list)
-    for utterance in utterances:
+    for utterance in utterances if among is None else among:
         if turns and utterance.dialogue is not None:
             dialogues[utterance.dialogue, utterance.split].append(utterance)
     before: dict[str, tuple[str, ...]] = {}

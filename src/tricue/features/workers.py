@@ -19,7 +19,7 @@ from tricue.config import AudioFeatures, VideoFeatures
 from tricue.features.audio import HubAudio, LightAudio
 from tricue.features.media import Clip, MediaError, decode
 from tricue.features.video import HubVideo, LightVideo
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, Side
 
 _FEW = 24  # clips that one process is done with before another has started
 _AHEAD = 4  # clips in hand per process: bounds memory where encoding is slower than decoding
@@ -28,13 +28,21 @@ Preparers = Mapping[Cue, LightAudio | HubAudio | LightVideo | HubVideo]
 
 
 @dataclass(frozen=True)
+class Source:
+    """A stretch of a media file: all of it, or seconds `start` to `end`."""
+
+    path: Path
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
 class Job:
-    """One stretch of media and the cues wanted of it; the same file for both is decoded once."""
+    """What is wanted of one utterance; the same stretch of the same file for both cues is decoded once."""
 
     id: str
-    files: dict[Cue, Path]
-    start: float | None
-    end: float | None
+    files: dict[Cue, Source]
+    crop: Side | None = None  # half of the picture
 
 
 @dataclass(frozen=True)
@@ -85,10 +93,10 @@ def prepare_all(
 def prepare(job: Job, preparers: Preparers) -> dict[Cue, Prepared]:
     """Decode a job's files once each and prepare its cues; what cannot be had is a note, never an error."""
     done: dict[Cue, Prepared] = {}
-    for path in dict.fromkeys(job.files.values()):
-        cues = [cue for cue, file in job.files.items() if file == path]
+    for source in dict.fromkeys(job.files.values()):
+        cues = [cue for cue, wanted in job.files.items() if wanted == source]
         try:
-            clip = _decode(path, job, cues, preparers)
+            clip = _decode(source, job.crop, cues, preparers)
         except MediaError as error:
             done.update({cue: Prepared(None, error.reason, error.passing) for cue in cues})
             continue
@@ -98,7 +106,7 @@ def prepare(job: Job, preparers: Preparers) -> dict[Cue, Prepared]:
     return done
 
 
-def _decode(path: Path, job: Job, cues: Sequence[Cue], preparers: Preparers) -> Clip:
+def _decode(source: Source, crop: Side | None, cues: Sequence[Cue], preparers: Preparers) -> Clip:
     frames, max_seconds = 0, None
     if "video" in cues:
         pictures = preparers["video"].config
@@ -109,11 +117,12 @@ def _decode(path: Path, job: Job, cues: Sequence[Cue], preparers: Preparers) -> 
         assert isinstance(sound, AudioFeatures)
         max_seconds = sound.max_seconds
     return decode(
-        path,
-        start=job.start,
-        end=job.end,
+        source.path,
+        start=source.start,
+        end=source.end,
         audio="audio" in cues,
         frames=frames,
+        crop=crop,
         max_seconds=max_seconds,
     )
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +15,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from tricue.checkpoint import Card, load_matching, read_card
+from tricue.checkpoint import Card, best_model, load_matching, read_card
 from tricue.config import Config
-from tricue.data.corpora import read_corpus, report
+from tricue.data.audit import audit
+from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.splits import split_utterances
+from tricue.data.splits import rows_digest, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
@@ -41,7 +41,17 @@ logger = logging.getLogger(__name__)
 
 RUN = "run.json"
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
-PARTS = ("phase1", "phase2", "phase3", "best_model", "state", "tensorboard", "history.json", RUN)
+PARTS = (
+    "phase1",
+    "phase2",
+    "phase3",
+    "best_model",
+    "leaky_model",
+    "state",
+    "tensorboard",
+    "history.json",
+    RUN,
+)
 
 
 class OtherRun(InputError):
@@ -52,7 +62,7 @@ class OtherRun(InputError):
 class TrainResult:
     """Where a run left its best model, and what val said of it."""
 
-    best_model: Path
+    best_model: Path  # under the leaky protocol: leaky_model/
     card: Card
     already_done: bool = False
 
@@ -62,8 +72,9 @@ def train(
     *,
     save_dir: Path,
     store: Path,
+    corpus: Corpus | None = None,
     data_dir: Path | None = None,
-    manifest: Path | None = None,
+    manifest: Manifests = None,
     init_from: Path | None = None,
     device: str = "auto",
     restart: bool = False,
@@ -71,26 +82,34 @@ def train(
 ) -> TrainResult:
     """Train `config` on a corpus; the same call again goes on where a killed run stood.
 
-    Raises InputError where the corpus, the settings or `save_dir` do not fit together (OtherRun: another run
-    lies there).
+    corpus: where it is read and reported already. The leakage audit of its splits goes into the checkpoint; whatever
+    it finds, training goes on.
+    Raises InputError where the corpus, the settings or `save_dir` do not fit together (OtherRun: another run lies
+    there).
     """
     check_place(save_dir / RUN)
-    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    report(corpus)
-    splits = split_utterances(corpus.utterances, config.data, config.seed)
-    config = _with_cues(_with_emotions(config, splits["train"]), splits["train"])
+    if corpus is None:
+        corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+        report(corpus)
+    splits = split_utterances(
+        corpus.utterances, config.data, config.seed, need_val=config.training.select == "best"
+    )
+    config = _with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
     _check_rows(config, splits)
     run = _describe(config, corpus, splits, init_from)
-    if _is_done(save_dir, run, restart):
-        best = save_dir / "best_model"
+    if _is_done(save_dir, config, run, restart):
+        best = best_model(save_dir, config)
         return TrainResult(best, read_card(best), already_done=True)
-    wanted = splits["train"] + (splits["val"] if config.training.select == "best" else [])
+    found = audit(splits, config.audit, corpus.name, config.data.protocol, config.seed, progress=not quiet)
+    found.report()
+    wanted = _wanted(splits["train"] + (splits["val"] if config.training.select == "best" else []))
     features = extract(
         wanted,
         config.features,
         config.modalities,
         store,
         live_text=config.finetunes_text,
+        among=corpus.utterances,
         device=choose_device(device),
         progress=not quiet,
     )
@@ -109,14 +128,20 @@ def train(
         emotions=config.data.emotions,
         dims=features.dims,
         class_shares=_class_shares(train_rows, config),
-        trained_on=run["corpus"],
+        trained_on=_trained_on(config, run, init_from),
+        audit=found.summary(),
         encoders=_frozen(run["encoders"], config),
     )
     save_dir.mkdir(parents=True, exist_ok=True)
     write_json(save_dir / RUN, run)
     Trainer(network, card, train_rows, val_rows, save_dir, accelerator, quiet).fit()
-    best = save_dir / "best_model"
+    best = best_model(save_dir, config)
     return TrainResult(best, read_card(best))
+
+
+def _wanted(rows: list[Utterance]) -> list[Utterance]:
+    """The labelled rows, each once: the leaky protocol copies them."""
+    return list({row.id: row for row in rows if row.emotion is not None}.values())
 
 
 def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:
@@ -171,13 +196,15 @@ def _half_precision() -> Literal["bf16", "fp16"]:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def _with_emotions(config: Config, train_rows: list[Utterance]) -> Config:
-    """The classes: those of the config, else those met in training, sorted."""
+def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance]) -> Config:
+    """The classes: those of the label set that is named, else of the config, of the corpus, else those met in training,
+    sorted. Raises InputError where no training row has one."""
     found = sorted({u.emotion for u in train_rows if u.emotion is not None})
     if not found:
         raise InputError("No training row has an emotion. Fill the manifest's `emotion` and `split` columns.")
-    if config.data.emotions:
+    if config.data.emotions and not (config.data.labels and corpus.emotions):
         return config
+    found = corpus.emotions or found
     return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
 
 
@@ -232,6 +259,14 @@ def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: C
     return examples
 
 
+def _trained_on(config: Config, run: dict[str, Any], init_from: Path | None) -> dict[str, Any]:
+    """The rows, where the rows came from that chose the epochs, and the same of the model it started from."""
+    own = config.data.protocol == "official" and not config.data.val_from_train
+    chosen_on = None if config.training.select == "last" else "the corpus's val" if own else "a part of train"
+    before = read_card(init_from).trained_on if init_from is not None else None
+    return run["corpus"] | {"epochs_chosen_on": chosen_on, "started_from": before}
+
+
 def _frozen(digests: dict[Cue, str], config: Config) -> dict[Cue, str]:
     """Without a text encoder that is trained along: its weights travel with the network's."""
     return {cue: digest for cue, digest in digests.items() if cue != "text" or not config.finetunes_text}
@@ -247,11 +282,6 @@ def _describe(
     config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
 ) -> dict[str, Any]:
     """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
-    rows = [
-        f"{split}\t{replace(u, audio=_name(u.audio), video=_name(u.video))}"
-        for split in ("train", "val")  # what stands in the test part makes no difference
-        for u in splits[split]
-    ]
     return {
         "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
@@ -263,27 +293,28 @@ def _describe(
             "protocol": config.data.protocol,
             "rows": {split: len(splits[split]) for split in ("train", "val")},
             "missing_cues": len(corpus.faults),
-            "digest": hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16],
+            "digest": rows_digest(splits),
         },
     }
 
 
-def _name(path: Path | None) -> Path | None:
-    """A file with its folder's name alone: a corpus that was moved is still the same."""
-    return Path(*path.parts[-2:]) if path is not None else None
+def clear(save_dir: Path) -> None:
+    """Delete what a run left in `save_dir`, and nothing else."""
+    for part in PARTS:
+        path = save_dir / part
+        recover_folder(path)  # else a killed save of the old run would be put back by the new one
+        remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
+def _is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) -> bool:
     """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
 
     Raises OtherRun where another run lies there.
     """
-    recover_folder(save_dir / "best_model")
+    best = best_model(save_dir, config)
+    recover_folder(best)
     if restart:
-        for part in PARTS:
-            path = save_dir / part
-            recover_folder(path)  # else a killed save of the old run would be put back by the new one
-            remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
+        clear(save_dir)
     path = save_dir / RUN
     if not path.is_file():
         return False
@@ -299,7 +330,7 @@ def _is_done(save_dir: Path, run: dict[str, Any], restart: bool) -> bool:
             f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
             "Choose another --save_dir, or --restart to delete it and begin anew."
         )
-    done = (save_dir / "best_model").is_dir() and not (save_dir / "state").is_dir()
+    done = best.is_dir() and not (save_dir / "state").is_dir()
     if done:
         remove_folder(save_dir / "state")  # what a kill left of its deletion
     return done
@@ -313,6 +344,11 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _start_from(network: Network, folder: Path, config: Config) -> None:
+    if read_card(folder).leaky and config.data.protocol != "leaky":
+        raise InputError(
+            f"{folder} was trained under the leaky protocol, and what starts from it would be too. Start from another "
+            "model, or give --protocol leaky."
+        )
     loaded, fresh = load_matching(network, folder, config.data.emotions)
     logger.info(
         "From %s: %d tensors loaded (%s); %d made anew (%s).",

@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
-from tricue.checkpoint import WEIGHTS, Card, save_checkpoint
+from tricue.checkpoint import WEIGHTS, Card, best_model, save_checkpoint
 from tricue.files import recover_folder, remove_folder, replaced_folder
 from tricue.inference import read_logits
 from tricue.model.network import Network
@@ -152,7 +152,7 @@ class Trainer:
         """best_model: the best phase by val, ties to the earlier; without val the last phase."""
         scores = self.standing.phase_scores
         best = max(scores, key=lambda phase: (scores[phase], -int(phase))) if self.val is not None else "3"
-        with replaced_folder(self.save_dir / "best_model") as fresh:
+        with replaced_folder(best_model(self.save_dir, self.config)) as fresh:
             shutil.copytree(self.save_dir / f"phase{best}", fresh, dirs_exist_ok=True)
         remove_folder(self.save_dir / "state")
 

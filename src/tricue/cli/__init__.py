@@ -1,0 +1,49 @@
+"""The `tricue` command: parse, then one call into the package.
+
+Exit status: 0 all done; 1 some inputs failed, each named in the output (of `extract` and `predict`; `train` and
+`evaluate` go on with the cues that are left, and say which are missing), or `audit` found a failure; 2 the call was
+wrong.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from tricue.cli import data, models
+from tricue.cli.app import app
+from tricue.types import InputError, TrainingError
+
+__all__ = ["app", "data", "main", "models"]  # the two rooms of commands register themselves
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; one clear line for what the user can mend, a trace only for what is our fault."""
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False, markup=False)],
+    )
+    for noisy in ("httpx", "httpcore", "numba", "transformers", "accelerate"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        app(arguments)
+    except InputError as error:
+        _stop(str(error), 2)
+    except TrainingError as error:
+        _stop(str(error), 1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+            raise
+        _stop(
+            f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1
+        )
+
+
+def _stop(message: str, status: int) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"error: {message}")
+    sys.exit(status)

@@ -1,0 +1,5 @@
+"""`python -m tricue.cli`."""
+
+from tricue.cli import main
+
+main()

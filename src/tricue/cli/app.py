@@ -1,0 +1,59 @@
+"""The command itself: its name, its help, its console, and what its flags mean."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # seed.md, "Environment Setup"
+
+app = typer.Typer(
+    help="Emotions from what is said, how it sounds and how it looks. Start with: tricue demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(soft_wrap=True, highlight=False)
+
+Dataset = Annotated[
+    str | None, typer.Option("--dataset", help="Corpus with shipped settings: MELD, RAVDESS, ...")
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data_dir", help="The corpus in its published layout. [data/<NAME>]")
+]
+Manifests = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--manifest", help="Your own corpus: a CSV or Parquet manifest. Repeatable: corpora stand together."
+    ),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option("--labels", help="Label set, e.g. sentiments (MELD), 8-way, 6-way or 4-way (IEMOCAP)."),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        help="How rows are dealt to splits: official, loso, kfold-speaker, kfold-dialogue; leaky to explain figures.",
+    ),
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting, e.g. --set training.rate=1e-3. Repeatable.")
+]
+Modalities = Annotated[str | None, typer.Option("--modalities", help="Cues to use, e.g. text,audio.")]
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="Where features are kept. [$TRICUE_STORE or the user's cache folder]"),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+ModelPath = Annotated[Path, typer.Option("--model_path", help="Folder of a checkpoint.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]

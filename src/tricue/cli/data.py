@@ -1,0 +1,172 @@
+"""The commands about data: prepare, audit, extract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tricue.cli.app import (
+    ConfigFile,
+    DataDir,
+    Dataset,
+    Device,
+    Labels,
+    Manifests,
+    Modalities,
+    Protocol,
+    Quiet,
+    Seed,
+    Set,
+    Store,
+    app,
+    console,
+)
+from tricue.cli.settings import read_settings
+from tricue.config import load_config, parse_overrides
+from tricue.data.corpora import CORPORA, about, prepare_corpus
+from tricue.data.prepared import MANIFEST
+
+
+@app.command()
+def extract(
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    manifest: Manifests = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Extract the features of a corpus into the store; what is there already is not done again."""
+    from tricue.data.corpora import read_corpus, report
+    from tricue.device import choose_device
+    from tricue.features.extract import default_store
+    from tricue.features.extract import extract as run
+
+    chosen = read_settings(dataset, config, settings, modalities, None, {})
+    corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
+    report(corpus)
+    where = store or default_store()
+    features = run(
+        corpus.utterances,
+        chosen.features,
+        chosen.modalities,
+        where,
+        live_text=chosen.finetunes_text,
+        device=choose_device(device),
+        progress=not quiet,
+    )
+    if chosen.finetunes_text:
+        console.print("Text is encoded while it is trained (model.finetune): nothing of it is stored.")
+    counts = ", ".join(f"{cue} {len(rows)}" for cue, rows in features.arrays.items())
+    faults = [*corpus.faults, *features.faults]
+    console.print(
+        f"Features of {len(corpus.utterances)} utterances: {counts}; {len(faults)} missing cues. Store: {where}"
+    )
+    raise typer.Exit(1 if faults else 0)
+
+
+prepare_app = typer.Typer(
+    help="Turn a corpus in its published layout into a manifest; make the toy corpus; fetch encoders ahead.",
+    no_args_is_help=True,
+    context_settings={"token_normalize_func": str.lower},  # a corpus's name in any case of letters
+)
+app.add_typer(prepare_app, name="prepare")
+
+
+def _prepare_command(name: str, about: str) -> None:
+    """One subcommand per reader in the registry, with its module's first line as help."""
+
+    @prepare_app.command(name.lower(), help=about)
+    def prepare(
+        source: Annotated[Path, typer.Argument(help="The corpus as it was published, unpacked.")],
+        out: Annotated[
+            Path | None, typer.Option("--out", help=f"Gets manifest.csv and corpus.json. [data/{name}]")
+        ] = None,
+        labels: Labels = None,
+        settings: Set = None,
+    ) -> None:
+        folder = out or Path("data") / name
+        record = prepare_corpus(name, source, folder, labels, parse_overrides(settings or []))
+        counts = ", ".join(f"{split} {count:,}" for split, count in record.rows.items())
+        unlabelled = f", {record.unlabelled:,} of them unlabelled" if record.unlabelled else ""
+        console.print(f"{record.corpus}: {counts} rows{unlabelled}. Manifest: {folder / MANIFEST}")
+        console.print(f"Next: tricue audit {folder / MANIFEST}")
+
+
+for _name in CORPORA:
+    if _name != "toy":  # which is made, not read
+        _prepare_command(_name, about(_name))
+
+
+@app.command()
+def audit(
+    manifest: Annotated[
+        list[Path] | None, typer.Argument(help="Manifests: CSV or Parquet. Or give --dataset.")
+    ] = None,
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    protocol: Protocol = None,
+    seed: Seed = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out near-duplicates, fingerprints and the noise probe.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", help="Gets audit.json.")] = Path("results/audit"),
+    quiet: Quiet = False,
+) -> None:
+    """Look for leaks between splits: the same items, recordings, texts, speakers, dialogues, and what noise scores.
+
+    Exit status 1 if a check fails.
+    """
+    from tricue.data.audit import audit_corpus
+    from tricue.data.audit_table import audit_table
+    from tricue.data.corpora import read_corpus, report
+    from tricue.files import check_place, write_json
+
+    check_place(out / "audit.json")
+    chosen = read_settings(dataset, config, settings, None, seed, {"data.protocol": protocol})
+    corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
+    report(corpus)
+    found = audit_corpus(corpus, chosen, fast=fast, progress=not quiet)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "audit.json", found.as_json())
+    console.print(audit_table(found))
+    console.print(f"Results: {out / 'audit.json'}")
+    raise typer.Exit(1 if found.verdict == "fail" else 0)
+
+
+@prepare_app.command("toy")
+def prepare_toy(
+    folder: Annotated[Path, typer.Argument(help="Where to put manifest.csv and clips/.")] = Path("data/toy"),
+    config: ConfigFile = None,
+    settings: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the synthetic corpus: real mp4 files with a drawn face, a synthesised voice and a sentence."""
+    from tricue.data.toy import make_toy
+    from tricue.files import check_place
+
+    check_place(folder / "manifest.csv")
+    chosen = load_config(config or "demo", parse_overrides(settings or []))
+    console.print(f"Toy corpus: {make_toy(folder, chosen.data.toy, progress=not quiet)}")
+
+
+@prepare_app.command("models")
+def prepare_models(
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+) -> None:
+    """Fetch the configured encoders ahead, as the seed's install does."""
+    from tricue.features.extract import prefetch
+
+    chosen = read_settings(dataset, config, settings, modalities, None, {})
+    for name, place in prefetch(chosen.features, chosen.modalities).items():
+        console.print(f"{name}: {place}")

@@ -1,0 +1,267 @@
+"""The commands about models: train, evaluate, compare, predict, info, demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tricue.cli.app import (
+    ConfigFile,
+    DataDir,
+    Dataset,
+    Device,
+    Labels,
+    Manifests,
+    Modalities,
+    ModelPath,
+    Protocol,
+    Quiet,
+    Seed,
+    Set,
+    Store,
+    app,
+    console,
+)
+from tricue.cli.settings import parse_cues, read_settings, with_epochs, with_learning_rate
+from tricue.config import load_config, parse_overrides
+
+if TYPE_CHECKING:  # `tricue -h` stays quick: torch is imported by the commands that compute
+    from tricue.training.train import TrainResult
+
+
+@app.command()
+def train(
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    manifest: Manifests = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+    protocol: Protocol = None,
+    labels: Labels = None,
+    seed: Seed = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Train with this many seeds, from --seed on.")
+    ] = 1,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Epochs in all, shared out 15:15:10 over the phases.")
+    ] = None,
+    phase1_epochs: Annotated[int | None, typer.Option("--phase1_epochs", help="Epochs of phase 1.")] = None,
+    phase2_epochs: Annotated[int | None, typer.Option("--phase2_epochs", help="Epochs of phase 2.")] = None,
+    phase3_epochs: Annotated[int | None, typer.Option("--phase3_epochs", help="Epochs of phase 3.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch_size", help="Utterances per batch.")] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning_rate", help="Rate of the fine-tuned encoder; without one, of the network."),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option("--weight_decay", help="AdamW's weight decay.")
+    ] = None,
+    save_dir: Annotated[
+        Path,
+        typer.Option("--save_dir", help="Gets best_model/, phase1/ .. phase3/, history.json, tensorboard/."),
+    ] = Path("checkpoints"),
+    init_from: Annotated[
+        Path | None, typer.Option("--init_from", help="Start from this checkpoint: what fits is loaded.")
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Delete what --save_dir holds of an earlier run and begin anew.")
+    ] = False,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Train the three phases; prepares and extracts what is missing. The same call resumes a killed run.
+
+    Protocols with folds train one model per fold and score each on its own left-out part.
+    """
+    from tricue.checkpoint import best_model
+    from tricue.features.extract import default_store
+    from tricue.training.runs import train_all
+
+    flags = {
+        "data.protocol": protocol,
+        "data.labels": labels,
+        "training.batch_size": batch_size,
+        "training.weight_decay": weight_decay,
+    }
+    phases = (phase1_epochs, phase2_epochs, phase3_epochs)
+    chosen = read_settings(dataset, config, settings, modalities, seed, flags)
+    chosen = with_epochs(chosen, epochs, phases)
+    chosen = with_learning_rate(chosen, learning_rate)
+    results = train_all(
+        chosen,
+        seeds=seeds,
+        save_dir=save_dir,
+        store=store or default_store(),
+        data_dir=data_dir,
+        manifest=manifest,
+        init_from=init_from,
+        device=device,
+        restart=restart,
+        quiet=quiet,
+    )
+    if all(result.already_done for result in results):
+        console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
+    console.print(_trained(results))
+    if len(results) > 1:
+        console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
+    if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
+        place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
+        model = save_dir if len(results) > 1 else results[0].best_model
+        _evaluate(model, save_dir, **place, store=store, device=device, quiet=quiet)
+
+
+def _trained(results: Sequence[TrainResult]) -> str:
+    """What was trained, in one line: a model with its val score, or how several fared."""
+    scores = [r.card.val_weighted_f1 for r in results if r.card.val_weighted_f1 is not None]
+    if len(results) == 1:
+        card, kind = results[0].card, "Leaky" if results[0].card.leaky else "Best"
+        score = f"val weighted F1 {scores[0]:.4f}" if scores else "fixed epochs"
+        return f"{kind} model: {results[0].best_model} (phase {card.phase}, {score})"
+    if len(scores) < 2:
+        return f"{len(results)} models trained."
+    return f"{len(results)} models trained; val weighted F1 {mean(scores):.4f}, standard deviation {stdev(scores):.4f}."
+
+
+@app.command()
+def evaluate(
+    model_path: ModelPath = Path("checkpoints/best_model"),
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    manifest: Manifests = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Gets metrics.json and predictions.csv. [results/<model>-<split>]"),
+    ] = None,
+    seed: Seed = None,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Measure a checkpoint on one split: every number with its 95% interval.
+
+    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread.
+    """
+    _evaluate(
+        model_path,
+        out or Path("results") / f"{model_path.stem}-{split or 'test'}",
+        dataset=dataset,
+        data_dir=data_dir,
+        manifest=manifest,
+        split=split,
+        cues=parse_cues(modalities),
+        overrides=parse_overrides(settings or []),
+        seed=seed,
+        store=store,
+        device=device,
+        quiet=quiet,
+    )
+
+
+def _evaluate(model_path: Path, out: Path, *, store: Path | None, **choices: Any) -> None:
+    from tricue.evaluation.runs import evaluate_all
+    from tricue.evaluation.table import metrics_table
+    from tricue.features.extract import default_store
+
+    result = evaluate_all(model_path, out=out, store=store or default_store(), **choices)
+    console.print(metrics_table(result.metrics, result.title))
+    console.print(f"Results: {result.scores}")
+
+
+@app.command()
+def compare(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Two or more folders that `tricue evaluate --out` filled; the first is the reference."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Gets compare.json.")] = Path("results/compare"),
+    draws: Annotated[int, typer.Option("--draws", min=100, help="Bootstrap draws.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draws.")] = 0,
+) -> None:
+    """Is a model better than another on the same test items, or is it chance?"""
+    from tricue.evaluation.compare import compare as run
+    from tricue.evaluation.compare import comparison_table
+
+    console.print(comparison_table(run(results, draws=draws, seed=seed, out=out)))
+    console.print(f"Results: {out / 'compare.json'}")
+
+
+@app.command()
+def predict(
+    input_file: Annotated[
+        Path,
+        typer.Option(
+            "--input_file", help="CSV or Parquet with any of the columns text, audio, video (and id)."
+        ),
+    ],
+    output_file: Annotated[Path, typer.Option("--output_file", help="The CSV to write.")] = Path(
+        "results/predictions.csv"
+    ),
+    model_path: Annotated[
+        Path | None, typer.Option("--model_path", help="Folder of a checkpoint. [checkpoints/best_model]")
+    ] = None,
+    modalities: Modalities = None,
+    settings: Set = None,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Emotions for the rows of a table: rows in = rows out."""
+    from tricue.features.extract import default_store
+    from tricue.recognizer import MultimodalEmotionRecognizer, find_model
+
+    recognizer = MultimodalEmotionRecognizer.from_pretrained(
+        find_model(model_path), overrides=parse_overrides(settings or []), device=device
+    )
+    failed = recognizer.predict_file(
+        input_file, output_file, cues=parse_cues(modalities), store=store or default_store(), quiet=quiet
+    )
+    console.print(f"Predictions: {output_file}" + (f" ({failed} rows failed; see `error`)" if failed else ""))
+    if recognizer.card.note:
+        console.print(recognizer.card.note)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def info(
+    model_path: Annotated[Path | None, typer.Option("--model_path", help="A checkpoint to describe.")] = None,
+    dataset: Dataset = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+) -> None:
+    """Parameters per part and GFLOPs per utterance, of a checkpoint or of a config."""
+    from tricue.evaluation.info import describe_checkpoint, describe_config
+
+    if model_path is not None:
+        table = describe_checkpoint(model_path)
+    else:
+        table = describe_config(read_settings(dataset, config, settings, modalities, None, {}))
+    console.print(table)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of corpus, features, models and results.")
+    ] = Path("runs/demo"),
+    config: ConfigFile = None,
+    settings: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Everything once, on synthetic clips made here: corpus, features, training, evaluation, prediction."""
+    from tricue.demo import run_demo
+
+    console.print(run_demo(load_config(config or "demo", parse_overrides(settings or [])), out, quiet))

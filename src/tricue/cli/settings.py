@@ -1,0 +1,71 @@
+"""From flags to settings: one Config out of --dataset or --config, the named flags and --set."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from tricue.config import Config, change_config, load_config, parse_overrides, share_epochs
+from tricue.types import InputError
+
+COMMAND_LINE = "the command line"  # where a wrong setting came from, as errors name it
+
+
+def read_settings(
+    dataset: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+    modalities: str | None,
+    seed: int | None,
+    flags: dict[str, Any],
+) -> Config:
+    """One Config from --config or --dataset, then the named flags, then --set."""
+    if config is not None and dataset is not None:
+        raise InputError("Give --config or --dataset, not both (a config names its corpus in data.name).")
+    overrides: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    cues = parse_cues(modalities)
+    if cues is not None:
+        overrides["modalities"] = cues
+    if seed is not None:
+        overrides["seed"] = seed
+    return load_config(config or dataset, overrides | parse_overrides(settings or []))
+
+
+def parse_cues(modalities: str | None) -> list[str] | None:
+    return None if modalities is None else [cue.strip() for cue in modalities.split(",") if cue.strip()]
+
+
+def with_epochs(
+    config: Config, total: int | None, phases: tuple[int | None, int | None, int | None]
+) -> Config:
+    """--epochs shared out over the phases; beside --phaseN_epochs the totals must agree."""
+    names = ("phase1_epochs", "phase2_epochs", "phase3_epochs")
+    named = {name: given for name, given in zip(names, phases, strict=True) if given is not None}
+    shared = dict(zip(names, share_epochs(total), strict=True)) if total is not None else {}
+    if total is not None and named:
+        known = {name: getattr(config.training, name) for name in names} | named
+        if sum(known.values()) != total:
+            stated = " + ".join(str(known[name]) for name in names)
+            raise InputError(
+                f"--epochs {total} does not agree with the phases' epochs ({stated} = {sum(known.values())})."
+            )
+        shared = {}
+    return change_config(
+        config, {f"training.{name}": count for name, count in (shared | named).items()}, COMMAND_LINE
+    )
+
+
+def with_learning_rate(config: Config, rate: float | None) -> Config:
+    """--learning_rate is the fine-tuned encoder's; with nothing fine-tuned it is the network's."""
+    if rate is None:
+        return config
+    if config.finetunes_text:
+        return change_config(config, {"training.encoder_rate": rate}, COMMAND_LINE)
+    if rate < 2e-4:
+        logging.getLogger("tricue").warning(
+            "--learning_rate %g: no encoder is fine-tuned, so this is the whole network's rate; below 2e-4 it "
+            "learns very slowly (the seed's 5e-5 is meant for a fine-tuned encoder).",
+            rate,
+        )
+    return change_config(config, {"training.rate": rate}, COMMAND_LINE)

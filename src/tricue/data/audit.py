@@ -1,0 +1,168 @@
+"""The leakage audit: what the splits share, what that means for a score, and what noise alone would reach.
+
+    splits -> checks.py (ids, media, texts, speakers, ...), content_checks.py (near texts, recordings, noise)
+           -> Audit: a verdict per check -> table, audit.json, the checkpoint
+
+It fails where the same utterance or recording stands in two splits, where whole sentences do in more than 1% of a
+split's rows, where the protocol's promise is broken, or where noise tied to items beats chance. The rest warns.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tricue.config import AuditConfig, Config
+from tricue.data.checks import (
+    Check,
+    Splits,
+    Verdict,
+    check_classes,
+    check_conflicts,
+    check_cues,
+    check_groups,
+    check_ids,
+    check_media,
+    check_repeats,
+    check_texts,
+    stretches,
+)
+from tricue.data.content_checks import check_near_texts, check_noise, check_recordings
+from tricue.data.corpus import Corpus
+from tricue.data.near_texts import normalise
+from tricue.data.splits import fold_names, split_utterances
+
+logger = logging.getLogger(__name__)
+
+SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "fail": 2}
+EVERYTHING = AuditConfig(near_duplicates=True, fingerprints=True, probe=True)
+NOTHING_LONG = AuditConfig(near_duplicates=False, fingerprints=False, probe=False)
+FORBIDDEN = {  # what a protocol keeps out of the test part; loso: sessions where the corpus has them
+    "kfold-speaker": ("speakers",),
+    "kfold-dialogue": ("dialogues",),
+}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in the splits of one corpus under one protocol."""
+
+    corpus: str
+    protocol: str
+    rows: dict[str, int]  # per split
+    checks: list[Check]
+    not_checked: dict[str, str]  # what was left out, and why
+    fold: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((check.verdict for check in self.checks), key=SEVERITY.__getitem__, default="pass")
+
+    def summary(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it, and `evaluate` shows beside the score."""
+        return {
+            "verdict": self.verdict,
+            "protocol": self.protocol,
+            "fold": self.fold or None,
+            "rows": self.rows,
+            "checks": {check.name: {"verdict": check.verdict, "found": check.found} for check in self.checks},
+            "not_checked": self.not_checked,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, for audit.json."""
+        return {
+            "corpus": self.corpus, **self.summary(), "checks": [asdict(check) for check in self.checks],
+        }  # fmt: skip
+
+    def report(self) -> None:
+        """Log what is worth knowing before a training run."""
+        for check in self.checks:
+            if check.verdict == "fail":
+                logger.warning("Audit, %s: FAIL. %s. %s", check.name, check.found, check.meaning)
+            elif check.verdict == "warn":
+                logger.info("Audit, %s: %s.", check.name, check.found)
+
+
+def audit_corpus(corpus: Corpus, config: Config, *, fast: bool = False, progress: bool = True) -> Audit:
+    """The audit of a corpus under `config.data.protocol`; of several folds the worst of each check.
+
+    fast: without the checks of content. They look at the first fold alone: all folds hold the same rows. Raises
+    InputError as `split_utterances` does.
+    """
+    found = []
+    for i, fold in enumerate(fold_names(corpus.utterances, config.data)):
+        data = config.data.model_copy(update={"fold": fold})
+        splits = split_utterances(corpus.utterances, data, config.seed)
+        looks = EVERYTHING if i == 0 and not fast else NOTHING_LONG
+        found.append(audit(splits, looks, corpus.name, config.data.protocol, config.seed, fold, progress))
+    return worst_of(found)
+
+
+def audit(
+    splits: Splits,
+    looks: AuditConfig,
+    corpus: str,
+    protocol: str,
+    seed: int,
+    fold: str = "",
+    progress: bool = True,
+) -> Audit:
+    """Look at the splits of one run. looks: which of the longer checks take part."""
+    splits = {name: rows for name, rows in splits.items() if rows}
+    rows = {name: len(own) for name, own in splits.items()}
+    texts = {name: [normalise(row.text) if row.text else "" for row in own] for name, own in splits.items()}
+    media = stretches(splits)
+    checks = [check_ids(splits), check_media(splits, media), check_texts(splits, texts)]
+    not_checked = {}
+    for name, forbidden in _group_checks(splits, protocol):
+        check = check_groups(name, splits, forbidden)
+        if check is None:
+            not_checked[name] = f"no row names a {name.removesuffix('s')}"
+        else:
+            checks.append(check)
+    checks += [check_repeats(splits, texts, media), check_conflicts(splits, texts, media)]
+    checks += [check_classes(splits), check_cues(splits)]
+    if looks.near_duplicates:
+        checks.append(check_near_texts(splits, texts))
+    if looks.fingerprints and any(row.audio for own in splits.values() for row in own):
+        checks += check_recordings(splits, progress)
+    if looks.probe and (scored := _scored_part(splits, protocol)):
+        checks += check_noise(splits, texts, media, scored, seed)
+    for name in ("near_duplicates", "fingerprints", "probe"):
+        if not getattr(looks, name):
+            not_checked[name] = f"left out; `tricue audit` looks at it, or set audit.{name}=true"
+    return Audit(corpus, protocol, rows, checks, not_checked, fold)
+
+
+def worst_of(audits: Sequence[Audit]) -> Audit:
+    """One audit of several folds: of each check the worst fold's, named in what was found."""
+    first = audits[0]
+    if len(audits) == 1:
+        return first
+    checks = []
+    for check in first.checks:
+        own = [(a.fold, c) for a in audits for c in a.checks if c.name == check.name]
+        fold, worst = max(own, key=lambda item: SEVERITY[item[1].verdict])
+        found = f"fold {fold}: {worst.found}" if worst.verdict != "pass" else worst.found
+        checks.append(Check(worst.name, worst.verdict, found, worst.meaning, worst.details))
+    return Audit(
+        first.corpus, first.protocol, first.rows, checks, first.not_checked, f"worst of {len(audits)}"
+    )
+
+
+def _scored_part(splits: Splits, protocol: str) -> str | None:
+    """The part that a score under the protocol is of; None without one, or without training rows."""
+    parts = ("val",) if protocol == "leaky" else ("test", "held_out", "val")
+    return next((name for name in parts if name in splits), None) if "train" in splits else None
+
+
+def _group_checks(splits: Splits, protocol: str) -> Iterator[tuple[Any, bool]]:
+    forbidden: tuple[str, ...] = FORBIDDEN.get(protocol, ())
+    sessions = any(row.session is not None for own in splits.values() for row in own)
+    if protocol == "loso":
+        forbidden = ("sessions", "speakers", "dialogues") if sessions else ("speakers",)
+    for name in ("speakers", "dialogues", *(("sessions",) if sessions else ())):
+        yield name, name in forbidden

@@ -1,0 +1,372 @@
+"""The checks of the leakage audit that compare rows with rows: what stands in two splits, twice in one, or nowhere.
+
+Legend: "train/val" names a pair of splits; its rows are those of the second that also stand in the first.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, combinations
+from pathlib import Path
+from typing import Any, Literal
+
+from tricue.features.media import content_digest
+from tricue.types import CUES, Cue, Utterance
+
+Verdict = Literal["pass", "warn", "fail"]
+Splits = Mapping[str, Sequence[Utterance]]
+Pair = tuple[str, str]
+
+LONG_TEXT = 5  # words from which a repeated text is more than a common phrase
+LONG_SHARE = 0.01  # of a split's rows: from here repeated long texts fail
+SAME_SPAN = 0.5  # share of the shorter stretch from which two stretches of one file are the same media
+BALANCE = 0.1  # total variation distance of class shares that is worth a warning
+EXAMPLES = 5
+ORDER = ("train", "val", "held_out", "test")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one check found, and what it means for a score measured on these splits."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    meaning: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Rows of a split that also stand in another."""
+
+    rows: int
+    share: float  # of the second split's rows
+    examples: list[tuple[str, str]]  # ids: in the second split, in the first
+
+
+def pairs(splits: Splits) -> list[Pair]:
+    """The pairs of splits that have rows, the earlier in the order of use first."""
+    return list(combinations([name for name in ORDER if splits.get(name)], 2))
+
+
+def overlap(splits: Splits, pair: Pair, keys: Mapping[str, Sequence[Hashable | None]]) -> Overlap:
+    """keys: split -> a key per row; None matches nothing."""
+    a, b = pair
+    first: dict[Hashable, str] = {}
+    for row, key in zip(splits[a], keys[a], strict=True):
+        if key is not None:
+            first.setdefault(key, row.id)
+    shared = [(row.id, first[key]) for row, key in zip(splits[b], keys[b], strict=True) if key in first]
+    return Overlap(len(shared), len(shared) / len(splits[b]), shared[:EXAMPLES])
+
+
+def check_ids(splits: Splits) -> Check:
+    """The same utterance in two splits."""
+    keys = {name: [row.id for row in rows] for name, rows in splits.items()}
+    found = {pair: overlap(splits, pair, keys) for pair in pairs(splits)}
+    return Check(
+        "ids",
+        "fail" if any(o.rows for o in found.values()) else "pass",
+        _shares(found, "no id stands in two splits"),
+        "The model is scored on utterances that it was trained on: the score is recall of them, not recognition.",
+        _as_details(found),
+    )
+
+
+def check_texts(splits: Splits, texts: Mapping[str, Sequence[str]]) -> Check:
+    """The same text in two splits. texts: split -> normalised text per row, empty where there is none."""
+    long = {name: [text if is_long(text) else None for text in rows] for name, rows in texts.items()}
+    short = {
+        name: [text if text and not is_long(text) else None for text in rows] for name, rows in texts.items()
+    }
+    found = {pair: overlap(splits, pair, long) for pair in pairs(splits)}
+    phrases = {pair: overlap(splits, pair, short) for pair in pairs(splits)}
+    verdict: Verdict = "pass"
+    if any(o.rows for o in [*found.values(), *phrases.values()]):
+        verdict = "fail" if any(o.share > LONG_SHARE for o in found.values()) else "warn"
+    both = {pair: found[pair].share + phrases[pair].share for pair in found}
+    sentence = "; ".join(
+        f"{100 * both[pair]:.1f}% of {pair[1]} stand in {pair[0]} ({100 * o.share:.1f}% with {LONG_TEXT} words or more)"
+        for pair, o in found.items()
+        if both[pair]
+    )
+    meaning = {
+        "fail": f"Whole sentences are known from training: more than {100 * LONG_SHARE:g}% of a split's rows.",
+        "warn": "Common phrases repeat in any corpus of speech; a model may know their usual label.",
+        "pass": "",
+    }[verdict]
+    details = {"long": _as_details(found), "short": _as_details(phrases)}
+    return Check("texts", verdict, sentence or "no text stands in two splits", meaning, details)
+
+
+def check_groups(
+    name: Literal["speakers", "dialogues", "sessions"], splits: Splits, forbidden: bool
+) -> Check | None:
+    """The same speaker, dialogue or session in two splits; None where no row names one.
+
+    forbidden: the protocol keeps them out of the test part, so that one there is a failure.
+    """
+    column = name.removesuffix("s")
+    keys = {part: [getattr(row, column) for row in rows] for part, rows in splits.items()}
+    if not any(key is not None for rows in keys.values() for key in rows):
+        return None
+    found = {pair: overlap(splits, pair, keys) for pair in pairs(splits)}
+    broken = forbidden and any(o.rows for pair, o in found.items() if pair[1] == "test")
+    verdict: Verdict = "fail" if broken else "warn" if any(o.rows for o in found.values()) else "pass"
+    meaning = {
+        "speakers": "The score is of known voices and faces; of new people it says less.",
+        "dialogues": "Turns of one dialogue share its mood and topic; the score is of dialogues half known.",
+        "sessions": "One recording situation on both sides: the score is of a known room and microphone.",
+    }[name]
+    if broken:
+        meaning = f"The protocol promises {name} that training has not met. " + meaning
+    return Check(
+        name, verdict, _shares(found, f"no {column} stands in two splits"), meaning, _as_details(found)
+    )
+
+
+def check_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]]) -> Check:
+    """The same bytes, at overlapping times, in two splits. media: split -> per row its stretches."""
+    found = {pair: _shared_media(splits, media, pair) for pair in pairs(splits)}
+    return Check(
+        "media",
+        "fail" if any(o.rows for o in found.values()) else "pass",
+        _shares(found, "no media file stands in two splits"),
+        "The very recordings of the training rows are scored.",
+        _as_details(found),
+    )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a media file's content, as one cue of a row."""
+
+    content: (
+        Hashable  # the same for files of the same bytes; with the half of the picture, where one is cropped
+    )
+    start: float = 0.0
+    end: float = math.inf
+
+    def same(self, other: Stretch) -> bool:
+        """Whether the two share most of the shorter one's time."""
+        common = min(self.end, other.end) - max(self.start, other.start)
+        shorter = min(self.end - self.start, other.end - other.start)
+        return common == shorter or common > SAME_SPAN * shorter
+
+
+def stretches(splits: Splits) -> dict[str, list[list[Stretch]]]:
+    """Split -> per row the stretches of media that it is made of. A file that cannot be read is left out.
+
+    Files are told apart by their size where that is enough, and by their bytes where two are of one size.
+    """
+    paths = {path for rows in splits.values() for row in rows for path in (row.audio, row.video) if path}
+    content = _contents(paths)
+    return {
+        name: [[stretch for cue in ("audio", "video") for stretch in _stretch(row, cue, content)] for row in rows]
+        for name, rows in splits.items()
+    }  # fmt: skip
+
+
+def check_repeats(
+    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]]
+) -> Check:
+    """What stands twice inside one split."""
+    details: dict[str, dict[str, int]] = {}
+    for name, rows in splits.items():
+        counts = {
+            "ids": _repeated([row.id for row in rows]),
+            "media": _repeated([tuple(row) or None for row in media[name]]),
+            "long texts": _repeated([text if is_long(text) else None for text in texts[name]]),
+        }
+        if any(counts.values()):
+            details[name] = counts
+    listed = "; ".join(
+        f"{name}: " + ", ".join(f"{count:,} by {kind}" for kind, count in counts.items() if count)
+        for name, counts in details.items()
+    )
+    return Check(
+        "repeats",
+        "warn" if details else "pass",
+        listed or "nothing stands twice in a split",
+        "Repeated rows count several times in training, and in the score of their split.",
+        details,
+    )
+
+
+def check_conflicts(
+    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]]
+) -> Check:
+    """Identical items under different labels."""
+    by_text: dict[Hashable, set[str]] = defaultdict(set)
+    by_media: dict[Hashable, set[str]] = defaultdict(set)
+    for name, rows in splits.items():
+        for row, text, stretch in zip(rows, texts[name], media[name], strict=True):
+            if row.emotion is not None and is_long(text) and not stretch:
+                by_text[text].add(row.emotion)
+            if row.emotion is not None and stretch:
+                by_media[tuple(stretch)].add(row.emotion)
+    counts = {
+        "texts": sum(len(labels) > 1 for labels in by_text.values()),
+        "media": sum(len(labels) > 1 for labels in by_media.values()),
+    }
+    listed = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    return Check(
+        "conflicts",
+        "warn" if listed else "pass",
+        f"{listed} with several labels" if listed else "identical items have one label each",
+        "Nothing that sees these cues alone can be right on all of them.",
+        counts,
+    )
+
+
+def check_classes(splits: Splits) -> Check:
+    """How the classes are spread over the splits."""
+    counts = {
+        name: Counter(row.emotion for row in rows if row.emotion is not None) for name, rows in splits.items()
+    }
+    train = counts.get("train", Counter())
+    found = []
+    for name, own in counts.items():
+        if name == "train" or not own or not train:
+            continue
+        missing = sorted(set(train) - set(own))
+        unknown = sorted(set(own) - set(train))
+        distance = 0.5 * sum(
+            abs(train[e] / train.total() - own[e] / own.total()) for e in set(train) | set(own)
+        )
+        found += [f"{name} has no {', '.join(missing)}"] if missing else []
+        found += [f"{name} has {', '.join(unknown)}, which train has not"] if unknown else []
+        found += [f"{name} differs from train by {100 * distance:.0f} points"] if distance > BALANCE else []
+    return Check(
+        "classes",
+        "warn" if found else "pass",
+        "; ".join(found) or "the splits hold the classes in like shares",
+        "Weighted F1 and accuracy follow the class shares of the split; compare macro F1 and UAR too.",
+        {name: dict(sorted(own.items())) for name, own in counts.items()},
+    )
+
+
+def check_cues(splits: Splits) -> Check:
+    """Rows without one of the cues that the corpus has."""
+    has: dict[Cue, bool] = {
+        cue: any(getattr(row, cue) is not None for rows in splits.values() for row in rows) for cue in CUES
+    }
+    lacking = {
+        name: {
+            cue: count for cue in CUES if has[cue] and (count := sum(getattr(row, cue) is None for row in rows))
+        }
+        for name, rows in splits.items()
+    }  # fmt: skip
+    listed = "; ".join(
+        f"{name}: " + ", ".join(f"{count:,} without {cue}" for cue, count in own.items())
+        for name, own in lacking.items()
+        if own
+    )
+    cues = ", ".join(cue for cue in CUES if has[cue])
+    return Check(
+        "cues",
+        "warn" if listed else "pass",
+        listed or f"every row has {cues}",
+        "Such rows stay and are scored by what is left; a score that drops them is another score.",
+        lacking,
+    )
+
+
+def is_long(text: str) -> bool:
+    """Whether a normalised text has 5 words or more."""
+    return text.count(" ") >= LONG_TEXT - 1
+
+
+def _repeated(keys: Sequence[Hashable | None]) -> int:
+    """Rows beyond the first of each key."""
+    counts = Counter(key for key in keys if key is not None)
+    return counts.total() - len(counts)
+
+
+def _contents(paths: set[Path]) -> dict[Path, Hashable]:
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    content: dict[Path, Hashable] = {}
+    for path in paths:
+        try:
+            by_size[path.stat().st_size].append(path)
+        except (OSError, ValueError):  # it is missing: another check says so
+            continue
+    for size, alike in by_size.items():
+        for path in alike:
+            try:
+                content[path] = size if len(alike) == 1 else content_digest(path)
+            except (OSError, ValueError):
+                continue
+    return content
+
+
+def _stretch(row: Utterance, cue: Cue, content: Mapping[Path, Hashable]) -> Iterator[Stretch]:
+    path = row.audio if cue == "audio" else row.video
+    if path is None or path not in content:
+        return
+    key = (cue, content[path], row.crop if cue == "video" else None)
+    if row.cut == cue:
+        yield Stretch(key)
+    else:
+        yield Stretch(key, row.start or 0.0, math.inf if row.end is None else row.end)
+
+
+def _shared_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]], pair: Pair) -> Overlap:
+    a, b = pair
+    held: dict[Hashable, list[tuple[Stretch, str]]] = defaultdict(list)
+    for row, own in zip(splits[a], media[a], strict=True):
+        for stretch in own:
+            held[stretch.content].append((stretch, row.id))
+    files = {content: _File.of(parts) for content, parts in held.items()}
+    shared = []
+    for row, own in zip(splits[b], media[b], strict=True):
+        twins = (files[s.content].twin(s) for s in own if s.content in files)
+        if twin := next((id_ for id_ in twins if id_ is not None), None):
+            shared.append((row.id, twin))
+    return Overlap(len(shared), len(shared) / len(splits[b]), shared[:EXAMPLES])
+
+
+@dataclass(frozen=True)
+class _File:
+    """The stretches of one file, by their start, so that a long recording's thousands need not all be compared."""
+
+    stretches: list[tuple[Stretch, str]]
+    starts: list[float]
+    latest: list[float]  # the latest end up to each
+
+    @classmethod
+    def of(cls, parts: list[tuple[Stretch, str]]) -> _File:
+        ordered = sorted(parts, key=lambda part: part[0].start)
+        ends = accumulate((stretch.end for stretch, _ in ordered), max)
+        return cls(ordered, [stretch.start for stretch, _ in ordered], list(ends))
+
+    def twin(self, stretch: Stretch) -> str | None:
+        """The id of a row whose stretch is the same."""
+        i = bisect_left(self.starts, stretch.end) - 1
+        while i >= 0 and self.latest[i] > stretch.start:
+            other, id_ = self.stretches[i]
+            if stretch.same(other):
+                return id_
+            i -= 1
+        return None
+
+
+def _shares(found: Mapping[Pair, Overlap], nothing: str) -> str:
+    return (
+        "; ".join(
+            f"{o.rows:,} rows of {b} ({100 * o.share:.1f}%) stand in {a}" for (a, b), o in found.items() if o.rows
+        )
+        or nothing
+    )  # fmt: skip
+
+
+def _as_details(found: Mapping[Pair, Overlap]) -> dict[str, Any]:
+    return {
+        f"{a}/{b}": {"rows": o.rows, "share": o.share, "examples": [list(e) for e in o.examples]}
+        for (a, b), o in found.items()
+    }

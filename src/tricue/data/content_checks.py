@@ -1,0 +1,140 @@
+"""The checks of the leakage audit that look at content: sentences nearly alike, recordings that sound the same, and
+what noise alone would score."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tricue.data.checks import Check, Splits, Stretch, Verdict, is_long, pairs
+from tricue.data.fingerprints import Recording, fingerprint_files, same_recordings
+from tricue.data.near_texts import near_duplicates
+from tricue.data.noise_probe import Kind, ProbeScore, drawn_items, noise_probe
+from tricue.types import Utterance
+
+
+def check_near_texts(splits: Splits, texts: Mapping[str, Sequence[str]]) -> Check:
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for a, b in pairs(splits):
+        near = near_duplicates(texts[b], texts[a])
+        twins = {i: (splits[b][i].id, splits[a][j].id) for i, j, _ in near}
+        found[a, b] = {
+            "rows": len(twins),
+            "share": len(twins) / len(splits[b]),
+            "examples": list(twins.values())[:5],
+        }
+    listed = "; ".join(
+        f"{o['rows']:,} rows of {b} ({100 * o['share']:.1f}%) say nearly what a row of {a} says"
+        for (a, b), o in found.items()
+        if o["rows"]
+    )
+    return Check(
+        "near texts",
+        "warn" if listed else "pass",
+        listed or "no sentence of 5 words or more nearly stands in two splits",
+        "Reworded or retyped sentences are half known from training.",
+        {f"{a}/{b}": o for (a, b), o in found.items()},
+    )
+
+
+def check_recordings(splits: Splits, progress: bool) -> list[Check]:
+    """The same sound under other names or in other containers; and which clips have no sound."""
+    owners: dict[tuple[Path, float | None, float | None], list[tuple[str, Utterance]]] = defaultdict(list)
+    for name, own in splits.items():
+        for row in own:
+            if row.audio is not None:
+                whole = row.cut == "audio"
+                owners[row.audio, None if whole else row.start, None if whole else row.end].append(
+                    (name, row)
+                )
+    recordings = fingerprint_files(list(owners), progress=progress)
+    rows = list(owners.values())
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for i, j, _ in same_recordings([recording.fingerprint for recording in recordings]):
+        for (name, row), (other_name, other) in product(rows[i], rows[j]):
+            found[name, other_name].append((row.id, other.id))
+    between = {f"{a} and {b}": twins for (a, b), twins in found.items() if a != b}
+    inside = {a: twins for (a, b), twins in found.items() if a == b}
+    listed = [f"{len(twins):,} pairs of {both}" for both, twins in between.items()]
+    listed += [f"{len(p):,} pairs inside {name} ({p[0][0]} = {p[0][1]})" for name, p in inside.items()]
+    same = Check(
+        "recordings",
+        "fail" if between else "warn" if inside else "pass",
+        "; ".join(listed) or "every recording sounds different from every other",
+        "One recording under several names is known from training, or counts several times.",
+        {place: [list(pair) for pair in twins] for place, twins in {**between, **inside}.items()},
+    )
+    heard = [(row, recording) for own, recording in zip(rows, recordings, strict=True) for _, row in own]
+    return [same, _check_sound(heard)]
+
+
+def _check_sound(rows: Sequence[tuple[Utterance, Recording]]) -> Check:
+    silent = [row.id for row, recording in rows if recording.silent]
+    broken = [(row.id, recording.reason) for row, recording in rows if recording.reason is not None]
+    listed = [f"{len(silent):,} clips are silent (e.g. {silent[0]})"] if silent else []
+    listed += [f"{len(broken):,} give no sound ({broken[0][0]}: {broken[0][1]})"] if broken else []
+    return Check(
+        "sound",
+        "warn" if listed else "pass",
+        "; ".join(listed) or "every clip can be heard",
+        "Their rows stay, without that cue or with a cue that says nothing.",
+        {"silent": silent, "without sound": [list(item) for item in broken]},
+    )
+
+
+def check_noise(
+    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]], scored: str,
+    seed: int,
+) -> list[Check]:  # fmt: skip
+    """Noise tied to items, speakers and dialogues, trained on train and scored on `scored`."""
+    rows = [
+        (name, row, _item(row, text, own))
+        for name in ("train", scored)
+        for row, text, own in zip(splits[name], texts[name], media[name], strict=True)
+        if row.emotion is not None
+    ]
+    kept = drawn_items(_numbered(item for _, _, item in rows), seed)
+    rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    ties: dict[Kind, list[Hashable]] = {
+        "item": [item for _, _, item in rows],
+        "speaker": [row.speaker for _, row, _ in rows],
+        "dialogue": [row.dialogue for _, row, _ in rows],
+    }
+    labels = _numbered(row.emotion for _, row, _ in rows)
+    train = np.array([name == "train" for name, _, _ in rows])
+    return [
+        _probe_check(kind, scored, noise_probe(_numbered(tied), labels, train, seed))
+        for kind, tied in ties.items()
+        if any(name is not None for name in tied)
+    ]
+
+
+def _probe_check(kind: Kind, scored: str, scores: Sequence[ProbeScore]) -> Check:
+    caught = [score for score in scores if score.exceeds]
+    best = max(scores, key=lambda score: score.score - score.null_max)
+    numbers = f"{100 * best.score:.1f} (chance {100 * best.null_mean:.1f}, at most {100 * best.null_max:.1f})"
+    verdict: Verdict = "pass" if not caught else "fail" if kind == "item" else "warn"
+    return Check(
+        f"noise: {kind}s",
+        verdict,
+        f"weighted F1 of noise tied to each {kind}, {best.model}, on {scored}: {numbers}",
+        f"Knowing which {kind} it is gives this much of the score, without any cue.",
+        {score.model: asdict(score) for score in scores},
+    )
+
+
+def _item(row: Utterance, text: str, media: Sequence[Stretch]) -> Hashable:
+    """What makes a row the item that it is: its recordings, else its words where they are no common phrase."""
+    return tuple(media) or (text if is_long(text) else row.id)
+
+
+def _numbered(names: Iterable[Hashable | None]) -> np.ndarray:
+    """(N,) equal numbers for equal names; None is like nothing else."""
+    number: dict[Hashable, int] = {}
+    return np.array([number.setdefault(object() if name is None else name, len(number)) for name in names])

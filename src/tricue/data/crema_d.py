@@ -1,0 +1,207 @@
+"""CREMA-D (Cao et al., 2014, doi:10.1109/TAFFC.2014.2336244): 91 actors say 12 sentences in six emotions.
+
+Published (github.com/CheyneyComputerScience/CREMA-D): 7,442 clips as `AudioWAV/1001_DFA_ANG_XX.wav`,
+`AudioMP3/*.mp3` (as raters heard them) and `VideoFlash/*.flv` (as they saw them). A name is actor, sentence, emotion
+and level (LO, MD, HI, XX where none was asked for); its emotion is what the actor was asked to show, not what raters
+heard or saw. Only the names matter here, not the folders. The media are kept in Git LFS: a plain clone, or the zip of
+the site, has small text files in their place.
+
+Known defects (README.md there; its issue 6; the three pairs: reported by several users of the wav files):
+`1040_ITH_SAD_XX` was published as `1040_ITH_SAD_X` until 2022; `1076_MTI_SAD_XX` has no sound and an error picture,
+`1076_MTI_NEU_XX` (mp3, flv) no sound, `1064_TIE_SAD_XX` (mp3, flv) no duration, `1064_IEO_DIS_MD` (mp3, flv) all
+emotions in one minute; and three recordings stand under two emotions each, so that one of the labels is wrong. The
+rows stay; notes name them.
+
+Split: none is published. Here actors 1001 to 1063 are train, 1064 to 1076 val, 1077 to 1091 test; the protocols `loso`
+and `kfold-speaker` deal by actor, too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from tricue.config import Config
+from tricue.data.corpus import Corpus, Count, not_the_corpus
+from tricue.data.meld import choose_labels
+from tricue.data.ravdess import files_below
+from tricue.types import Fault, InputError, Split, Utterance
+
+EMOTIONS = {
+    "ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "joy", "NEU": "neutral", "SAD": "sadness",
+}  # fmt: skip
+LABEL_SETS = {"emotions": tuple(EMOTIONS.values())}
+SENTENCES = {
+    "IEO": "It's eleven o'clock.",
+    "TIE": "That is exactly what happened.",
+    "IOM": "I'm on my way to the meeting.",
+    "IWW": "I wonder what this is about.",
+    "TAI": "The airplane is almost full.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "IWL": "I would like a new alarm clock.",
+    "ITH": "I think I have a doctor's appointment.",
+    "DFA": "Don't forget a jacket.",
+    "ITS": "I think I've seen this before.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
+CLIPS, ACTORS = 7442, 91
+LAST_TRAIN_ACTOR, LAST_VAL_ACTOR = 1063, 1076
+SOUND = (".wav", ".mp3", ".flv", ".mp4")  # in the order of preference
+PICTURE = (".flv", ".mp4")
+OLD_NAMES = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
+DEFECTS = {
+    "1076_MTI_SAD_XX": "no sound, an error picture",
+    "1076_MTI_NEU_XX": "no sound in mp3 and flv",
+    "1064_TIE_SAD_XX": "no duration in mp3 and flv",
+    "1064_IEO_DIS_MD": "a minute of all emotions in mp3 and flv",
+}
+SAME_RECORDING = (
+    ("1006_TIE_HAP_XX", "1006_TIE_NEU_XX"),
+    ("1013_WSI_DIS_XX", "1013_WSI_SAD_XX"),
+    ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX"),
+)
+POINTER = b"version https://git-lfs.github.com/spec/"
+POINTER_SIZE = 1024  # at most: the specification's limit
+SHOWN = 3
+
+NAME = re.compile(
+    rf"(?P<actor>10[0-8]\d|109[01])_(?P<sentence>{'|'.join(SENTENCES)})_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)",
+    re.ASCII,
+)
+
+Clips = dict[str, dict[str, Path]]  # clip -> ending -> file
+
+
+def read(source: Path, config: Config) -> Corpus:
+    """One row per clip anywhere below `source`, by name.
+
+    Audio is the wav, else the mp3, else the clip's own sound; video the flv. A clip without a cue that others have
+    gets a Fault; a kind of file that is missing altogether is a note.
+    Raises InputError where there is no clip, where media are Git LFS pointers still (a kind of which all are pointers
+    counts as missing where another kind is there), where a name stands twice, for an unknown label set and for
+    emotions that leave out one of the corpus.
+    """
+    _, emotions = choose_labels("CREMA-D", LABEL_SETS, config, whole=True)
+    clips, others = _find(source)
+    if not clips:
+        raise not_the_corpus(
+            "CREMA-D clips",
+            source,
+            "names such as AudioWAV/1001_DFA_ANG_XX.wav and VideoFlash/1001_DFA_ANG_XX.flv in it or in folders below",
+            "Run git lfs clone https://github.com/CheyneyComputerScience/CREMA-D.git and give that folder "
+            "(SOURCE or --data_dir)",
+        )
+    corpus = Corpus("CREMA-D", [], emotions=emotions)
+    pointers = _pointers(source, clips)
+    if pointers:
+        corpus.notes.append(f"CREMA-D: {', '.join(pointers)} files are Git LFS pointers still, not read.")
+    files = {
+        clip: {end: path for end, path in found.items() if end not in pointers}
+        for clip, found in clips.items()
+    }
+    corpus.utterances.extend(_utterance(clip, found) for clip, found in files.items())
+    corpus.faults.extend(_faults(corpus.utterances))
+    corpus.counts.append(Count("clips", len(clips), CLIPS))
+    corpus.counts.append(Count("actors", len({row.speaker for row in corpus.utterances}), ACTORS))
+    corpus.notes.extend(_notes(corpus.utterances, clips, others))
+    return corpus
+
+
+def _find(source: Path) -> tuple[Clips, list[str]]:
+    """The clips below `source`, sorted, and media with other names. Raises InputError where a name stands twice."""
+    clips: Clips = defaultdict(dict)
+    others = []
+    for path in files_below(source.resolve()):
+        ending = path.suffix.lower()
+        if ending not in SOUND:
+            continue
+        clip = OLD_NAMES.get(path.stem, path.stem)
+        if not NAME.fullmatch(clip):
+            others.append(path.name)
+            continue
+        other = clips[clip].setdefault(ending, path)
+        if other != path:
+            raise InputError(
+                f"{clip}{ending} stands twice in {source}: {other} and {path}. Keep one of them."
+            )
+    return dict(sorted(clips.items())), others
+
+
+def _pointers(source: Path, clips: Clips) -> list[str]:
+    """The endings of which every file is a pointer. Raises InputError where that are all, or where only some files
+    of a kind are."""
+    files, pointers = Counter[str](), Counter[str]()
+    for found in clips.values():
+        for ending, path in found.items():
+            files[ending] += 1
+            pointers[ending] += _is_pointer(path)
+    half = any(0 < pointers[ending] < files[ending] for ending in files)
+    if half or pointers == files:
+        raise InputError(
+            f"CREMA-D in {source}: {pointers.total():,} of {files.total():,} media files are Git LFS pointers, text in "
+            "place of the recordings: not unpacked yet. Install git-lfs and run `git lfs pull` in the clone (a zip "
+            "from the site has pointers alone: clone instead)."
+        )
+    return sorted(ending for ending in files if pointers[ending])
+
+
+def _is_pointer(path: Path) -> bool:
+    if path.stat().st_size > POINTER_SIZE:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(POINTER)) == POINTER
+
+
+def _utterance(clip: str, files: dict[str, Path]) -> Utterance:
+    actor, sentence, emotion, _ = clip.split("_")
+    return Utterance(
+        id=clip,
+        text=SENTENCES[sentence],
+        audio=_first(files, SOUND),
+        video=_first(files, PICTURE),
+        emotion=EMOTIONS[emotion],
+        speaker=actor,
+        split=_split(int(actor)),
+    )
+
+
+def _first(files: dict[str, Path], endings: tuple[str, ...]) -> Path | None:
+    return next((files[ending] for ending in endings if ending in files), None)
+
+
+def _split(actor: int) -> Split:
+    if actor <= LAST_TRAIN_ACTOR:
+        return "train"
+    return "val" if actor <= LAST_VAL_ACTOR else "test"
+
+
+def _faults(utterances: list[Utterance]) -> Iterator[Fault]:
+    heard = any(row.audio for row in utterances)
+    seen = any(row.video for row in utterances)
+    for row in utterances:
+        if heard and row.audio is None:
+            yield Fault(row.id, "audio", f"no {row.id} as wav, mp3 or flv")
+        if seen and row.video is None:
+            yield Fault(row.id, "video", f"no {row.id}.flv")
+
+
+def _notes(utterances: list[Utterance], clips: Clips, others: list[str]) -> Iterator[str]:
+    if not any(row.audio for row in utterances):
+        yield "CREMA-D: no audio of any clip."
+    if not any(row.video for row in utterances):
+        yield "CREMA-D: no video of any clip."
+    if others:
+        shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+        yield f"CREMA-D: media with other names, left out: {len(others):,} ({shown})."
+    for old, name in OLD_NAMES.items():
+        if any(path.stem == old for path in clips.get(name, {}).values()):
+            yield f"CREMA-D: {old} is read as {name}."
+    for clip, defect in DEFECTS.items():
+        if clip in clips:
+            yield f"CREMA-D: {clip}, as published: {defect}."
+    for first, second in SAME_RECORDING:
+        if first in clips and second in clips:
+            yield f"CREMA-D: {first} and {second} are the same recording as published, so one label is wrong."

@@ -1,0 +1,69 @@
+"""Several corpora as one: ids, speakers and dialogues prefixed, labels on a shared set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tricue.config import DataConfig
+from tricue.data.corpus import Corpus
+from tricue.types import Fault, InputError, Utterance
+
+SYNONYMS = (  # what corpora call the same emotion; the first is the name where no class list decides
+    ("anger", "angry"),
+    ("disgust", "disgusted"),
+    ("fear", "fearful", "afraid"),
+    ("joy", "happy", "happiness", "joyful"),
+    ("sadness", "sad"),
+    ("surprise", "surprised"),
+)
+
+
+def known_labels(data: DataConfig, several: bool) -> dict[str, str]:
+    """Label in a manifest -> class: `data.mapping`, and the usual other names of the classes.
+
+    several: with several corpora and no class list, each label is known by the first of its synonyms.
+    """
+    rename: dict[str, str] = {}
+    for names in SYNONYMS:
+        classes = [name for name in names if name in data.emotions]
+        if not data.emotions and several:
+            classes = [names[0]]
+        if len(classes) == 1:
+            rename |= {name: classes[0] for name in names if name != classes[0]}
+    return rename | data.mapping
+
+
+def join(corpora: Sequence[Corpus]) -> Corpus:
+    """One corpus of all: each row's id, speaker, dialogue and session get the corpus's name before them.
+
+    The rows of a corpus without splits are training rows. Raises InputError where two corpora have one name.
+    """
+    names = [corpus.name for corpus in corpora]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"Several manifests are called {', '.join(twice)}, and the name tells their ids apart: rename one of "
+            "the files or folders."
+        )
+    return Corpus(
+        "+".join(names),
+        [_prefixed(row, corpus.name) for corpus in corpora for row in corpus.utterances],
+        [Fault(f"{c.name}/{fault.id}", fault.cue, fault.reason) for c in corpora for fault in c.faults],
+        [note for corpus in corpora for note in corpus.notes],
+        counts=[replace(count, what=f"{c.name} {count.what}") for c in corpora for count in c.counts],
+    )
+
+
+def _prefixed(row: Utterance, name: str) -> Utterance:
+    def within(group: str | None) -> str | None:
+        return None if group is None else f"{name}/{group}"
+
+    return replace(
+        row,
+        id=f"{name}/{row.id}",
+        speaker=within(row.speaker),
+        dialogue=within(row.dialogue),
+        session=within(row.session),
+        split=row.split or "train",
+        corpus=name,
+    )

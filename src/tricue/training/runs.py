@@ -1,0 +1,126 @@
+"""Several runs under one folder: the folds of a protocol, one after another, and the seeds of a command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tricue.checkpoint import best_model
+from tricue.config import Config
+from tricue.data.corpora import Manifests, read_corpus, report
+from tricue.data.corpus import Corpus
+from tricue.data.splits import fold_names
+from tricue.files import check_place, remove_folder, replaced_folder, write_json
+from tricue.training.train import RUN, OtherRun, TrainResult, clear, train, with_emotions
+from tricue.types import InputError
+
+logger = logging.getLogger(__name__)
+
+RUNS = "runs.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of several runs, and the folder under `save_dir` that it has to itself."""
+
+    seed: int
+    fold: str  # empty where the protocol has none
+    folder: str
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}" + (f", fold {self.fold}" if self.fold else "")
+
+
+def train_all(
+    config: Config,
+    *,
+    seeds: int,
+    save_dir: Path,
+    data_dir: Path | None = None,
+    manifest: Manifests = None,
+    restart: bool = False,
+    **choices: Any,
+) -> list[TrainResult]:
+    """Every fold of the protocol with every one of `seeds` seeds from `config.seed` on; a killed call goes on.
+
+    One run alone lies in `save_dir` itself. Several have a folder each, listed in `save_dir`/runs.json, and
+    `save_dir`/best_model is the one that its own val says most of. choices: as `train` takes them.
+    Raises InputError as `train` does.
+    """
+    check_place(save_dir / RUNS)
+    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+    report(corpus)
+    runs = _plan(config, corpus, seeds)
+    _make_place(save_dir, runs, restart)
+    if len(runs) == 1:
+        return [train(config, corpus=corpus, save_dir=save_dir, restart=restart, **choices)]
+    config = with_emotions(config, corpus, corpus.utterances)  # the same classes in every run
+    save_dir.mkdir(parents=True, exist_ok=True)
+    write_json(save_dir / RUNS, _as_json(runs))
+    results = []
+    for number, run in enumerate(runs, start=1):
+        logger.info("Run %d of %d: %s", number, len(runs), run)
+        own = config.model_copy(
+            update={"seed": run.seed, "data": config.data.model_copy(update={"fold": run.fold})}
+        )
+        folder = save_dir / run.folder
+        results.append(train(own, corpus=corpus, save_dir=folder, restart=restart, **choices))
+    best = max(results, key=lambda result: result.card.val_weighted_f1 or 0.0)
+    with replaced_folder(best_model(save_dir, config)) as fresh:
+        shutil.copytree(best.best_model, fresh, dirs_exist_ok=True)
+    return results
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """The runs that lie under a folder; none where it holds no runs.json. Raises InputError where that is damaged."""
+    path = folder / RUNS
+    if not path.is_file():
+        return []
+    try:
+        return [Run(**run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+    except (ValueError, TypeError, KeyError) as error:  # not JSON, or not these fields
+        raise InputError(f"{path} is damaged ({error}); train with --restart.") from error
+
+
+def _plan(config: Config, corpus: Corpus, seeds: int) -> list[Run]:
+    folds = fold_names(corpus.utterances, config.data)
+    runs = []
+    for seed in range(config.seed, config.seed + seeds):
+        for number, fold in enumerate(folds, start=1):
+            parts = ([f"seed-{seed}"] if seeds > 1 else []) + ([f"fold-{number}"] if len(folds) > 1 else [])
+            runs.append(Run(seed, fold, "/".join(parts)))
+    return runs
+
+
+def _as_json(runs: list[Run]) -> dict[str, Any]:
+    return {"runs": [{"seed": run.seed, "fold": run.fold, "folder": run.folder} for run in runs]}
+
+
+def _make_place(save_dir: Path, runs: list[Run], restart: bool) -> None:
+    """Raise OtherRun where other runs lie in `save_dir`; with `restart` they are deleted."""
+    several = len(runs) > 1
+    try:
+        earlier = read_runs(save_dir)
+    except InputError:
+        if not restart:
+            raise
+        earlier = []
+    if restart:
+        for run in earlier:
+            remove_folder(save_dir / run.folder)
+        (save_dir / RUNS).unlink(missing_ok=True)
+        if several:
+            clear(save_dir)
+    elif (
+        (earlier and earlier != runs) or (not several and earlier) or (several and (save_dir / RUN).is_file())
+    ):
+        there = f"{len(earlier)} runs ({earlier[0]}, ...)" if earlier else "a single run"
+        wanted = f"{len(runs)} runs ({runs[0]}, ...)" if several else "a single run"
+        raise OtherRun(
+            f"{save_dir} holds {there}, and this is {wanted}. Choose another --save_dir, or --restart to delete what "
+            "is there and begin anew."
+        )
