@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tricue.cli import with_epochs, with_learning_rate
+from tricue.cli.settings import with_epochs, with_learning_rate
 from tricue.config import load_config, parse_overrides, shipped_configs
 from tricue.types import InputError
 

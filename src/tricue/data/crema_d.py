@@ -25,8 +25,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
-from tricue.data.meld import choose_labels
-from tricue.data.ravdess import files_below
+from tricue.data.reading import choose_labels, files_below, some
 from tricue.types import Fault, InputError, Split, Utterance
 
 EMOTIONS = {
@@ -65,7 +64,6 @@ SAME_RECORDING = (
 )
 POINTER = b"version https://git-lfs.github.com/spec/"
 POINTER_SIZE = 1024  # at most: the specification's limit
-SHOWN = 3
 
 NAME = re.compile(
     rf"(?P<actor>10[0-8]\d|109[01])_(?P<sentence>{'|'.join(SENTENCES)})_(?P<emotion>{'|'.join(EMOTIONS)})_(LO|MD|HI|XX)",
@@ -194,8 +192,7 @@ def _notes(utterances: list[Utterance], clips: Clips, others: list[str]) -> Iter
     if not any(row.video for row in utterances):
         yield "CREMA-D: no video of any clip."
     if others:
-        shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
-        yield f"CREMA-D: media with other names, left out: {len(others):,} ({shown})."
+        yield f"CREMA-D: media with other names, left out: {len(others):,} ({some(others)})."
     for old, name in OLD_NAMES.items():
         if any(path.stem == old for path in clips.get(name, {}).values()):
             yield f"CREMA-D: {old} is read as {name}."

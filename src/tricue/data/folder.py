@@ -17,9 +17,8 @@ from pathlib import Path
 from tricue.config import Config
 from tricue.data.corpus import Corpus, not_the_corpus
 from tricue.data.joined import known_labels
-from tricue.data.manifest import COLUMNS, MEDIA, OPTIONAL_COLUMNS, _RowReader, read_manifest
-from tricue.data.meld import ENCODINGS
-from tricue.data.ravdess import files_below
+from tricue.data.manifest import COLUMNS, MEDIA, OPTIONAL_COLUMNS, RowReader, read_manifest
+from tricue.data.reading import ENCODINGS, files_below, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file
 from tricue.types import Cue, Fault, InputError
@@ -29,7 +28,6 @@ FILE_COLUMNS = ("file", "filename", "path", "clip", "name")
 ALIASES = {"label": "emotion", "transcript": "text", "sentence": "text", "actor": "speaker"}
 SOUND = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
 VIDEO = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".3gp")
-SHOWN = 3
 
 Clips = dict[str, list[Path]]  # name -> the files of that name
 
@@ -100,7 +98,7 @@ def _is_manifest(columns: set[str]) -> bool:
 def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpus, config: Config) -> None:
     """Each row read as that of a manifest, its clip in place of the column that names it."""
     rename = known_labels(config.data, several=False)
-    reader = _RowReader(path.parent, config.data.emotions or None, False, True, rename)
+    reader = RowReader(path.parent, config.data.emotions or None, False, True, rename)
     faults = [*table.faults, *_header_faults(table)]
     for number, cells in table.rows:
         cells = {name.lower(): cell.strip() for name, cell in cells.items()}
@@ -140,7 +138,7 @@ def _name_fault(number: int, column: str, name: str, found: list[Path]) -> RowFa
     if not name:
         return RowFault(number, column, name, "no clip named", "name it, or leave the row out")
     if not _cues(name):
-        endings = f"{', '.join(SOUND[:SHOWN])}, ..., {', '.join(VIDEO[:SHOWN])}, ..."
+        endings = f"{some(SOUND)}, {some(VIDEO)}"
         return RowFault(
             number, column, name, "not a sound or video file", f"give its name in full ({endings})"
         )
@@ -172,5 +170,5 @@ def _unused(clips: Clips, corpus: Corpus) -> Iterator[str]:
     used = {path for row in corpus.utterances for path in (row.audio, row.video)}
     unused = [clip for found in clips.values() for clip in found if clip not in used]
     if unused:
-        shown = ", ".join(clip.name for clip in unused[:SHOWN]) + (", ..." if len(unused) > SHOWN else "")
+        shown = some([clip.name for clip in unused])
         yield f"{corpus.name}: clips without a row, left out: {len(unused):,} ({shown})."

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
-from tricue.data.meld import CURLY, choose_labels
+from tricue.data.reading import choose_labels, read_text, some
 from tricue.types import Fault, InputError, Split, Utterance
 
 EKMAN = {  # ekman_mapping.json, and neutral
@@ -35,7 +35,6 @@ CLASS_OF = {name: emotion for emotion, names in EKMAN.items() for name in names}
 NAMES = (*sorted(set(CLASS_OF) - {"neutral"}), "neutral")  # the order of emotions.txt
 LABEL_SETS = {"ekman": tuple(EKMAN)}
 NAME_FILES = ("emotions.txt", "labels.txt")
-SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _folder(source: Path) -> Path | None:
 def _lines(path: Path, corpus: Corpus) -> list[Line]:
     """The comments of a file; lines of another form are counted in a note."""
     lines, others = [], []
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         cells = line.removesuffix("\r").split("\t")
         numbers = cells[1].split(",") if len(cells) == 3 else []
         if numbers and all(label.strip().isdecimal() for label in numbers) and cells[2].strip():
@@ -125,21 +124,11 @@ def _lines(path: Path, corpus: Corpus) -> list[Line]:
         elif line.strip():
             others.append(str(number))
     if others:
-        shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
         corpus.notes.append(
             f"GoEmotions: lines of {path.name} that are not text, labels and id, left out: {len(others)} "
-            f"(line {shown})."
+            f"(line {some(others)})."
         )
     return lines
-
-
-def _text(path: Path) -> str:
-    """A text file in UTF-8, else in cp1252."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1").translate(CURLY)
 
 
 def _names(folder: Path, lines: list[Line]) -> list[str]:
@@ -148,7 +137,7 @@ def _names(folder: Path, lines: list[Line]) -> list[str]:
     Raises InputError where they are not of the 28, where both files stand there and differ, where a number is too
     high, and where the 28 are assumed of files that look as if they were grouped.
     """
-    said = {name: _text(folder / name).split() for name in NAME_FILES if (folder / name).is_file()}
+    said = {name: read_text(folder / name).split() for name in NAME_FILES if (folder / name).is_file()}
     names = next(iter(said.values()), list(NAMES))
     if any(other != names for other in said.values()):
         raise InputError(
@@ -156,7 +145,7 @@ def _names(folder: Path, lines: list[Line]) -> list[str]:
         )
     if unknown := [name for name in names if name not in CLASS_OF]:
         raise InputError(
-            f"The names in {folder / next(iter(said))} are not GoEmotions': {', '.join(unknown[:SHOWN])}. "
+            f"The names in {folder / next(iter(said))} are not GoEmotions': {some(unknown)}. "
             f"Known: {', '.join(NAMES)}. Give the folder of the published form or of the one grouped after Ekman."
         )
     for line in lines:

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
-from tricue.data.meld import CURLY, choose_labels
+from tricue.data.reading import choose_labels, read_text, some
 from tricue.data.table import ManifestError, RowFault
 from tricue.types import Fault, InputError, Side, Split, Utterance
 
@@ -54,7 +54,6 @@ PUBLISHED = {
 SESSIONS = tuple(f"Session{number}" for number in range(1, 6))
 TEST_SESSION = "Session5"
 VAL_SHARE = 0.1
-SHOWN = 3
 
 DIALOGUE = re.compile(r"(?P<session>Ses0[1-5])(?P<marked>[FM])(?P<scene>_\w*?\d)[a-z]?")
 TURN = re.compile(r"(?P<dialogue>\w+)_(?P<speaker>[FM])[A-Z0-9]+")
@@ -156,7 +155,7 @@ def read(source: Path, config: Config) -> Corpus:
             corpus.faults.extend(_faults(utterance, dialogue, bool(transcriptions), files))
     corpus.counts.append(Count("turns", found.total(), sum(PUBLISHED.values())))
     corpus.counts.append(_labelled(found, classes))
-    corpus.notes.extend(f"IEMOCAP: {what}: {len(where):,} ({_some(where)})." for what, where in odd.items())
+    corpus.notes.extend(f"IEMOCAP: {what}: {len(where):,} ({some(where)})." for what, where in odd.items())
     return corpus
 
 
@@ -233,7 +232,7 @@ def _segments(path: Path, dialogue: Dialogue, odd: Oddities) -> list[Segment]:
         raise InputError(f"{path} is of {dialogue.session}. Put it back there: sessions decide the split.")
     segments: list[Segment] = []
     faults: list[RowFault] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.startswith("["):
             continue
         match = SEGMENT.fullmatch(line.strip())
@@ -268,7 +267,7 @@ def _words(path: Path | None, odd: Oddities) -> dict[str, str]:
     words: dict[str, str] = {}
     if path is None:
         return words
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         match = WORDS.fullmatch(line.strip())
@@ -285,16 +284,6 @@ def _note_unannotated(words: dict[str, str], segments: list[Segment], odd: Oddit
     annotated = {segment.turn for segment in segments}
     if unannotated := [turn for turn in words if turn not in annotated]:
         odd["transcribed turns that are not annotated, left out"].extend(unannotated)
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a text file in UTF-8, else in cp1252."""
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")  # the same but for the curly quotes
-    return text.translate(CURLY).splitlines()
 
 
 def _utterance(
@@ -328,7 +317,3 @@ def _faults(utterance: Utterance, dialogue: Dialogue, transcribed: bool, files: 
         yield Fault(utterance.id, "audio", f"neither {utterance.id}.wav nor {dialogue.name}.wav")
     if files.avis and utterance.video is None:
         yield Fault(utterance.id, "video", f"no {dialogue.name}.avi")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")

@@ -57,7 +57,7 @@ def read_manifest(
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
     header_faults = list(_header_faults(table, need_id=not for_prediction))
-    reader = _RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, rename or {})
+    reader = RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, rename or {})
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
@@ -101,7 +101,7 @@ def _header_faults(table: Table, need_id: bool) -> Iterator[RowFault]:
         yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance")
 
 
-class _RowReader:
+class RowReader:
     """Turns cells into utterances and collects the faults on the way."""
 
     def __init__(

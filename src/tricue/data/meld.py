@@ -12,12 +12,13 @@ opened); those of test dialogue 38, utterance 4 and dialogue 220, utterance 0 ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
+from tricue.data.reading import CURLY, ENCODINGS, choose_labels, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.types import Fault, InputError, Split, Utterance
 
@@ -27,10 +28,6 @@ LABEL_SETS = {
 }
 LABEL_COLUMNS = {"emotions": "Emotion", "sentiments": "Sentiment"}
 NEEDED_COLUMNS = ("Utterance", "Speaker", "Dialogue_ID", "Utterance_ID")  # and that of the labels
-ENCODINGS = ("utf-8-sig", "cp1252")  # copies in circulation were saved by spreadsheets
-# ... and some hold the control character U+0092 where cp1252 has a curly quote: "company\x92s"
-CURLY = {code: bytes([code]).decode("cp1252", "ignore") for code in range(0x80, 0xA0)}
-SHOWN_EXTRAS = 3
 
 
 @dataclass(frozen=True)
@@ -86,28 +83,6 @@ def read(source: Path, config: Config) -> Corpus:
         corpus.utterances.extend(utterances)
         corpus.faults.extend(Fault(u.id, "text", "no words") for u in utterances if u.text is None)
     return corpus
-
-
-def choose_labels(
-    name: str, sets: Mapping[str, Sequence[str]], config: Config, *, whole: bool = False
-) -> tuple[str, list[str]]:
-    """Name and classes of the label set that the settings ask for: `sets` has the default first.
-
-    The classes of a set that is named win over `data.emotions`, those of the default do not. whole: `data.emotions`
-    must have every class of the set, since each has rows.
-    Raises InputError for a set that the corpus does not have and for emotions that are not whole.
-    """
-    labels = config.data.labels or next(iter(sets))
-    if labels not in sets:
-        raise InputError(f"{name} has no label set {labels!r}. Known: {', '.join(sets)} (data.labels).")
-    if config.data.labels or not config.data.emotions:
-        return labels, list(sets[labels])
-    absent = [emotion for emotion in sets[labels] if emotion not in config.data.emotions]
-    if whole and absent:
-        raise InputError(
-            f"{name} has {', '.join(absent)}, which data.emotions lacks. Name all, or leave it empty."
-        )
-    return labels, list(config.data.emotions)
 
 
 def _find(source: Path, name: str, part: Part) -> Path | None:
@@ -194,8 +169,6 @@ def _with_clips(
             corpus.faults.extend([Fault(utterance.id, "audio", reason), Fault(utterance.id, "video", reason)])
         placed.append(utterance if clip is None else replace(utterance, audio=clip, video=clip))
     if clips:
-        shown = ", ".join(list(clips)[:SHOWN_EXTRAS]) + (", ..." if len(clips) > SHOWN_EXTRAS else "")
-        corpus.notes.append(
-            f"MELD: clips of {part.name} without an annotation, left out: {len(clips)} ({shown})."
-        )
+        extras = f"{len(clips)} ({some(list(clips))})"
+        corpus.notes.append(f"MELD: clips of {part.name} without an annotation, left out: {extras}.")
     return placed

@@ -15,7 +15,6 @@ the protocols `loso` and `kfold-speaker` deal by actor, too.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
-from tricue.data.meld import choose_labels
+from tricue.data.reading import choose_labels, files_below, some
 from tricue.types import Cue, Fault, InputError, Split, Utterance
 
 EMOTIONS = {
@@ -40,7 +39,6 @@ ACTORS = 24
 RECORDINGS_PER_ACTOR = 60
 LAST_TRAIN_ACTOR, LAST_VAL_ACTOR = 16, 20
 SAME_RECORDING = ("01-03-01-02-01-07", "01-03-01-02-02-07")  # without the modality
-SHOWN = 3
 
 NAME = re.compile(
     r"(?P<modality>0[1-3])-(?P<code>(?P<channel>0[12])-(?P<emotion>0[1-8])-0[12]-(?P<statement>0[12])-0[12]"
@@ -108,13 +106,6 @@ def _find(source: Path) -> Recordings:
     return Recordings(ordered, songs, others)
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder, in order, without those that macOS leaves beside them (`._*`)."""
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("._"))
-
-
 def _utterance(code: str, files: dict[str, Path]) -> Utterance:
     audio, video = files.get(SOUND) or files.get(BOTH), files.get(BOTH) or files.get(PICTURE)
     first = audio or video
@@ -164,8 +155,8 @@ def _notes(recordings: Recordings, utterances: list[Utterance]) -> Iterator[str]
     if recordings.songs:
         yield f"RAVDESS: songs left out: {recordings.songs:,} files."
     if recordings.others:
-        shown = ", ".join(recordings.others[:SHOWN]) + (", ..." if len(recordings.others) > SHOWN else "")
-        yield f"RAVDESS: media with other names, left out: {len(recordings.others):,} ({shown})."
+        others = f"{len(recordings.others):,} ({some(recordings.others)})"
+        yield f"RAVDESS: media with other names, left out: {others}."
     if all(code in recordings.speech for code in SAME_RECORDING):
         first, second = (f"{SOUND}-{code}" for code in SAME_RECORDING)
         yield f"RAVDESS: {first} and {second} are the same recording, as published."

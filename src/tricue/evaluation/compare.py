@@ -183,7 +183,7 @@ def _read_metrics(path: Path) -> dict[str, Any]:
 
 
 def _prediction_files(folder: Path, seeds: int) -> list[Path]:
-    """predictions.csv of one run, or seed-<N>/predictions.csv by rising N."""
+    """predictions.csv of one run, or seed-<N>/predictions.csv of several; their order does not matter."""
     single, several = folder / "predictions.csv", list(folder.glob("seed-*/predictions.csv"))
     if seeds == 1 and single.is_file():
         return [single]
@@ -194,7 +194,7 @@ def _prediction_files(folder: Path, seeds: int) -> list[Path]:
             f"{folder} holds no {need}{there}. Run tricue evaluate again into an empty folder, "
             "which writes them beside the metrics."
         )
-    return sorted(several, key=lambda path: (len(path.parent.name), path.parent.name))
+    return sorted(several)
 
 
 def read_rows(path: Path, classes: Sequence[str], shares: Sequence[float] | None) -> Rows:
