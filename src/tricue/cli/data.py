@@ -85,7 +85,7 @@ def _prepare_command(name: str, about: str) -> None:
     def prepare(
         source: Annotated[Path, typer.Argument(help="The corpus as it was published, unpacked.")],
         out: Annotated[
-            Path | None, typer.Option("--out", help=f"Gets manifest.csv and corpus.json. [data/{name}]")
+            Path | None, typer.Option("--out", help="Gets manifest.csv and corpus.json. [data/<NAME>]")
         ] = None,
         labels: Labels = None,
         settings: Set = None,

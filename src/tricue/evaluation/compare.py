@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tricue.checkpoint import LEAKY_MARK, TOY_MARK
-from tricue.data.table import ManifestError, read_table
 from tricue.evaluation.metrics import FEW_GROUPS, LEVEL, GroupKind
 from tricue.evaluation.paired import (
     ALPHA,
@@ -32,43 +30,16 @@ from tricue.evaluation.paired import (
     seed_scores,
     smallest_detectable,
 )
+from tricue.evaluation.results import Result, aligned, common_groups, read_result
 from tricue.evaluation.table import HEADLINE, MISSING
 from tricue.files import check_place, write_json
 from tricue.types import InputError
 
-NEEDED = ("weighted_f1", "n", "protocol", "corpus", "split", "per_class", "seeds")  # of metrics.json
-SHOWN = 3  # rows that a message names
-TIE = 1e-6  # the step of probabilities in predictions.csv, where two classes can look alike
 RULE = (
     f"better or worse: the p of the weighted F1 difference, after Holm's correction, is at most {ALPHA:g}, its "
     "95% interval leaves out 0, and both point the same way as the difference; else no difference shown"
 )
 ROW_LEVEL = "row-level, ignores dialogues"
-
-Key = tuple[str, int]  # id, and which row of that id, from 0: the leaky protocol repeats rows
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One predictions.csv."""
-
-    path: Path
-    keys: list[Key]
-    labels: list[str]
-    groups: dict[GroupKind, list[str]]  # dialogue, speaker of each row; "": not named
-    probabilities: np.ndarray  # (N, C)
-    unanswered: int  # rows without a usable cue
-
-
-@dataclass(frozen=True)
-class Result:
-    """One result folder: a model's scores and its rows, per seed."""
-
-    folder: Path
-    metrics: dict[str, Any]
-    leaky: bool
-    classes: list[str]
-    runs: list[Rows]
 
 
 @dataclass(frozen=True)
@@ -88,9 +59,9 @@ def compare(folders: Sequence[Path], *, draws: int, seed: int, out: Path | None)
     _check_call(folders, draws)
     if out is not None:
         check_place(out / "compare.json")
-    results = _aligned([read_result(folder) for folder in folders])
+    results = aligned([read_result(folder) for folder in folders])
     first = results[0]
-    kind, members = _grouping(results)
+    kind, members = common_groups(results)
     labels = np.array([first.classes.index(label) for label in first.runs[0].labels])
     samples = [[rows.probabilities for rows in result.runs] for result in results]
     pairs = [compare_paired(labels, samples[0], other, members, draws, seed) for other in samples[1:]]
@@ -126,233 +97,6 @@ def _check_call(folders: Sequence[Path], draws: int) -> None:
             f"{draws} draws are too few for {len(folders) - 1} comparisons: no p could reach {ALPHA:g}. "
             f"Draw at least {least}, better 1000 or more."
         )
-
-
-def read_result(folder: Path) -> Result:
-    """A result folder, with its predictions checked against its metrics. Raises InputError."""
-    folder = Path(folder)
-    path = _metrics_path(folder)
-    metrics = _read_metrics(path)
-    classes, count = list(metrics["per_class"]), metrics["seeds"]["n"]
-    shares = metrics.get("class_shares") or None
-    runs = [read_rows(file, classes, shares) for file in _prediction_files(folder, count)]
-    runs = [runs[0], *(_in_order(rows, runs[0]) for rows in runs[1:])]
-    leaky = path.name == "leaky.json" or metrics["protocol"] == "leaky"
-    result = Result(folder, metrics, leaky, classes, runs)
-    _check_belongs(result, path)
-    return result
-
-
-def _metrics_path(folder: Path) -> Path:
-    there = [folder / name for name in ("metrics.json", "leaky.json") if (folder / name).is_file()]
-    if len(there) == 1:
-        return there[0]
-    if there:
-        raise InputError(
-            f"{folder} holds metrics.json and leaky.json, of two runs. Evaluate each into a folder of its own."
-        )
-    model = folder if (folder / "model.safetensors").is_file() else "CHECKPOINT"
-    raise InputError(
-        f"{folder} is no result folder: it holds no metrics.json. Make the results first: "
-        f"tricue evaluate --model_path {model} --out DIR, then compare DIR."
-    )
-
-
-def _read_metrics(path: Path) -> dict[str, Any]:
-    again = "Run tricue evaluate again with the same --out."
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}). {again}") from error
-    missing = [name for name in NEEDED if name not in metrics] if isinstance(metrics, dict) else list(NEEDED)
-    if missing:
-        raise InputError(f"{path} does not say {', '.join(missing)}. {again}")
-    try:
-        shares = np.array(metrics.get("class_shares") or [0.0] * len(metrics["per_class"]), dtype=float)
-        stated = float(metrics["weighted_f1"]["value"])
-        sound = (
-            np.isfinite(stated)
-            and metrics["seeds"]["n"] >= 1
-            and len(shares) == len(dict(metrics["per_class"]))
-        )
-    except (TypeError, ValueError, KeyError):
-        sound = False
-    if not sound:
-        raise InputError(f"{path} is damaged (weighted_f1, seeds, per_class or class_shares). {again}")
-    return metrics
-
-
-def _prediction_files(folder: Path, seeds: int) -> list[Path]:
-    """predictions.csv of one run, or seed-<N>/predictions.csv of several; their order does not matter."""
-    single, several = folder / "predictions.csv", list(folder.glob("seed-*/predictions.csv"))
-    if seeds == 1 and single.is_file():
-        return [single]
-    if len(several) != seeds:
-        need = "predictions.csv" if seeds == 1 else f"predictions of {seeds} seeds (seed-<N>/predictions.csv)"
-        there = f", but of {len(several)}" if several else ""
-        raise InputError(
-            f"{folder} holds no {need}{there}. Run tricue evaluate again into an empty folder, "
-            "which writes them beside the metrics."
-        )
-    return sorted(several)
-
-
-def read_rows(path: Path, classes: Sequence[str], shares: Sequence[float] | None) -> Rows:
-    """One predictions.csv; a row without a usable cue is given `shares`, else the most frequent label.
-
-    Probabilities are those in the file, the named emotion lifted by 1e-6: rounding may have made a tie.
-    Raises InputError for what does not hold together.
-    """
-    table = read_table(path)
-    if table.faults:
-        raise ManifestError(path, table.faults)
-    columns = ["id", "emotion", *(f"p_{name}" for name in classes), "label"]
-    missing = [name for name in columns if name not in table.columns]
-    others = [n[2:] for n in table.columns if n.startswith("p_") and n[2:] not in classes]
-    if missing or others or not table.rows:
-        what = f"no column {', '.join(missing)}" if missing else f"the classes {', '.join(others)} besides"
-        raise _damaged(path, "it has no row" if not table.rows else f"it has {what}")
-    rows = [row for _, row in table.rows]
-    common = Counter(row["label"] for row in rows).most_common(1)[0][0]
-    nothing = shares if shares is not None else [float(name == common) for name in classes]
-    chances = [_chances(path, number, row, classes) or nothing for number, row in table.rows]
-    kinds: tuple[GroupKind, ...] = ("dialogue", "speaker")
-    return Rows(
-        path,
-        _keys([row["id"] for row in rows]),
-        [row["label"] for row in rows],
-        {kind: [row.get(kind, "") for row in rows] for kind in kinds},
-        np.array(chances, dtype=float),
-        sum(not row["emotion"] for row in rows),
-    )
-
-
-def _keys(ids: Sequence[str]) -> list[Key]:
-    seen: Counter[str] = Counter()
-    keys = []
-    for name in ids:
-        keys.append((name, seen[name]))
-        seen[name] += 1
-    return keys
-
-
-def _chances(path: Path, number: int, row: dict[str, str], classes: Sequence[str]) -> list[float] | None:
-    """(C,) probabilities of a row; None: it was not answered."""
-    if row["label"] not in classes:
-        raise _damaged(path, f"row {number} has the label {row['label']!r}, not one of {', '.join(classes)}")
-    if not row["emotion"]:
-        return None
-    try:
-        chances = [float(row[f"p_{name}"]) + TIE * (name == row["emotion"]) for name in classes]
-    except ValueError as error:
-        raise _damaged(path, f"row {number}: {error}") from error
-    if not np.isfinite(chances).all() or row["emotion"] != classes[int(np.argmax(chances))]:
-        raise _damaged(path, f"row {number}: {row['emotion']!r} is not the class of the highest probability")
-    return chances
-
-
-def _damaged(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: {what}. Run tricue evaluate again with the same --out.")
-
-
-def _check_belongs(result: Result, path: Path) -> None:
-    """The predictions must be those that the metrics were made of."""
-    first, again = result.runs[0], "The files are of different runs: evaluate again into an empty folder."
-    if len(first.labels) != result.metrics["n"]:
-        raise InputError(
-            f"{first.path} has {len(first.labels)} rows, {path.name} says {result.metrics['n']}. {again}"
-        )
-    if any(rows.unanswered for rows in result.runs):
-        return  # their class may be filled in otherwise than when it was scored
-    labels = np.array([result.classes.index(label) for label in first.labels])
-    value = float(seed_scores(labels, [rows.probabilities for rows in result.runs])[TESTED].mean())
-    stated = result.metrics[TESTED]["value"]
-    if abs(value - stated) > TIE:
-        raise InputError(
-            f"{path} says weighted F1 {stated:.4f}, but the predictions beside it come to {value:.4f}. {again}"
-        )
-
-
-def _aligned(results: list[Result]) -> list[Result]:
-    """All with the rows and classes in the order of the first. Raises InputError where they differ."""
-    first = results[0]
-    for other in results[1:]:
-        if first.leaky != other.leaky:
-            leaky, clean = (first, other) if first.leaky else (other, first)
-            raise InputError(
-                f"{leaky.folder} has the protocol leaky, {clean.folder} {clean.metrics['protocol']}. {LEAKY_MARK}. "
-                "Evaluate both by the same protocol."
-            )
-        for name in ("protocol", "corpus", "split"):
-            one, two = first.metrics[name], other.metrics[name]
-            if one != two:
-                raise InputError(
-                    f"{first.folder} has the {name} {one}, {other.folder} has {two}: scores from different "
-                    f"{name}s say nothing of the models. Evaluate both on the same."
-                )
-        if set(first.classes) != set(other.classes):
-            raise InputError(
-                f"The classes differ: {first.folder} has {', '.join(first.classes)}; {other.folder} has "
-                f"{', '.join(other.classes)}. Train and evaluate both with the same emotions."
-            )
-    return [_like_first(result, first) for result in results]
-
-
-def _like_first(result: Result, first: Result) -> Result:
-    columns = [result.classes.index(name) for name in first.classes]
-    runs = [_in_order(rows, first.runs[0]) for rows in result.runs]
-    runs = [replace(rows, probabilities=rows.probabilities[:, columns]) for rows in runs]
-    return replace(result, classes=first.classes, runs=runs)
-
-
-def _in_order(rows: Rows, like: Rows) -> Rows:
-    """The rows in the order of `like`. Raises InputError where they are not the same rows."""
-    place = {key: i for i, key in enumerate(rows.keys)}
-    known = set(like.keys)
-    without = [[k for k in like.keys if k not in place], [k for k in rows.keys if k not in known]]
-    if any(without):
-        only = "; ".join(
-            f"{len(keys)} only in {path} ({_named(keys)})"
-            for keys, path in zip(without, (like.path, rows.path), strict=True)
-            if keys
-        )
-        raise InputError(f"The tested rows differ: {only}. Evaluate both on the same rows.")
-    order = [place[key] for key in like.keys]
-    labels = [rows.labels[i] for i in order]
-    other = [i for i, label in enumerate(labels) if label != like.labels[i]]
-    if other:
-        i = other[0]
-        raise InputError(
-            f"{len(other)} rows have another label in {rows.path} than in {like.path}, first "
-            f"{_named([like.keys[i]])}: {labels[i]}, not {like.labels[i]}. Evaluate both on the same labels."
-        )
-    groups = {kind: [names[i] for i in order] for kind, names in rows.groups.items()}
-    return Rows(rows.path, like.keys, labels, groups, rows.probabilities[order], rows.unanswered)
-
-
-def _named(keys: Sequence[Key]) -> str:
-    names = [name if again == 0 else f"{name} (row {again + 1} of that id)" for name, again in keys[:SHOWN]]
-    return ", ".join(names) + (", ..." if len(keys) > SHOWN else "")
-
-
-def _grouping(results: Sequence[Result]) -> tuple[GroupKind, np.ndarray]:
-    """What is resampled, and (N,) the group of each row: dialogues where all rows have one, else speakers, rows.
-
-    From whichever files name them; raises InputError where two name them differently.
-    """
-    files = [rows for result in results for rows in result.runs]
-    kinds: tuple[GroupKind, ...] = ("dialogue", "speaker")
-    for kind in kinds:
-        whole = [rows for rows in files if all(rows.groups[kind])]
-        for rows in whole[1:]:
-            if rows.groups[kind] != whole[0].groups[kind]:
-                raise InputError(
-                    f"{whole[0].path} and {rows.path} name other {kind}s for the same rows. "
-                    "Evaluate both on the same manifest."
-                )
-        if whole:
-            return kind, np.unique(whole[0].groups[kind], return_inverse=True)[1]
-    return "row", np.arange(len(files[0].labels))
 
 
 def _notes(results: Sequence[Result], kind: GroupKind) -> list[str]:

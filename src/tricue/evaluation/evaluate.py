@@ -285,8 +285,7 @@ def _role(card: Card, corpus: Corpus, split: Split) -> str:
 def title(metrics: Mapping[str, Any]) -> str:
     """One line over a table of the numbers."""
     mark = f"{metrics['mark']}; " if metrics["mark"] else ""
-    audit = metrics["audit"]["verdict"] if metrics["audit"] else "none"
     return (
         f"{metrics['corpus']} {metrics['split']} ({mark}{metrics['split_role']}; protocol {metrics['protocol']}; "
-        f"cues {'+'.join(metrics['modalities'])}; audit: {audit})"
+        f"cues {'+'.join(metrics['modalities'])})"
     )

@@ -25,6 +25,12 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
     )
     table.add_row(_headline(metrics))
     table.add_row(_classes(metrics["per_class"]))
+    if "corpora" in metrics:
+        table.add_row(subsets_table(metrics["corpora"].items(), "Per corpus"))
+    if "folds" in metrics:
+        table.add_row(_folds(metrics["folds"]))
+    if metrics.get("audit"):
+        table.add_row(_audit(metrics["audit"]))
     return table
 
 
@@ -89,6 +95,32 @@ def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
             str(numbers["support"]),
         )
     return table
+
+
+def _folds(folds: Mapping[str, Any]) -> Table:
+    """A row per fold, then their mean and standard deviation."""
+    table = Table(title=Text("Per fold", style="bold"), box=box.SIMPLE)
+    table.add_column("Left out")
+    for heading in (*HEADLINE.values(), "n"):
+        table.add_column(heading, justify="right")
+    for fold, scores in folds["each"].items():
+        table.add_row(Text(fold), *(f"{100 * scores[name]:.1f}" for name in HEADLINE), str(scores["n"]))
+    spread = [f"{100 * folds['mean'][name]:.1f}" + _plus_minus(folds["std"][name]) for name in HEADLINE]
+    table.add_row("mean ± std", *spread, "", style="bold")
+    return table
+
+
+def _plus_minus(std: float | None) -> str:
+    return "" if std is None else f" ± {100 * std:.1f}"
+
+
+def _audit(audit: Mapping[str, Any]) -> Text:
+    """The leakage audit of the training run, in a few lines: what did not pass."""
+    text = Text(f"Leakage audit of the rows it was trained on: {audit['verdict']}")
+    for name, check in audit["checks"].items():
+        if check["verdict"] != "pass":
+            text.append(f"\n  {check['verdict']}: {name}: {check['found']}")
+    return text
 
 
 def _caption(metrics: Mapping[str, Any]) -> Text:
