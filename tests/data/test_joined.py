@@ -97,9 +97,7 @@ def test_a_label_set_is_chosen_when_preparing(meld: Path, tmp_path: Path) -> Non
     prepare_corpus("meld", meld, out, labels="sentiments")
     corpus = read_corpus(settings(name="MELD", labels="sentiments"), data_dir=out)
     assert corpus.emotions == ["negative", "neutral", "positive"]
-    with pytest.raises(
-        InputError, match=r"labels 'sentiments'; for 'emotions' run tricue prepare MELD"
-    ):
+    with pytest.raises(InputError, match=r"labels 'sentiments'; for 'emotions' run tricue prepare MELD"):
         read_corpus(settings(name="MELD", labels="emotions"), data_dir=out)
 
 

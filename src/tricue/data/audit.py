@@ -133,7 +133,7 @@ def audit(
         checks += check_noise(splits, texts, media, scored, seed)
     for name in ("near_duplicates", "fingerprints", "probe"):
         if not getattr(looks, name):
-            not_checked[name] = f"left out; `tricue audit` looks at it, or set audit.{name}=true"
+            not_checked[name] = "left out"
     return Audit(corpus, protocol, rows, checks, not_checked, fold)
 
 

@@ -1,0 +1,273 @@
+"""Audio fingerprints: the same recording is known again after re-encoding, gain and small trims.
+
+After Haitsma & Kalker (2002), "A Highly Robust Audio Fingerprinting System" (ISMIR): 32 bits a frame, each the
+sign of how the energy difference of two neighbouring bands (33 of them, 300 to 2000 Hz) changes from one frame
+to the next. Theirs are frames of 370 ms every 11.6 ms, for music; utterances are short, so ours are of 200 ms
+every 8 ms, which tell two takes of one sentence apart better.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+from threadpoolctl import threadpool_limits
+
+from tricue.features.media import SAMPLE_RATE, MediaError, decode
+from tricue.features.progress import Bar
+from tricue.types import InputError
+
+SAME = 0.2  # bit error up to which two fingerprints are of one recording; see same_recordings
+MIN_FRAMES = 75  # that say something, 0.8 s of sound; two shorter clips can agree by chance
+MAX_SHIFT = 31  # frames, 0.248 s: how much later the sound may begin in the copy
+MAX_SECONDS = 30.0  # of a file; the rest is not read
+SILENT = np.uint32(0)  # the value of a frame that says nothing
+
+_WINDOW, _HOP = 3200, 128  # samples: 200 ms, 8 ms
+_FFT = 4096
+_EDGES = np.searchsorted(np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE), np.geomspace(300, 2000, 34))
+_TAPER = np.hanning(_WINDOW).astype(np.float32)
+_FLOOR = 1e-8  # mean square of the loudest frame, -80 dB of full scale: below is silence
+_QUIET = 1e-5  # share of the loudest frame's energy (-50 dB) below which a frame says nothing
+_STEADY = 1e-3  # share of its energy that a frame has to change by: a hum has no marks to know it by
+_OVERLAP = 0.7  # share of the shorter one's frames that have to be compared
+_NEAR = 0.35  # bit error at a rough alignment from which it is worth trying its neighbours
+_AROUND = 3  # frames by which that alignment may be off
+_NEXT = 64  # frames of one value that a frame is paired with
+_AT_ONCE = 4096  # pairs compared in one step: bounds memory
+
+_FEW = 24  # clips that one process is done with before another has started
+_AHEAD = 4  # batches in hand per process
+_BATCH = 16  # clips
+
+Job = tuple[Path, float | None, float | None]  # file, start, end (seconds; None: its beginning, its end)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a job gave: a fingerprint that can be compared, or why there is none."""
+
+    fingerprint: np.ndarray | None  # (frames,) uint32
+    silent: bool = False  # it was decoded and holds no sound
+    reason: str | None = None  # set where there is no fingerprint
+
+
+def fingerprint(wave: np.ndarray) -> np.ndarray:
+    """(frames,) uint32 of (samples,) float32 at 16 kHz mono; one frame every 8 ms, none beyond the ends.
+
+    A frame that says nothing is SILENT (0): 50 dB or more below the loudest, or steady. A clip without sound
+    between 300 and 2000 Hz above -80 dB of full scale, or shorter than 208 ms, gives an empty array.
+    """
+    if wave.size < _WINDOW + _HOP:
+        return np.zeros(0, np.uint32)
+    energies = _band_energies(wave)
+    loudness = energies.sum(1)
+    if loudness.max() < _FLOOR:
+        return np.zeros(0, np.uint32)
+    changes = np.diff(energies, axis=0)
+    bits = np.ascontiguousarray(changes[:, :-1] > changes[:, 1:])
+    marks = np.packbits(bits, axis=1, bitorder="little").view("<u4").reshape(-1).astype(np.uint32)
+    loud = loudness[1:] >= max(_FLOOR, _QUIET * loudness.max())
+    moving = np.abs(changes).sum(1) >= _STEADY * loudness[1:]
+    return np.where(loud & moving, marks, SILENT)
+
+
+def _band_energies(wave: np.ndarray) -> np.ndarray:
+    """(frames, 33) mean square of the wave in each band."""
+    frames = np.lib.stride_tricks.sliding_window_view(wave.astype(np.float32, copy=False), _WINDOW)[::_HOP]
+    bands = []
+    for first in range(0, len(frames), 512):  # a long clip's spectra would be hundreds of megabytes
+        spectra = scipy.fft.rfft(frames[first : first + 512] * _TAPER, _FFT, axis=1)
+        power = spectra.real**2 + spectra.imag**2
+        bands.append(np.add.reduceat(power[:, : _EDGES[-1]], _EDGES[:-1], axis=1))
+    return np.concatenate(bands) * (2 / _FFT / np.square(_TAPER).sum())
+
+
+def fingerprint_files(
+    jobs: Sequence[Job], workers: int | None = None, progress: bool = True
+) -> list[Recording]:
+    """A Recording per job, in order; what cannot be had is a reason, never an error.
+
+    workers: processes; None is one per core (none for a few clips), 0 or 1 is this process.
+    Raises InputError where a process was killed.
+    """
+    if workers is None:
+        workers = (os.cpu_count() or 1) if len(jobs) > _FEW else 0
+    recordings = []
+    with Bar(progress) as bar:
+        bar.begin("fingerprints", len(jobs))
+        for recording in map(_record, jobs) if workers <= 1 else _in_processes(jobs, workers):
+            recordings.append(recording)
+            bar.advance()
+    return recordings
+
+
+def _record(job: Job) -> Recording:
+    path, start, end = job
+    try:
+        clip = decode(path, start=start, end=end, max_seconds=MAX_SECONDS)
+    except MediaError as error:
+        return Recording(None, reason=error.reason)
+    if clip.audio is None:
+        return Recording(None, reason=clip.faults["audio"])
+    if np.square(clip.audio).mean() < _FLOOR and not fingerprint(clip.audio).any():
+        return Recording(None, silent=True, reason="there is no sound in it")
+    marks = fingerprint(clip.audio)
+    if np.count_nonzero(marks) < MIN_FRAMES:
+        return Recording(None, reason="there is too little sound in it to know it by (0.8 s are needed)")
+    return Recording(marks)
+
+
+def _record_some(jobs: Sequence[Job]) -> list[Recording]:
+    return [_record(job) for job in jobs]
+
+
+def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Recording]:
+    context = multiprocessing.get_context("spawn")  # a forked copy of a threaded torch can hang
+    waiting: deque[Future[list[Recording]]] = deque()
+    with ProcessPoolExecutor(workers, context, initializer=threadpool_limits, initargs=(1,)) as pool:
+        try:
+            for first in range(0, len(jobs), _BATCH):
+                waiting.append(pool.submit(_record_some, jobs[first : first + _BATCH]))
+                if len(waiting) > workers * _AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise InputError(
+                "A process that takes audio fingerprints was killed: too little memory, or a clip that breaks "
+                "the decoder."
+            ) from error
+        finally:  # stopped early: do not decode what nobody will take
+            for future in waiting:
+                future.cancel()
+
+
+def same_recordings(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+    """(i, j, bit error) with i < j, sorted: pairs that hold the same recording.
+
+    Bit error: share of unequal bits, at the best of the alignments that differ by up to 0.25 s. On RAVDESS's
+    speakers 1-16 (0.8 s to whole clips, trimmed by up to 0.19 s) copies have at most MARGIN_AAC (AAC 64k),
+    MARGIN_MP3 (MP3 32k), MARGIN_OPUS (Opus 32k); different recordings at least MARGIN_DIFF.
+    Of three or more copies of one recording, every one is connected with the others through pairs, but not every
+    two are a pair: for the groups, take connected components.
+    Not found: clips with less than 0.8 s of sound (MIN_FRAMES), and a clip from inside a longer recording,
+    unless it begins within 0.25 s of the longer one's beginning.
+    """
+    clips, copies = _distinct(fingerprints)
+    if clips:
+        table = _Table([fingerprints[i] for i in clips])
+        copies += [(clips[i], clips[j], error) for i, j, error in table.pairs()]
+    return sorted((min(i, j), max(i, j), error) for i, j, error in copies)
+
+
+def _distinct(fingerprints: Sequence[np.ndarray]) -> tuple[list[int], list[tuple[int, int, float]]]:
+    """The first clip of each fingerprint that is long enough, and the others paired with it."""
+    first: dict[bytes, int] = {}
+    copies = []
+    for i, marks in enumerate(fingerprints):
+        if np.count_nonzero(marks) < MIN_FRAMES:
+            continue
+        known = first.setdefault(marks.astype(np.uint32).tobytes(), i)
+        if known != i:
+            copies.append((known, i, 0.0))
+    return list(first.values()), copies
+
+
+class _Table:
+    """All fingerprints in one row, with an inverted index: frames of one value stand side by side."""
+
+    def __init__(self, fingerprints: Sequence[np.ndarray]) -> None:
+        self.sizes = np.array([marks.size for marks in fingerprints])
+        self.begins = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        self.marks = np.concatenate([*fingerprints, [SILENT]]).astype(np.uint32)  # the last: outside of a clip
+        self.said = np.array([np.count_nonzero(marks) for marks in fingerprints])
+
+    def pairs(self) -> list[tuple[int, int, float]]:
+        """(i, j, bit error) of the candidates that are the same recording, at their best alignment."""
+        near = [self._near(*found) for found in self._candidates()]
+        if not near:
+            return []
+        left, right, shift = np.unique(np.concatenate(near, axis=1), axis=1)
+        nearby = np.arange(-_AROUND, _AROUND + 1)
+        errors = np.min([self._errors(left, right, shift + by) for by in nearby], axis=0)
+        order = np.lexsort((errors, right, left))
+        left, right, errors = left[order], right[order], errors[order]
+        best = np.append(True, (np.diff(left) != 0) | (np.diff(right) != 0)) & (errors <= SAME)
+        return list(zip(left[best].tolist(), right[best].tolist(), errors[best].tolist(), strict=True))
+
+    def _candidates(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Clips left, right and the shift at which a frame of theirs is equal, every such triple once a round.
+
+        Frames are sorted by value and place in their clip; round k pairs each with the k-th after it while
+        value and place fit. A value that very many clips have is so paired with _NEXT neighbours only: the
+        work is bounded, and other frames of a true pair are rarer.
+        """
+        values, places, owners = self._frames()
+        active = np.arange(values.size)
+        for step in range(1, _NEXT + 1):
+            active = active[active + step < values.size]
+            there = active + step
+            fits = (values[active] == values[there]) & (places[there] - places[active] <= MAX_SHIFT)
+            active = active[fits]
+            if not active.size:
+                return
+            found = self._triples(owners[active], owners[active + step], places[active + step] - places[active])
+            yield found
+
+    def _triples(
+        self, one: np.ndarray, other: np.ndarray, later: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`later`: frames by which the equal frame comes later in `other`."""
+        apart = one != other
+        one, other, later = one[apart].astype(np.int64), other[apart].astype(np.int64), later[apart]
+        later = np.where(one < other, later, -later)
+        spread, n = 2 * MAX_SHIFT + 1, self.sizes.size
+        keys = np.unique((np.minimum(one, other) * n + np.maximum(one, other)) * spread + later + MAX_SHIFT)
+        return keys // spread // n, keys // spread % n, keys % spread - MAX_SHIFT
+
+    def _frames(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Value, place and clip of the frames that say something, the first of each run of equal ones."""
+        marks = self.marks[:-1]
+        owners = np.repeat(np.arange(self.sizes.size, dtype=np.int32), self.sizes)
+        places = (np.arange(marks.size) - np.repeat(self.begins, self.sizes)).astype(np.int32)
+        fresh = (marks != SILENT) & ((places == 0) | (marks != np.roll(marks, 1)))
+        marks, places, owners = marks[fresh], places[fresh], owners[fresh]
+        order = np.argsort(marks.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64), kind="stable")
+        return marks[order], places[order], owners[order]
+
+    def _near(self, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """(3, pairs): the candidates that agree well enough to be looked at again."""
+        near = self._errors(left, right, shift) <= _NEAR
+        return np.stack([left[near], right[near], shift[near]])
+
+    def _errors(self, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """(pairs,) bit error where frame t of `left` meets frame t + shift of `right`; 1 for too few frames."""
+        errors = np.ones(left.size)
+        for rows in np.array_split(np.argsort(self.sizes[left], kind="stable"), left.size // _AT_ONCE + 1):
+            if rows.size:
+                errors[rows] = self._some_errors(left[rows], right[rows], shift[rows])
+        return errors
+
+    def _some_errors(self, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        times = np.arange(self.sizes[left].max())
+        one = self._marks(left, np.broadcast_to(times, (left.size, times.size)))
+        other = self._marks(right, times + shift[:, None])
+        both = (one != SILENT) & (other != SILENT)
+        unequal = (np.bitwise_count(one ^ other) * both).sum(1)
+        count = both.sum(1)
+        enough = count >= _OVERLAP * np.minimum(self.said[left], self.said[right])
+        return np.where(enough, unequal / (32 * np.maximum(count, 1)), 1.0)
+
+    def _marks(self, clips: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """(clips, times) values of frames; SILENT outside of the clip."""
+        inside = (times >= 0) & (times < self.sizes[clips][:, None])
+        return self.marks[np.where(inside, self.begins[clips][:, None] + times, -1)]

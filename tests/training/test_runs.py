@@ -1,0 +1,197 @@
+"""Several runs under one folder: folds, seeds, the leaky protocol; what is scored, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from tricue.checkpoint import LEAKY_MARK, read_card
+from tricue.config import Config, load_config
+from tricue.data.manifest import write_manifest
+from tricue.data.table import read_table
+from tricue.evaluation.evaluate import Evaluation
+from tricue.evaluation.runs import evaluate_all
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.training.batches import training_plan
+from tricue.training.runs import read_runs, train_all
+from tricue.training.train import OtherRun, TrainResult, train
+from tricue.types import InputError, Utterance
+
+FOLDS = {"data.protocol": "kfold-speaker", "data.folds": 3}
+
+
+def corpus(count: int = 60) -> list[Utterance]:
+    draw = random.Random(0)
+    return [
+        Utterance(
+            f"u{i}", text=f"row {i} {draw.choice(['yes', 'no', 'oh'])}", emotion="joy" if i % 4 else "anger",
+            speaker=f"s{i % 6}", dialogue=f"d{i // 5}", turn=i % 5, split="train" if i < 44 else "val",
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def settings(**overrides: Any) -> Config:
+    small = {
+        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16,
+        "training.phase1_epochs": 1, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
+        "training.tensorboard": False,
+    }  # fmt: skip
+    return load_config(None, small | overrides)
+
+
+def run(
+    folder: Path, config: Config, seeds: int = 1, rows: list[Utterance] | None = None, **more: Any
+) -> list[TrainResult]:
+    folder.mkdir(exist_ok=True)
+    if not (folder / "rows.csv").exists():
+        write_manifest(rows or corpus(), folder / "rows.csv")
+    places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
+    return train_all(config, seeds=seeds, **places | more, quiet=True)
+
+
+def measured(folder: Path, model: Path | None = None, **choices: Any) -> Evaluation:
+    places = {"store": folder / "store", "manifest": folder / "rows.csv", "quiet": True}
+    return evaluate_all(model or folder / "run", out=folder / "out", **places | choices)
+
+
+def test_each_fold_is_scored_on_its_own_left_out_part(tmp_path: Path) -> None:
+    results = run(tmp_path, settings(**FOLDS), seeds=2)
+    assert len(results) == 6
+    result = measured(tmp_path)
+    assert sorted(u.id for u in result.utterances) == sorted(u.id for u in corpus())  # all rows, once
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics == json.loads(json.dumps(result.metrics))
+    assert metrics["n"] == 60 and metrics["seeds"]["n"] == 2 and metrics["protocol"] == "kfold-speaker"
+    assert list(metrics["folds"]["each"]) == ["1", "2", "3"]
+    each = [fold["weighted_f1"] for fold in metrics["folds"]["each"].values()]
+    assert metrics["folds"]["mean"]["weighted_f1"] == pytest.approx(np.mean(each))
+    assert metrics["folds"]["std"]["weighted_f1"] == pytest.approx(np.std(each, ddof=1))
+    per_seed = []
+    for seed in (0, 1):
+        table = [cells for _, cells in read_table(tmp_path / "out" / f"seed-{seed}" / "predictions.csv").rows]
+        assert {cells["speaker"] for cells in table} == {f"s{i}" for i in range(6)}
+        truth, guess = [cells["label"] for cells in table], [cells["emotion"] for cells in table]
+        per_seed.append(f1_score(truth, guess, average="weighted", zero_division=0))
+    assert metrics["weighted_f1"]["value"] == pytest.approx(np.mean(per_seed))
+
+
+def test_no_fold_was_trained_on_what_it_is_scored_on(tmp_path: Path) -> None:
+    run(tmp_path, settings(**FOLDS))
+    tested = []
+    for member in read_runs(tmp_path / "run"):
+        model = tmp_path / "run" / member.folder / "best_model"
+        result = measured(tmp_path, model)
+        card = read_card(model)
+        assert card.config.data.fold == member.fold
+        assert card.audit is not None and card.audit["checks"]["speakers"]["verdict"] != "fail"
+        assert result.metrics["split_role"] == f"test: {member.fold} left out"
+        tested += [u.id for u in result.utterances]
+    assert len(tested) == len(set(tested)) == 60
+    best = max(
+        (read_card(tmp_path / "run" / m.folder / "best_model") for m in read_runs(tmp_path / "run")),
+        key=lambda card: card.val_weighted_f1 or 0,
+    )
+    assert read_card(tmp_path / "run" / "best_model") == best
+
+
+def test_a_changed_corpus_is_no_test_part(tmp_path: Path) -> None:
+    run(tmp_path, settings(**FOLDS))
+    changed = [replace(row, text="other words") for row in corpus()]
+    write_manifest(changed, tmp_path / "rows.csv")
+    with pytest.raises(InputError, match="not those that this model was trained on under kfold-speaker"):
+        measured(tmp_path)
+
+
+def test_a_finished_or_half_finished_group_goes_on_and_another_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, settings(), seeds=2)
+    assert [result.already_done for result in run(tmp_path, settings(), seeds=2)] == [True, True]
+    with pytest.raises(OtherRun, match=r"holds 2 runs \(seed 0, \.\.\.\), and this is 3 runs"):
+        run(tmp_path, settings(), seeds=3)
+    with pytest.raises(OtherRun, match="and this is a single run"):
+        run(tmp_path, settings())
+    run(tmp_path, settings(), restart=True)
+    assert not (tmp_path / "run" / "runs.json").exists() and not (tmp_path / "run" / "seed-0").exists()
+    with pytest.raises(OtherRun, match="holds a single run, and this is 2 runs"):
+        run(tmp_path, settings(), seeds=2)
+
+
+def test_several_seeds_are_as_many_single_runs(tmp_path: Path) -> None:
+    run(tmp_path / "all", settings(), seeds=2)
+    (alone,) = run(tmp_path / "one", settings(seed=1))
+    together = read_card(tmp_path / "all" / "run" / "seed-1" / "best_model")
+    assert together.weights_sha256 == alone.card.weights_sha256
+    metrics = measured(tmp_path / "all", split="val").metrics
+    assert metrics["seeds"]["n"] == 2 and "folds" not in metrics
+
+
+def test_leaky_is_marked_everywhere_and_never_best(tmp_path: Path) -> None:
+    (result,) = run(tmp_path, settings(**{"data.protocol": "leaky"}))
+    assert result.best_model == tmp_path / "run" / "leaky_model" and result.card.leaky
+    assert not (tmp_path / "run" / "best_model").exists()
+    assert result.card.audit is not None and result.card.audit["verdict"] == "fail"
+    scored = measured(tmp_path, result.best_model)
+    assert (
+        scored.scores == tmp_path / "out" / "leaky.json" and not (tmp_path / "out" / "metrics.json").exists()
+    )
+    metrics = json.loads(scored.scores.read_text())
+    assert metrics["comparable"] is False and metrics["mark"] == LEAKY_MARK and metrics["split"] == "val"
+    assert LEAKY_MARK in scored.title
+    notes = {cells["note"] for _, cells in read_table(tmp_path / "out" / "predictions.csv").rows}
+    assert notes == {LEAKY_MARK}
+    model = MultimodalEmotionRecognizer.from_pretrained(result.best_model)
+    assert model.predict("oh yes").note == LEAKY_MARK
+    with pytest.raises(InputError, match="was trained under the leaky protocol"):
+        run(tmp_path / "next", settings(), init_from=result.best_model)
+
+
+def test_corpora_together_are_scored_together_and_each(tmp_path: Path) -> None:
+    paths = []
+    for name in ("a", "b"):
+        paths.append(tmp_path / f"{name}.csv")
+        write_manifest(corpus(), paths[-1])
+    run(tmp_path, settings(), manifest=paths)
+    metrics = measured(tmp_path, tmp_path / "run" / "best_model", manifest=paths, split="val").metrics
+    assert metrics["n"] == 32 and {name: m["n"] for name, m in metrics["corpora"].items()} == {
+        "a": 16,
+        "b": 16,
+    }
+    one = measured(tmp_path, tmp_path / "run" / "best_model", manifest=paths[0], split="val").metrics
+    assert one["weighted_f1"]["value"] == metrics["corpora"]["a"]["weighted_f1"]["value"]
+
+
+def test_what_a_model_started_from_is_known(tmp_path: Path) -> None:
+    (first,) = run(tmp_path / "a", settings())
+    (second,) = run(tmp_path / "b", settings(**{"data.val_from_train": 0.2}), init_from=first.best_model)
+    trained_on = second.card.trained_on
+    assert trained_on is not None and trained_on["started_from"]["epochs_chosen_on"] == "the corpus's val"
+    role = measured(tmp_path / "b", second.best_model, split="val").metrics["split_role"]
+    assert role == "val: chose the epochs of the weights it started from, so its scores are too good"
+
+
+def test_the_balanced_sampler_acts_on_training_rows_alone(tmp_path: Path) -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    drawn = [i for batch in training_plan(np.ones(100), 16, (0, 1, 0), labels) for i in batch]
+    assert len(drawn) == 100 and 35 < (labels[drawn] == 1).sum() < 65
+    plain = [i for batch in training_plan(np.ones(100), 16, (0, 1, 0)) for i in batch]
+    assert sorted(plain) == list(range(100))
+    config = settings(**{"training.sampler": "balanced"})
+    rows = tmp_path / "rows.csv"
+    write_manifest(corpus(), rows)
+    result = train(config, save_dir=tmp_path / "run", store=tmp_path / "store", manifest=rows, quiet=True)
+    assert result.card.trained_on is not None
+    assert result.card.trained_on["rows"] == {"train": 44, "val": 16}  # nothing is copied, val is as it was
+
+
+@pytest.mark.parametrize("content", ["{", '{"runs": [{"seed": 0}]}'])
+def test_a_damaged_list_of_runs_is_one_error(content: str, tmp_path: Path) -> None:
+    (tmp_path / "runs.json").write_text(content)
+    with pytest.raises(InputError, match=r"runs\.json is damaged.*--restart"):
+        read_runs(tmp_path)
