@@ -68,9 +68,9 @@ def test_a_row_to_learn_from_needs_a_label(tmp_path: Path) -> None:
 
 
 def test_names_without_a_reader() -> None:
-    with pytest.raises(InputError, match=r"IEMOCAP: .*no reader yet; give --manifest FILE"):
-        read_corpus(load_config("iemocap"))
-    with pytest.raises(InputError, match=r"Unknown corpus .Enterface.\. Known: MELD, toy"):
+    with pytest.raises(InputError, match=r"demo: there are settings, but no reader; give --manifest FILE"):
+        read_corpus(named("demo"))
+    with pytest.raises(InputError, match=r"Unknown corpus .Enterface.\. Known: MELD, IEMOCAP, RAVDESS"):
         read_corpus(named("Enterface"))
     with pytest.raises(InputError, match="--dataset NAME or --manifest FILE"):
         read_corpus(Config())
@@ -87,7 +87,7 @@ def test_load_data_by_name_and_by_manifest(working_folder: Path, manifest: Path)
 
 
 def test_load_data_of_something_else_names_the_choices() -> None:
-    with pytest.raises(InputError, match="MELD, toy"):
+    with pytest.raises(InputError, match="MELD, IEMOCAP"):
         load_data("somewhere/else")
 
 

@@ -161,5 +161,5 @@ def _reader(name: str) -> tuple[str, Reader]:
     if not name:
         raise InputError("Which corpus? Give --dataset NAME or --manifest FILE.")
     if name.lower() in shipped_configs():
-        raise InputError(f"{name}: there are settings, but no reader yet; give --manifest FILE.")
+        raise InputError(f"{name}: there are settings, but no reader; give --manifest FILE.")
     raise InputError(f"Unknown corpus {name!r}. Known: {', '.join(CORPORA)}; else give --manifest FILE.")

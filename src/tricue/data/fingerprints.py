@@ -53,11 +53,14 @@ Job = tuple[Path, float | None, float | None]  # file, start, end (seconds; None
 
 @dataclass(frozen=True)
 class Recording:
-    """What a job gave: a fingerprint that can be compared, or why there is none."""
+    """What a job gave. Where `fingerprint` is None the clip is silent, or `reason` says why it can't be heard.
+
+    One with less than 0.8 s of sound has a fingerprint, but same_recordings makes nothing of it.
+    """
 
     fingerprint: np.ndarray | None  # (frames,) uint32
-    silent: bool = False  # it was decoded and holds no sound
-    reason: str | None = None  # set where there is no fingerprint
+    silent: bool = False  # no 0.2 s of it exceed -80 dB of full scale
+    reason: str | None = None  # no audio stream, or it does not decode
 
 
 def fingerprint(wave: np.ndarray) -> np.ndarray:
@@ -118,12 +121,15 @@ def _record(job: Job) -> Recording:
         return Recording(None, reason=error.reason)
     if clip.audio is None:
         return Recording(None, reason=clip.faults["audio"])
-    if np.square(clip.audio).mean() < _FLOOR and not fingerprint(clip.audio).any():
-        return Recording(None, silent=True, reason="there is no sound in it")
-    marks = fingerprint(clip.audio)
-    if np.count_nonzero(marks) < MIN_FRAMES:
-        return Recording(None, reason="there is too little sound in it to know it by (0.8 s are needed)")
-    return Recording(marks)
+    if _is_silent(clip.audio):
+        return Recording(None, silent=True)
+    return Recording(fingerprint(clip.audio))
+
+
+def _is_silent(wave: np.ndarray) -> bool:
+    blocks = np.arange(0, wave.size, _WINDOW)
+    loudest = (np.add.reduceat(np.square(wave), blocks) / np.diff(blocks, append=wave.size)).max()
+    return bool(loudest < _FLOOR)
 
 
 def _record_some(jobs: Sequence[Job]) -> list[Recording]:
@@ -151,7 +157,7 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Recording]:
                 future.cancel()
 
 
-def same_recordings(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, float]]:
+def same_recordings(fingerprints: Sequence[np.ndarray | None]) -> list[tuple[int, int, float]]:
     """(i, j, bit error) with i < j, sorted: pairs that hold the same recording.
 
     Bit error: share of unequal bits, at the best of the alignments that differ by up to 0.25 s. On RAVDESS's
@@ -162,24 +168,27 @@ def same_recordings(fingerprints: Sequence[np.ndarray]) -> list[tuple[int, int, 
     Not found: clips with less than 0.8 s of sound (MIN_FRAMES), and a clip from inside a longer recording,
     unless it begins within 0.25 s of the longer one's beginning.
     """
-    clips, copies = _distinct(fingerprints)
-    if clips:
-        table = _Table([fingerprints[i] for i in clips])
-        copies += [(clips[i], clips[j], error) for i, j, error in table.pairs()]
+    clips, distinct, copies = _distinct(fingerprints)
+    if distinct:
+        copies += [(clips[i], clips[j], error) for i, j, error in _Table(distinct).pairs()]
     return sorted((min(i, j), max(i, j), error) for i, j, error in copies)
 
 
-def _distinct(fingerprints: Sequence[np.ndarray]) -> tuple[list[int], list[tuple[int, int, float]]]:
-    """The first clip of each fingerprint that is long enough, and the others paired with it."""
+def _distinct(
+    fingerprints: Sequence[np.ndarray | None],
+) -> tuple[list[int], list[np.ndarray], list[tuple[int, int, float]]]:
+    """The first clip of each fingerprint that is long enough, that fingerprint, and its equals as pairs."""
     first: dict[bytes, int] = {}
-    copies = []
+    distinct, copies = [], []
     for i, marks in enumerate(fingerprints):
-        if np.count_nonzero(marks) < MIN_FRAMES:
+        if marks is None or np.count_nonzero(marks) < MIN_FRAMES:
             continue
         known = first.setdefault(marks.astype(np.uint32).tobytes(), i)
-        if known != i:
+        if known == i:
+            distinct.append(marks)
+        else:
             copies.append((known, i, 0.0))
-    return list(first.values()), copies
+    return list(first.values()), distinct, copies
 
 
 class _Table:
@@ -220,8 +229,8 @@ class _Table:
             active = active[fits]
             if not active.size:
                 return
-            found = self._triples(owners[active], owners[active + step], places[active + step] - places[active])
-            yield found
+            there = active + step
+            yield self._triples(owners[active], owners[there], places[there] - places[active])
 
     def _triples(
         self, one: np.ndarray, other: np.ndarray, later: np.ndarray
