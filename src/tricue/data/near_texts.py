@@ -152,7 +152,12 @@ def _shingles(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best(
-    mine: _Sets, theirs: _Sets, ones: Sequence[str], twos: Sequence[str], threshold: float, first: Sequence[int]
+    mine: _Sets,
+    theirs: _Sets,
+    ones: Sequence[str],
+    twos: Sequence[str],
+    threshold: float,
+    first: Sequence[int],
 ) -> Iterator[tuple[int, int, float]]:
     """(a, b, similarity) for each text `a` that has a partner; `first`: decides between equally similar ones."""
     width = int(max(mine.shingles.max(), theirs.shingles.max())) + 1
@@ -184,7 +189,11 @@ def _candidates(mine: _Sets, theirs: _Sets, threshold: float) -> Iterator[tuple[
     counts = np.minimum(highs - lows, _MOST)
     for part in _parts(owners, counts):
         here = np.repeat(np.arange(part.start, part.stop), counts[part])
-        there = lows[here] + np.arange(here.size) - np.repeat(np.cumsum(counts[part]) - counts[part], counts[part])
+        there = (
+            lows[here]
+            + np.arange(here.size)
+            - np.repeat(np.cumsum(counts[part]) - counts[part], counts[part])
+        )
         a, b = owners[here], owners2[there]
         left = np.minimum(mine.sizes[a] - positions[here], theirs.sizes[b] - positions2[there])
         enough = left >= _least(threshold / (1 + threshold) * (mine.sizes[a] + theirs.sizes[b]))
