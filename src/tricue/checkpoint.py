@@ -48,7 +48,8 @@ class Card:
     @property
     def toy(self) -> bool:
         """Trained on synthetic clips: its outputs say so."""
-        return self.config.data.name == "toy"
+        corpora = str((self.trained_on or {}).get("name", "")).split("+")
+        return "toy" in (self.config.data.name, *corpora)
 
     @property
     def leaky(self) -> bool:

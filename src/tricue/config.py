@@ -329,7 +329,7 @@ class AuditConfig(Section):
     near_duplicates: bool = True
     """Texts that are nearly the same in two splits."""
     fingerprints: bool = False
-    """The same recording under another name or container: all audio is decoded."""
+    """The same recording under another name or container, silent clips, clips without picture: all audio is decoded."""
     probe: bool = False
     """The noise probe: what score noise alone reaches under the protocol."""
 

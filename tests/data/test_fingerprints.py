@@ -50,7 +50,7 @@ def sentence(seed: int, take: int = 0, syllables: int = 9) -> np.ndarray:
     return (0.5 * wave / np.abs(wave).max() + 1e-4 * spoken.normal(size=wave.size)).astype(np.float32)
 
 
-def write(wave: np.ndarray, path: Path, *, picture: bool = False) -> Path:
+def write(wave: np.ndarray, path: Path) -> Path:
     name, rate, bits = CODECS[path.suffix[1:]]
     try:
         av.Codec(name, "w")
@@ -58,7 +58,8 @@ def write(wave: np.ndarray, path: Path, *, picture: bool = False) -> Path:
         pytest.skip(f"this PyAV has no {name}")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(name, rate=rate, layout="mono")
-        stream.bit_rate = bits or stream.bit_rate
+        if bits:
+            stream.bit_rate = bits
         frame = av.AudioFrame.from_ndarray(wave[None], "fltp", "mono")
         frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), 0
         into = av.AudioResampler(stream.codec_context.format.name, "mono", rate)
@@ -86,7 +87,7 @@ def test_a_copy_in_another_codec_is_found(tmp_path: Path, ending: str, seed: int
     assert found is not None and found <= 0.75 * SAME
 
 
-@pytest.mark.parametrize("start", [100, 1600, 3072])  # 6 ms, 0.1 s, 192 ms: odd multiples of the hop and none
+@pytest.mark.parametrize("start", [100, 1600, 3072])  # samples: 6 ms, 0.1 s, 192 ms
 @pytest.mark.parametrize("gain", [0.05, 1.0, 1.9])
 def test_gain_and_a_later_begin_change_little(start: int, gain: float) -> None:
     wave = sentence(3)
@@ -150,10 +151,6 @@ def test_pairs_are_ordered_and_copies_connected() -> None:
         more = {k for i, j, _ in pairs for k in (i, j) if {i, j} & linked} - linked
         linked, grown = linked | more, bool(more)
     assert linked == {1, 2, 3, 5}
-    backwards = same_recordings(marks[::-1])
-    assert {(5 - j, 5 - i) for i, j, _ in backwards} - {(1, 2), (1, 3), (2, 5), (3, 5)} == {
-        (i, j) for i, j, _ in pairs
-    } - {(1, 2), (1, 3), (2, 5), (3, 5)}
 
 
 def test_a_thousand_copies_are_connected() -> None:
@@ -161,8 +158,10 @@ def test_a_thousand_copies_are_connected() -> None:
     marks = fingerprint(sentence(7))
     rng = np.random.default_rng(0)
     flips = rng.integers(0, 32, (1000, marks.size)).astype(np.uint32)
-    copies = [marks ^ np.where(rng.random(marks.size) < 0.3, np.uint32(1) << flip, 0) for flip in flips]
-    pairs = same_recordings([np.where(marks == SILENT, SILENT, copy) for copy in copies])
+    copies = [
+        marks ^ np.where(rng.random(marks.size) < 0.3, np.uint32(1) << flip, np.uint32(0)) for flip in flips
+    ]
+    pairs = same_recordings(copies)
     assert {k for i, j, _ in pairs for k in (i, j)} == set(range(1000))
 
 

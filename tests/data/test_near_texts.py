@@ -99,9 +99,20 @@ def test_letters_that_make_no_shingle() -> None:
 
 def made_up(rng: random.Random, count: int) -> list[str]:
     """Sentences of few words, and copies of theirs with a word more, less or misspelt."""
-    vocabulary = (
-        "the a cat dog house tree running jumps over under blue quickly yellow never I'm you're".split()
-    )
+    vocabulary = [
+        "the",
+        "a",
+        "cat",
+        "house",
+        "tree",
+        "running",
+        "over",
+        "blue",
+        "quickly",
+        "never",
+        "I'm",
+        "you're",
+    ]
     texts = [" ".join(rng.choices(vocabulary, k=rng.randint(3, 12))) for _ in range(count // 2)]
     while len(texts) < count:
         parts = rng.choice(texts).split()
@@ -137,10 +148,10 @@ def by_force(texts: list[str], others: list[str], threshold: float) -> list[tupl
 def test_as_by_comparing_all(seed: int, threshold: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_texts, "_AT_ONCE", 50)  # many parts
     rng = random.Random(seed)
-    texts = made_up(rng, 300)
+    texts = made_up(rng, 400)
     texts, others = texts[::2], texts[1::2]
     found, expected = near_duplicates(texts, others, threshold), by_force(texts, others, threshold)
-    assert len(expected) > 20
+    assert expected
     assert [row[:2] for row in found] == [row[:2] for row in expected]
     assert [row[2] for row in found] == pytest.approx([row[2] for row in expected])
 

@@ -152,9 +152,10 @@ def evaluate(
 
     A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread.
     """
+    scored = split or ("val" if model_path.stem == "leaky_model" else "test")
     _evaluate(
         model_path,
-        out or Path("results") / f"{model_path.stem}-{split or 'test'}",
+        out or Path("results") / f"{model_path.stem}-{scored}",
         dataset=dataset,
         data_dir=data_dir,
         manifest=manifest,

@@ -29,7 +29,7 @@ from tricue.data.checks import (
     check_texts,
     stretches,
 )
-from tricue.data.content_checks import check_near_texts, check_noise, check_recordings
+from tricue.data.content_checks import check_near_texts, check_noise, check_pictures, check_recordings
 from tricue.data.corpus import Corpus
 from tricue.data.near_texts import normalise
 from tricue.data.splits import fold_names, split_utterances
@@ -129,6 +129,8 @@ def audit(
         checks.append(check_near_texts(splits, texts))
     if looks.fingerprints and any(row.audio for own in splits.values() for row in own):
         checks += check_recordings(splits, progress)
+    if looks.fingerprints and (pictures := check_pictures(splits)) is not None:
+        checks.append(pictures)
     if looks.probe and (scored := _scored_part(splits, protocol)):
         checks += check_noise(splits, texts, media, scored, seed)
     for name in ("near_duplicates", "fingerprints", "probe"):

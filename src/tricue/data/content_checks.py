@@ -16,6 +16,7 @@ from tricue.data.checks import Check, Splits, Stretch, Verdict, is_long, pairs
 from tricue.data.fingerprints import Recording, fingerprint_files, same_recordings
 from tricue.data.near_texts import near_duplicates
 from tricue.data.noise_probe import Kind, ProbeScore, drawn_items, noise_probe
+from tricue.features.media import MediaError, probe
 from tricue.types import Utterance
 
 
@@ -86,6 +87,31 @@ def _check_sound(rows: Sequence[tuple[Utterance, Recording]]) -> Check:
         "Their rows stay, without that cue or with a cue that says nothing.",
         {"silent": silent, "without sound": [list(item) for item in broken]},
     )
+
+
+def check_pictures(splits: Splits) -> Check | None:
+    """Which clips show nothing: their file has no picture, or cannot be opened. None where no row has video."""
+    paths = {row.video for own in splits.values() for row in own if row.video is not None}
+    if not paths:
+        return None
+    reasons = {path: reason for path in sorted(paths) if (reason := _no_picture(path)) is not None}
+    blind = [(row.id, reasons[row.video]) for own in splits.values() for row in own if row.video in reasons]
+    return Check(
+        "pictures",
+        "warn" if blind else "pass",
+        f"{len(blind):,} clips show nothing ({blind[0][0]}: {blind[0][1]})"
+        if blind
+        else "every clip has a picture",
+        "Their rows stay, without that cue.",
+        {"without picture": [list(item) for item in blind]},
+    )
+
+
+def _no_picture(path: Path) -> str | None:
+    try:
+        return None if probe(path).size is not None else "the file has no video stream of a known codec"
+    except MediaError as error:
+        return error.reason
 
 
 def check_noise(

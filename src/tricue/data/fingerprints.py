@@ -41,7 +41,7 @@ _STEADY = 1e-3  # share of its energy that a frame has to change by: a hum has n
 _OVERLAP = 0.7  # share of the shorter one's frames that have to be compared
 _NEAR = 0.35  # bit error at a rough alignment from which it is worth trying its neighbours
 _AROUND = 3  # frames by which that alignment may be off
-_NEXT = 64  # frames of one value that a frame is paired with
+_NEXT = 24  # frames of one value that a frame is paired with
 _AT_ONCE = 4096  # pairs compared in one step: bounds memory
 
 _FEW = 24  # clips that one process is done with before another has started
@@ -194,6 +194,18 @@ def _distinct(
     return list(first.values()), distinct, copies
 
 
+_Aligned = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # clips left and right, shift, bit error
+
+
+def _best(left: np.ndarray, right: np.ndarray, shift: np.ndarray, errors: np.ndarray) -> _Aligned:
+    """Each pair once, at the shift of its least error."""
+    order = np.lexsort((shift, errors, right, left))
+    left, right, shift, errors = left[order], right[order], shift[order], errors[order]
+    first = np.ones(left.size, bool)
+    first[1:] = (np.diff(left) != 0) | (np.diff(right) != 0)
+    return left[first], right[first], shift[first], errors[first]
+
+
 class _Table:
     """All fingerprints in one row, with an inverted index: frames of one value stand side by side."""
 
@@ -207,16 +219,25 @@ class _Table:
 
     def pairs(self) -> list[tuple[int, int, float]]:
         """(i, j, bit error) of the candidates that are the same recording, at their best alignment."""
-        near = [self._near(*found) for found in self._candidates()]
-        if not near:
+        known, found = np.zeros(0, np.int64), []
+        for left, right, shift in self._candidates():
+            new = np.isin(left * self.sizes.size + right, known, invert=True)
+            left, right, shift, errors = self._within(_NEAR, left[new], right[new], shift[new])
+            found.append((left, right, shift, errors))
+            same = errors <= SAME
+            known = np.union1d(known, (left * self.sizes.size + right)[same])
+        if not found:
             return []
-        left, right, shift = np.unique(np.concatenate(near, axis=1), axis=1)
-        nearby = np.arange(-_AROUND, _AROUND + 1)
-        errors = np.min([self._errors(left, right, shift + by) for by in nearby], axis=0)
-        order = np.lexsort((errors, right, left))
-        left, right, errors = left[order], right[order], errors[order]
-        best = np.append(True, (np.diff(left) != 0) | (np.diff(right) != 0)) & (errors <= SAME)
-        return list(zip(left[best].tolist(), right[best].tolist(), errors[best].tolist(), strict=True))
+        left, right, shift, _ = _best(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        tried = [self._within(SAME, left, right, shift + by) for by in range(-_AROUND, _AROUND + 1)]
+        left, right, _, errors = _best(*(np.concatenate(parts) for parts in zip(*tried, strict=True)))
+        return list(zip(left.tolist(), right.tolist(), errors.tolist(), strict=True))
+
+    def _within(self, limit: float, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> _Aligned:
+        """Those of the pairs that agree up to a bit error of `limit`, and their bit errors."""
+        errors = self._errors(left, right, shift)
+        kept = errors <= limit
+        return left[kept], right[kept], shift[kept], errors[kept]
 
     def _candidates(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Clips left, right and the shift at which a frame of theirs is equal, every such triple once a round.
@@ -257,11 +278,6 @@ class _Table:
         marks, places, owners = marks[fresh], places[fresh], owners[fresh]
         order = np.argsort(marks.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64), kind="stable")
         return marks[order], places[order], owners[order]
-
-    def _near(self, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> np.ndarray:
-        """(3, pairs): the candidates that agree well enough to be looked at again."""
-        near = self._errors(left, right, shift) <= _NEAR
-        return np.stack([left[near], right[near], shift[near]])
 
     def _errors(self, left: np.ndarray, right: np.ndarray, shift: np.ndarray) -> np.ndarray:
         """(pairs,) bit error where frame t of `left` meets frame t + shift of `right`; 1 for too few frames."""

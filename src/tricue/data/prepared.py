@@ -37,17 +37,17 @@ class Record:
     tricue: str  # version
 
 
-def write_prepared(corpus: Corpus, config: Config, source: Path, folder: Path) -> Record:
+def write_prepared(corpus: Corpus, folder: Path, source: str, labels: str = "") -> Record:
     """Write the corpus as `folder`/manifest.csv and its record, which comes last: without it nothing is prepared."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
     write_manifest(corpus.utterances, folder / MANIFEST)
     record = Record(
         corpus=corpus.name,
-        labels=config.data.labels,
+        labels=labels,
         emotions=corpus.emotions,
         protocol="official",
-        source=str(source.resolve()),
+        source=source,
         rows=dict(Counter(u.split or "train" for u in corpus.utterances)),
         unlabelled=sum(u.emotion is None for u in corpus.utterances),
         counts=[asdict(count) for count in corpus.counts],

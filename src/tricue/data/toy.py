@@ -25,7 +25,8 @@ from pydantic import ValidationError
 
 from tricue.config import Config, ToyConfig
 from tricue.data.corpus import Corpus
-from tricue.data.manifest import read_manifest, write_manifest
+from tricue.data.manifest import read_manifest
+from tricue.data.prepared import MANIFEST, record_beside, write_prepared
 from tricue.data.toy_draws import EMOTIONS, STREAMS, Clip, Draw, bayes_posterior, ceiling, draw_clips
 from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
 from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 FORMAT = 3  # raised by hand when the same settings give other clips
-MANIFEST, DRAWS, SETTINGS, CLIPS = "manifest.csv", "draws.csv", "toy.json", "clips"
+DRAWS, SETTINGS, CLIPS = "draws.csv", "toy.json", "clips"
 FEW = 64  # clips that one process is done with before another has started
 # Encoders that look back leave traces of what came before: predicted pictures keep a rim of where the mouth has
 # been, and noise substitution and bit reservoirs colour the high bands. Averaged over a clip, those traces tell
@@ -66,7 +67,7 @@ def make_toy(folder: Path, config: ToyConfig, *, workers: int | None = None, pro
     """The corpus of `config` in `folder`; returns its manifest.
 
     What is there already is kept, so a killed run is taken up again and a complete one costs nothing; the
-    manifest is written last. workers: processes (None: one per core).
+    manifest and its record are written last. workers: processes (None: one per core).
     Raises InputError where the folder holds a corpus of other settings or of another kind.
     """
     folder = Path(folder)
@@ -74,11 +75,14 @@ def make_toy(folder: Path, config: ToyConfig, *, workers: int | None = None, pro
     clips = draw_clips(config)
     missing = [clip for clip in clips if not _path(folder, clip).exists()]
     manifest = folder / MANIFEST
-    if not missing and manifest.exists() and (folder / DRAWS).exists():
+    if not missing and record_beside(manifest) is not None and (folder / DRAWS).exists():
         return manifest
     _write_clips(missing, folder, config, workers or os.cpu_count() or 1, progress)
     _write_draws([clip.draw for clip in clips], folder / DRAWS)
-    write_manifest([_utterance(clip, folder, config) for clip in clips], manifest)
+    utterances = [_utterance(clip, folder, config) for clip in clips]
+    write_prepared(
+        Corpus("toy", utterances, notes=[_note(config)], emotions=list(EMOTIONS)), folder, "synthetic"
+    )
     return manifest
 
 
@@ -91,10 +95,14 @@ def read(source: Path, config: Config) -> Corpus:
     made_with = read_settings(folder)
     if not (folder / MANIFEST).is_file():
         raise InputError(f"The toy corpus in {folder} is unfinished: run `tricue prepare toy` on it again.")
-    notes = [f"toy corpus: synthetic, made with seed {made_with.seed}; not for real use"]
+    notes = [_note(made_with)]
     if other := _differences(made_with, config.data.toy):
         notes.append(f"toy corpus: made with other settings than this run's: {'; '.join(other)}")
     return Corpus("toy", read_manifest(folder / MANIFEST, emotions=EMOTIONS, need_emotion=True), notes=notes)
+
+
+def _note(made_with: ToyConfig) -> str:
+    return f"toy corpus: synthetic, made with seed {made_with.seed}; not for real use"
 
 
 def read_draws(folder: Path) -> list[Draw]:
