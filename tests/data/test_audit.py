@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tricue.data.corpus import Corpus
 from tricue.data.noise_probe import LARGEST, drawn_items, noise_probe
 from tricue.data.splits import split_utterances
 from tricue.evaluation.table import as_text
-from tricue.types import Utterance
+from tricue.types import CUES, Utterance
 
 EMOTIONS = ("anger", "joy", "neutral", "sadness")
 WORDS = [f"word{i}" for i in range(3000)]
@@ -49,9 +50,13 @@ def clean(seed: int = 0, train: int = 400, other: int = 120) -> dict[str, list[U
 
 
 def audited(
-    splits: dict[str, list[Utterance]], protocol: str = "official", looks: AuditConfig = NOTHING_LONG
+    splits: dict[str, list[Utterance]],
+    protocol: str = "official",
+    looks: AuditConfig = NOTHING_LONG,
+    cues: Sequence[str] = CUES,
 ) -> Audit:
-    return audit(splits, looks, "generated", protocol, 0, progress=False)
+    config = build_config({"data": {"protocol": protocol}, "modalities": cues}, {}, "a test")
+    return audit(splits, looks, "generated", config, progress=False)
 
 
 def verdicts(found: Audit) -> dict[str, str]:
@@ -95,6 +100,15 @@ def test_long_texts_fail_above_one_percent(copies: int, verdict: str) -> None:
     found = audited(splits)
     assert verdicts(found)["texts"] == verdict
     assert f"({100 * copies / 120:.1f}% with 5 words or more)" in of(found, "texts")
+
+
+def test_a_script_that_all_say_is_no_leak_where_text_is_no_cue() -> None:
+    said = {
+        split: [replace(row, text="Kids are talking by the door.") for row in own]
+        for split, own in clean().items()
+    }
+    assert verdicts(audited(said))["texts"] == "fail"
+    assert verdicts(audited(said, cues=["audio"]))["texts"] == "warn"
 
 
 def test_nearly_the_same_text_warns() -> None:

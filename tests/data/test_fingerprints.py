@@ -153,16 +153,16 @@ def test_pairs_are_ordered_and_copies_connected() -> None:
     assert linked == {1, 2, 3, 5}
 
 
-def test_a_thousand_copies_are_connected() -> None:
-    """Every frame's value stands a thousand times in the index: the work stays bounded."""
+def test_hundreds_of_copies_are_connected() -> None:
+    """Most frames' values stand more often in the index than a frame is paired with neighbours."""
     marks = fingerprint(sentence(7))
     rng = np.random.default_rng(0)
-    flips = rng.integers(0, 32, (1000, marks.size)).astype(np.uint32)
+    flips = rng.integers(0, 32, (200, marks.size)).astype(np.uint32)
     copies = [
         marks ^ np.where(rng.random(marks.size) < 0.3, np.uint32(1) << flip, np.uint32(0)) for flip in flips
     ]
     pairs = same_recordings(copies)
-    assert {k for i, j, _ in pairs for k in (i, j)} == set(range(1000))
+    assert {k for i, j, _ in pairs for k in (i, j)} == set(range(200))
 
 
 def test_files_in_processes_give_the_same_and_faults_are_reasons(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def audit(
     data_dir: DataDir = None,
     config: ConfigFile = None,
     settings: Set = None,
+    modalities: Modalities = None,
     protocol: Protocol = None,
     seed: Seed = None,
     fast: Annotated[
@@ -130,7 +131,7 @@ def audit(
     from tricue.files import check_place, write_json
 
     check_place(out / "audit.json")
-    chosen = read_settings(dataset, config, settings, None, seed, {"data.protocol": protocol})
+    chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
     report(corpus)
     found = audit_corpus(corpus, chosen, fast=fast, progress=not quiet)

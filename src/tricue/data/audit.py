@@ -97,7 +97,7 @@ def audit_corpus(corpus: Corpus, config: Config, *, fast: bool = False, progress
         data = config.data.model_copy(update={"fold": fold})
         splits = split_utterances(corpus.utterances, data, config.seed)
         looks = EVERYTHING if i == 0 and not fast else NOTHING_LONG
-        found.append(audit(splits, looks, corpus.name, config.data.protocol, config.seed, fold, progress))
+        found.append(audit(splits, looks, corpus.name, config, fold, progress))
     return worst_of(found)
 
 
@@ -105,17 +105,21 @@ def audit(
     splits: Splits,
     looks: AuditConfig,
     corpus: str,
-    protocol: str,
-    seed: int,
+    config: Config,
     fold: str = "",
     progress: bool = True,
 ) -> Audit:
-    """Look at the splits of one run. looks: which of the longer checks take part."""
+    """Look at the splits of one run. looks: which of the longer checks take part. config: the run's protocol, cues, seed."""
+    protocol = config.data.protocol
     splits = {name: rows for name, rows in splits.items() if rows and _takes_part(name, protocol)}
     rows = {name: len(own) for name, own in splits.items()}
     texts = {name: [normalise(row.text) if row.text else "" for row in own] for name, own in splits.items()}
     media = stretches(splits)
-    checks = [check_ids(splits), check_media(splits, media), check_texts(splits, texts)]
+    checks = [
+        check_ids(splits),
+        check_media(splits, media),
+        check_texts(splits, texts, used="text" in config.modalities),
+    ]
     not_checked = {}
     for name, forbidden in _group_checks(splits, protocol):
         check = check_groups(name, splits, forbidden)
@@ -132,7 +136,7 @@ def audit(
     if looks.fingerprints and (pictures := check_pictures(splits)) is not None:
         checks.append(pictures)
     if looks.probe and (scored := _scored_part(splits, protocol)):
-        checks += check_noise(splits, texts, media, scored, seed)
+        checks += check_noise(splits, texts, media, scored, config.seed)
     for name in ("near_duplicates", "fingerprints", "probe"):
         if not getattr(looks, name):
             not_checked[name] = "left out"

@@ -100,7 +100,7 @@ def train(
     if _is_done(save_dir, config, run, restart):
         best = best_model(save_dir, config)
         return TrainResult(best, read_card(best), already_done=True)
-    found = audit(splits, config.audit, corpus.name, config.data.protocol, config.seed, progress=not quiet)
+    found = audit(splits, config.audit, corpus.name, config, progress=not quiet)
     found.report()
     wanted = _wanted(splits["train"] + (splits["val"] if config.training.select == "best" else []))
     features = extract(
