@@ -109,7 +109,10 @@ def audit(
     fold: str = "",
     progress: bool = True,
 ) -> Audit:
-    """Look at the splits of one run. looks: which of the longer checks take part. config: the run's protocol, cues, seed."""
+    """Look at the splits of one run.
+
+    looks: which of the longer checks take part. config: of the run; its protocol, cues and seed are read.
+    """
     protocol = config.data.protocol
     splits = {name: rows for name, rows in splits.items() if rows and _takes_part(name, protocol)}
     rows = {name: len(own) for name, own in splits.items()}

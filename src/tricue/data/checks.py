@@ -100,8 +100,8 @@ def check_texts(splits: Splits, texts: Mapping[str, Sequence[str]], used: bool) 
         if both[pair]
     )
     meaning = {
-        "fail": f"Whole sentences are known from training: more than {100 * LONG_SHARE:g}% of a split's rows. If all say "
-        "the same few sentences, leave text out: --modalities audio,video.",
+        "fail": f"Whole sentences are known from training: more than {100 * LONG_SHARE:g}% of a split's rows. If "
+        "everyone says the same few sentences, leave text out: --modalities audio,video.",
         "warn": "Common phrases repeat in any corpus of speech; a model may know their usual label."
         if used
         else "Text is no cue of this run, so that its repeats tell the model nothing.",
