@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info
 
 from tricue.config import FeaturesConfig
 from tricue.features import extract as room
-from tricue.features import media, workers
+from tricue.features import media, text, workers
 from tricue.features.extract import default_store, extract, prefetch
 from tricue.types import InputError, Utterance
 
@@ -227,3 +227,32 @@ def test_a_worker_process_computes_with_one_thread() -> None:
     with ProcessPoolExecutor(1, context, initializer=workers._start, initargs=({},)) as pool:
         libraries = pool.submit(threadpool_info).result()
     assert libraries and all(library["num_threads"] == 1 for library in libraries)
+
+
+def test_a_file_that_is_cut_already_is_read_whole_and_halves_are_told_apart(make_clip, tmp_path):
+    sentence, dialogue = make_clip("s.m4a", frames=0, sound=1.0), make_clip("d.mp4", frames=48, sound=4.0)
+    row = Utterance("u", audio=sentence, video=dialogue, start=2.0, end=3.0, cut="audio", crop="left")
+    store = tmp_path / "store"
+    found = extract([row], LIGHT, ("audio", "video"), store, progress=False)
+    assert not found.faults
+    whole = extract([Utterance("u", audio=sentence)], LIGHT, ("audio",), store, progress=False)
+    np.testing.assert_array_equal(found.arrays["audio"]["u"], whole.arrays["audio"]["u"])
+    other = extract([replace(row, crop="right")], LIGHT, ("video",), store, progress=False)
+    assert not np.array_equal(found.arrays["video"]["u"], other.arrays["video"]["u"])
+    uncut = extract([replace(row, cut=None)], LIGHT, ("audio",), store, progress=False)
+    assert [fault.cue for fault in uncut.faults] == ["audio"]  # nothing of a second lies between 2 and 3 s
+
+
+def test_context_comes_from_rows_that_need_no_features(tmp_path):
+    turns = [Utterance(f"u{i}", text=f"turn {i}", dialogue="d", turn=i, split="train") for i in range(3)]
+    seen = []
+
+    def with_context(utterances, count, among=None):
+        seen.append([spoken.context for spoken in text.with_context(utterances, 2, among) if spoken])
+        return text.with_context(utterances, count, among)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(room, "with_context", with_context)
+        extract(turns[2:], LIGHT, ("text",), tmp_path, among=turns, progress=False)
+        extract(turns[2:], LIGHT, ("text",), tmp_path, progress=False)
+    assert seen == [[("turn 0", "turn 1")], [()]]

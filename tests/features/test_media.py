@@ -256,3 +256,19 @@ def test_a_picture_of_too_many_pixels_is_refused(tmp_path):
     except MediaError:
         return
     assert clip.frames is None and "video" in clip.faults
+
+
+def test_a_half_of_the_picture_is_that_half(make_clip):
+    clip = make_clip(size=64)
+    whole, left, right = (
+        decode(clip, audio=False, frames=24, crop=c).frames for c in (None, "left", "right")
+    )
+    for picture, one, other in zip(whole, left, right, strict=True):
+        np.testing.assert_array_equal(np.concatenate([one, other], axis=1), picture)
+
+
+def test_the_key_frame_of_a_half_is_the_one_most_eventful_there(make_clip):
+    clip = make_clip(size=64)
+    (chosen,) = decode(clip, audio=False, frames=1, crop="right").frames
+    best = max(all_frames(clip), key=lambda frame: entropy(frame[1][:, 32:]))
+    np.testing.assert_array_equal(chosen, best[2][:, 32:])
