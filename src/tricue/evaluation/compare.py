@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tricue.checkpoint import LEAKY_MARK, TOY_MARK
-from tricue.evaluation.metrics import FEW_GROUPS, LEVEL, GroupKind
+from tricue.evaluation.metrics import GroupKind, how_drawn
 from tricue.evaluation.paired import (
     ALPHA,
     DESCRIBED,
@@ -131,16 +131,8 @@ def _notes(results: Sequence[Result], kind: GroupKind) -> list[str]:
 
 
 def _interval(kind: GroupKind, groups: int, draws: int, seed: int) -> dict[str, Any]:
-    few = groups < FEW_GROUPS
-    return {
-        "method": "paired t over per-group differences" if few else "percentile bootstrap of groups",
-        "level": LEVEL,
-        "unit": kind,
-        "groups": groups,
-        "draws": None if few else draws,
-        "seed": None if few else seed,
-        "mark": "few groups" if few else None,
-    }
+    drawn = how_drawn(kind, groups, draws, seed)
+    return drawn | ({"method": "paired t over per-group differences"} if drawn["mark"] else {})
 
 
 def _model(i: int, result: Result, labels: np.ndarray) -> dict[str, Any]:

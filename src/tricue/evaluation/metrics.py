@@ -82,7 +82,7 @@ def score(
         "per_class": _per_class(values, bounds, emotions, support),
         "confusion": _confusion(sample),
         "n": len(labels),
-        "interval": _interval(kind, len(keys), draws, seed),
+        "interval": how_drawn(kind, len(keys), draws, seed),
         "groups": {"kind": kind, "count": len(keys), **_by_group(keys, groups_alone)},
         "seeds": {"n": len(runs), "std": {name: _deviation(per_seed, name) for name in HEADLINE}},
     }
@@ -267,7 +267,7 @@ def _confusion(sample: list[_Run]) -> list[list[float]] | list[list[int]]:
     return mean.astype(int).tolist() if len(sample) == 1 else mean.tolist()
 
 
-def _interval(kind: GroupKind, groups: int, draws: int, seed: int) -> dict[str, Any]:
+def how_drawn(kind: GroupKind, groups: int, draws: int, seed: int) -> dict[str, Any]:
     """How the intervals were made."""
     few = groups < FEW_GROUPS
     return {
