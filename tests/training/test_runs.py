@@ -137,6 +137,8 @@ def test_leaky_is_marked_everywhere_and_never_best(tmp_path: Path) -> None:
     assert result.best_model == tmp_path / "run" / "leaky_model" and result.card.leaky
     assert not (tmp_path / "run" / "best_model").exists()
     assert result.card.audit is not None and result.card.audit["verdict"] == "fail"
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert {row["mark"] for row in history} == {"LEAKY"}
     scored = measured(tmp_path, result.best_model)
     assert (
         scored.scores == tmp_path / "out" / "leaky.json" and not (tmp_path / "out" / "metrics.json").exists()

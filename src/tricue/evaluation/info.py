@@ -27,7 +27,8 @@ def describe_checkpoint(folder: Path) -> Table:
     """The table for a trained model. Raises InputError where there is none."""
     network, card = load_checkpoint(folder)
     score = f", val weighted F1 {card.val_weighted_f1:.4f}" if card.val_weighted_f1 is not None else ""
-    title = f"{folder}: phase {card.phase}{score}; {len(card.emotions)} emotions: {', '.join(card.emotions)}"
+    mark = f"{card.note}; " if card.note else ""
+    title = f"{folder}: {mark}phase {card.phase}{score}; {len(card.emotions)} emotions: {', '.join(card.emotions)}"
     return cost_table(network, card.config, card.dims, title)
 
 

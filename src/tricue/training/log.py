@@ -14,17 +14,21 @@ from tricue.files import write_json
 
 
 class RunLog:
-    """The voice of one training run; `folder` gets history.json and, if wanted, tensorboard/."""
+    """The voice of one training run; `folder` gets history.json and, if wanted, tensorboard/.
 
-    def __init__(self, folder: Path, tensorboard: bool, quiet: bool) -> None:
+    mark: a word that stands at every line, number and row, where the run is not to be taken for another.
+    """
+
+    def __init__(self, folder: Path, tensorboard: bool, quiet: bool, mark: str = "") -> None:
         self.folder = folder
+        self.mark = mark
         self.quiet = quiet
         self.console = Console(stderr=True)
         self.writer = SummaryWriter(str(folder / "tensorboard")) if tensorboard else None
 
     def line(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(text, highlight=False, soft_wrap=True)
+            self.console.print(f"{self.mark} {text}".lstrip(), highlight=False, soft_wrap=True)
 
     def bar(self, batches: Iterable[list[int]], total: int, done: int, title: str) -> Iterator[list[int]]:
         """The batches, with a bar that vanishes when they are through."""
@@ -39,7 +43,7 @@ class RunLog:
     def scalars(self, values: dict[str, float], step: int) -> None:
         if self.writer is not None:
             for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
+                self.writer.add_scalar(f"{self.mark}/{name}".lstrip("/"), value, step)
 
     def epoch(self, history: list[dict[str, Any]], row: dict[str, Any], step: int) -> None:
         """A line for people, the scalars of the epoch, and the whole history on disk."""
@@ -50,7 +54,8 @@ class RunLog:
             f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}, {row['seconds']:.0f} s{best}"
         )
         self.scalars({f"epoch/{k}": v for k, v in row.items() if isinstance(v, float)}, step)
-        write_json(self.folder / "history.json", history)
+        marked = {"mark": self.mark} if self.mark else {}
+        write_json(self.folder / "history.json", [marked | row for row in history])
 
     def close(self) -> None:
         if self.writer is not None:

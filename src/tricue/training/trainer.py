@@ -81,7 +81,7 @@ class Trainer:
         counts = torch.from_numpy(np.bincount(train.labels, minlength=len(card.emotions)))
         self.class_weights = class_weights(counts, self.training.class_weights).to(accelerator.device)
         self.standing = Standing()
-        self.log = RunLog(save_dir, self.training.tensorboard, quiet)
+        self.log = RunLog(save_dir, self.training.tensorboard, quiet, "LEAKY" if card.leaky else "")
         self.saved_at = time.monotonic()
 
     # --- the run -----------------------------------------------------------------------------------
