@@ -10,7 +10,7 @@ split's rows, where the protocol's promise is broken, or where noise tied to ite
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -165,6 +165,19 @@ def worst_of(audits: Sequence[Audit]) -> Audit:
 def _takes_part(split: str, protocol: str) -> bool:
     """Whether a score under the protocol has to do with the split: the leaky one makes its own val."""
     return protocol != "leaky" or split in ("train", "val")
+
+
+def worst_summary(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Of several runs' summaries, by the run's name, one with the worst of each check."""
+    first = next(iter(summaries.values()))
+    checks = {}
+    for name in first["checks"]:
+        own = {run: s["checks"][name] for run, s in summaries.items() if name in s["checks"]}
+        run = max(own, key=lambda run: SEVERITY[own[run]["verdict"]])
+        mark = "" if own[run]["verdict"] == "pass" else f"{run}: "
+        checks[name] = {**own[run], "found": mark + own[run]["found"]}
+    worst = max((check["verdict"] for check in checks.values()), key=SEVERITY.__getitem__, default="pass")
+    return {**first, "verdict": worst, "fold": f"worst of {len(summaries)}", "checks": checks}
 
 
 def _scored_part(splits: Splits, protocol: str) -> str | None:

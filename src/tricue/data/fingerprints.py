@@ -160,12 +160,16 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Recording]:
 def same_recordings(fingerprints: Sequence[np.ndarray | None]) -> list[tuple[int, int, float]]:
     """(i, j, bit error) with i < j, sorted: pairs that hold the same recording.
 
-    Bit error: share of unequal bits, at the best of the alignments that differ by up to 0.25 s. On RAVDESS's
-    speakers 1-16, copies trimmed by up to 0.19 s have at most (whole clips; clips cut to 0.8 s) 0.09; 0.10 after
-    AAC 64k, 0.12; 0.13 after MP3 32k, 0.17; 0.19 after Opus 32k, and different recordings at least 0.29; 0.22
-    (two takes of a sentence by one speaker). SAME lies between.
-    Two clips are compared where a frame of theirs is equal in all 32 bits, which finds every such copy of a whole
-    clip, and of clips of 0.8 s all but 3% after Opus 32k.
+    Bit error: share of unequal bits, at the best of the alignments that differ by up to 0.25 s. The largest of
+    copies and the smallest of different recordings (two takes of a sentence by one speaker), on RAVDESS's
+    training speakers, between which SAME lies:
+
+        AAC 64k  MP3 32k  Opus 32k | different
+        0.09     0.12     0.18     | 0.28        whole clips (3 to 5 s), up to 0.19 s cut from the copy
+        0.10     0.14     0.19     | 0.21        0.8 s of them, up to 0.05 s cut
+
+    Two clips are compared where a frame of theirs is equal in all 32 bits. After AAC and MP3 every whole copy has
+    one; after Opus 2 of 1,200 have none, and 3% of those of 0.8 s.
     Of three or more copies of one recording, every one is connected with the others through pairs, but not every
     two are a pair: for the groups, take connected components.
     Not found: clips with less than 0.8 s of sound (MIN_FRAMES), and a clip from inside a longer recording,
@@ -212,9 +216,8 @@ class _Table:
     def __init__(self, fingerprints: Sequence[np.ndarray]) -> None:
         self.sizes = np.array([marks.size for marks in fingerprints])
         self.begins = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-        self.marks = np.concatenate([*fingerprints, [SILENT]]).astype(
-            np.uint32
-        )  # the last: outside of a clip
+        outside = [SILENT]  # the last value: of a frame that lies in no clip
+        self.marks = np.concatenate([*fingerprints, outside]).astype(np.uint32)
         self.said = np.array([np.count_nonzero(marks) for marks in fingerprints])
 
     def pairs(self) -> list[tuple[int, int, float]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tricue.data.audit import worst_summary
 from tricue.data.corpora import report
 from tricue.evaluation.evaluate import (
     Evaluation,
@@ -53,6 +54,8 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     runs_of_rows = [result.probabilities for result in pooled.values()]
     metrics = score_rows(first.utterances, runs_of_rows, first.card, first.card.config)
     metrics |= _circumstances(folder, runs, first)
+    audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
+    metrics["audit"] = worst_summary(audits) if audits else None
     if any(run.fold for run in runs):
         metrics["folds"] = _folds(measured)
     for seed, result in pooled.items():
