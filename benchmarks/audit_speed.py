@@ -1,22 +1,35 @@
-"""How long the leakage audit's searches take, on made-up data of the size that is asked for.
+"""How long the leakage audit takes, on made-up data of the size that is asked for.
 
-.venv/bin/python benchmarks/audit_speed.py fingerprints
-.venv/bin/python benchmarks/audit_speed.py near-texts
+.venv/bin/python benchmarks/audit_speed.py rows            1,000,000 rows, the checks that read no media
+.venv/bin/python benchmarks/audit_speed.py fingerprints    100,000 clips
+.venv/bin/python benchmarks/audit_speed.py near-texts      100,000 sentences against as many
+.venv/bin/python benchmarks/audit_speed.py probe           the noise probe on rows and classes like MELD's
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import random
 import resource
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from common import keep
 
+from tricue.config import Config
+from tricue.data.audit import audit_corpus
+from tricue.data.corpora import read_corpus
 from tricue.data.fingerprints import same_recordings
 from tricue.data.near_texts import near_duplicates, normalise
+from tricue.data.noise_probe import noise_probe
+
+EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+MELD_SHARES = (0.111, 0.027, 0.027, 0.174, 0.472, 0.068, 0.121)  # of its training rows
 
 
 def fingerprints(rows: int) -> dict[str, Any]:
@@ -89,7 +102,54 @@ def near_texts(rows: int) -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {"fingerprints": fingerprints, "near-texts": near_texts}
+def rows(count: int) -> dict[str, Any]:
+    """A manifest of sentences, speakers and dialogues, from the file to the verdict."""
+    draw = random.Random(0)
+    vocabulary = [f"word{i}" for i in range(20_000)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "text", "emotion", "speaker", "dialogue", "turn", "split"])
+            for i in range(count):
+                split = "train" if i < 0.8 * count else "val" if i < 0.9 * count else "test"
+                text = " ".join(draw.choices(vocabulary, k=draw.randint(1, 14)))
+                emotion = draw.choice(EMOTIONS)
+                writer.writerow(
+                    [f"u{i}", text, emotion, f"{split}{i % 5000}", f"{split}{i // 10}", i % 10, split]
+                )
+        started = time.monotonic()
+        config = Config()
+        found = audit_corpus(read_corpus(config, manifest=path), config, fast=True, progress=False)
+    return {
+        "what": "audit of a manifest, the checks that read no media",
+        "rows": count,
+        "seconds": round(time.monotonic() - started, 1),
+        "verdicts": {check.name: check.verdict for check in found.checks},
+    }
+
+
+def probe(count: int) -> dict[str, Any]:
+    """Items, speakers and dialogues, nine tenths of the rows in train."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice(7, count, p=MELD_SHARES)
+    in_train = np.arange(count) < 0.9 * count
+    started = time.monotonic()
+    for tied in (np.arange(count), rng.integers(0, 300, count), np.arange(count) // 10):
+        noise_probe(tied, labels, in_train, 0)
+    return {
+        "what": "noise probe, three kinds, two models each, 20 draws and 200 shuffles",
+        "rows": count,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+PARTS: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
+    "rows": (rows, 1_000_000),
+    "fingerprints": (fingerprints, 100_000),
+    "near-texts": (near_texts, 100_000),
+    "probe": (probe, 11_098),
+}
 
 
 def main() -> None:
@@ -97,9 +157,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("part", choices=list(PARTS))
-    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rows", type=int)
     args = parser.parse_args()
-    result = PARTS[args.part](args.rows)
+    part, usual = PARTS[args.part]
+    result = part(args.rows or usual)
     result["peak_gigabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
     keep(f"audit_speed_{args.part.replace('-', '_')}", result)
 

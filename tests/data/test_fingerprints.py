@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from tricue.config import AuditConfig, Config
+from tricue.data.audit import audit
 from tricue.data.fingerprints import MIN_FRAMES, SAME, SILENT, fingerprint, fingerprint_files, same_recordings
 from tricue.features.media import SAMPLE_RATE, decode
+from tricue.types import Utterance
 
 RAVDESS = Path(__file__).resolve().parents[2] / "../shared/data/ravdess"
 SAME_TAKE = {"03-01-03-01-02-01-07", "03-01-03-01-02-02-07"}
@@ -191,6 +195,31 @@ def test_a_video_without_sound_has_a_reason(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     (recording,) = fingerprint_files([(path, None, None)], progress=False)
     assert recording.fingerprint is None and "no audio stream" in str(recording.reason)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+def test_the_audit_fails_on_a_copy_in_another_codec_and_not_on_the_sentence_said_twice(
+    planted: bool, tmp_path: Path
+) -> None:
+    rows = {
+        split: [
+            Utterance(
+                f"{split}{seed}", audio=write(sentence(seed, take), tmp_path / f"{split}{seed}.flac"), emotion="joy",
+                video=tmp_path / f"{split}{seed}.flac", speaker="s", split=split,
+            )
+            for seed in range(4)
+        ]
+        for split, take in (("train", 0), ("test", 1))  # all say the same four sentences
+    }  # fmt: skip
+    if planted:
+        copy = write(sentence(2, 0), tmp_path / "copy.m4a")
+        rows["test"][0] = replace(rows["test"][0], audio=copy)
+    looks = AuditConfig(near_duplicates=False, fingerprints=True)
+    found = audit(rows, looks, "generated", Config(), progress=False)
+    verdicts = {check.name: check.verdict for check in found.checks}
+    assert verdicts["recordings"] == ("fail" if planted else "pass")
+    assert verdicts["media"] == verdicts["sound"] == "pass"
+    assert verdicts["pictures"] == "warn"  # a FLAC shows nothing
 
 
 @pytest.mark.realdata

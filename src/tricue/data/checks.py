@@ -74,7 +74,7 @@ def check_ids(splits: Splits) -> Check:
         "fail" if any(o.rows for o in found.values()) else "pass",
         _shares(found, "no id stands in two splits"),
         "The model is scored on utterances that it was trained on: the score is recall of them, not recognition.",
-        _as_details(found),
+        as_details(found),
     )
 
 
@@ -107,7 +107,7 @@ def check_texts(splits: Splits, texts: Mapping[str, Sequence[str]], used: bool) 
         else "Text is no cue of this run, so that its repeats tell the model nothing.",
         "pass": "",
     }[verdict]
-    details = {"long": _as_details(found), "short": _as_details(phrases)}
+    details = {"long": as_details(found), "short": as_details(phrases)}
     return Check("texts", verdict, sentence or "no text stands in two splits", meaning, details)
 
 
@@ -133,7 +133,7 @@ def check_groups(
     if broken:
         meaning = f"The protocol promises {name} that training has not met. " + meaning
     return Check(
-        name, verdict, _shares(found, f"no {column} stands in two splits"), meaning, _as_details(found)
+        name, verdict, _shares(found, f"no {column} stands in two splits"), meaning, as_details(found)
     )
 
 
@@ -145,7 +145,7 @@ def check_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]]
         "fail" if any(o.rows for o in found.values()) else "pass",
         _shares(found, "no media file stands in two splits"),
         "The very recordings of the training rows are scored.",
-        _as_details(found),
+        as_details(found),
     )
 
 
@@ -372,7 +372,7 @@ def _shares(found: Mapping[Pair, Overlap], nothing: str) -> str:
     )  # fmt: skip
 
 
-def _as_details(found: Mapping[Pair, Overlap]) -> dict[str, Any]:
+def as_details(found: Mapping[Pair, Overlap]) -> dict[str, Any]:
     return {
         f"{a}/{b}": {"rows": o.rows, "share": o.share, "examples": [list(e) for e in o.examples]}
         for (a, b), o in found.items()

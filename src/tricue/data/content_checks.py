@@ -3,17 +3,17 @@ what noise alone would score."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from tricue.data.checks import Check, Splits, Stretch, Verdict, is_long, pairs
-from tricue.data.fingerprints import Recording, fingerprint_files, same_recordings
+from tricue.data.checks import Check, Splits, Stretch, Verdict, as_details, is_long, overlap, pairs
+from tricue.data.fingerprints import Job, Recording, fingerprint_files, same_recordings
 from tricue.data.near_texts import near_duplicates
 from tricue.data.noise_probe import Kind, ProbeScore, drawn_items, noise_probe
 from tricue.features.media import MediaError, probe
@@ -46,33 +46,57 @@ def check_near_texts(splits: Splits, texts: Mapping[str, Sequence[str]]) -> Chec
 
 def check_recordings(splits: Splits, progress: bool) -> list[Check]:
     """The same sound under other names or in other containers; and which clips have no sound."""
-    owners: dict[tuple[Path, float | None, float | None], list[tuple[str, Utterance]]] = defaultdict(list)
-    for name, own in splits.items():
-        for row in own:
-            if row.audio is not None:
-                whole = row.cut == "audio"
-                owners[row.audio, None if whole else row.start, None if whole else row.end].append(
-                    (name, row)
-                )
-    recordings = fingerprint_files(list(owners), progress=progress)
-    rows = list(owners.values())
-    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for i, j, _ in same_recordings([recording.fingerprint for recording in recordings]):
-        for (name, row), (other_name, other) in product(rows[i], rows[j]):
-            found[name, other_name].append((row.id, other.id))
-    between = {f"{a} and {b}": twins for (a, b), twins in found.items() if a != b}
-    inside = {a: twins for (a, b), twins in found.items() if a == b}
-    listed = [f"{len(twins):,} pairs of {both}" for both, twins in between.items()]
-    listed += [f"{len(p):,} pairs inside {name} ({p[0][0]} = {p[0][1]})" for name, p in inside.items()]
+    jobs = {name: [_job(row) for row in own] for name, own in splits.items()}
+    distinct = list(dict.fromkeys(job for own in jobs.values() for job in own if job is not None))
+    recordings = dict(zip(distinct, fingerprint_files(distinct, progress=progress), strict=True))
+    sound = _groups([recordings[job].fingerprint for job in distinct])
+    group = dict(zip(distinct, sound, strict=True))
+    keys = {name: [None if job is None else group[job] for job in own] for name, own in jobs.items()}
+    between = {pair: overlap(splits, pair, keys) for pair in pairs(splits)}
+    inside = {name: _twins(own, keys[name]) for name, own in splits.items()}
+    listed = [f"{o.rows:,} rows of {b} sound like one of {a}" for (a, b), o in between.items() if o.rows]
+    listed += [f"{len(p):,} twice inside {name} ({p[0][0]} = {p[0][1]})" for name, p in inside.items() if p]
     same = Check(
         "recordings",
-        "fail" if between else "warn" if inside else "pass",
+        "fail" if any(o.rows for o in between.values()) else "warn" if listed else "pass",
         "; ".join(listed) or "every recording sounds different from every other",
         "One recording under several names is known from training, or counts several times.",
-        {place: [list(pair) for pair in twins] for place, twins in {**between, **inside}.items()},
+        as_details(between)
+        | {name: [list(pair) for pair in twins] for name, twins in inside.items() if twins},
     )
-    heard = [(row, recording) for own, recording in zip(rows, recordings, strict=True) for _, row in own]
+    heard = [
+        (row, recordings[job])
+        for name, own in splits.items()
+        for row, job in zip(own, jobs[name], strict=True)
+        if job is not None
+    ]
     return [same, _check_sound(heard)]
+
+
+def _job(row: Utterance) -> Job | None:
+    """The stretch of a file that the row's sound is."""
+    if row.audio is None:
+        return None
+    return (row.audio, None, None) if row.cut == "audio" else (row.audio, row.start, row.end)
+
+
+def _groups(fingerprints: Sequence[np.ndarray | None]) -> list[int]:
+    """Number of the recording that each fingerprint is of: copies of copies are copies."""
+    count = len(fingerprints)
+    found = same_recordings(fingerprints)
+    one, other = [i for i, _, _ in found], [j for _, j, _ in found]
+    links = coo_array((np.ones(len(found)), (one, other)), shape=(count, count))
+    return connected_components(links, directed=False)[1].tolist()
+
+
+def _twins(rows: Sequence[Utterance], groups: Sequence[int | None]) -> list[tuple[str, str]]:
+    """(first, later) ids of rows of one recording."""
+    first: dict[int, str] = {}
+    twins = []
+    for row, group in zip(rows, groups, strict=True):
+        if group is not None and first.setdefault(group, row.id) != row.id:
+            twins.append((first[group], row.id))
+    return twins
 
 
 def _check_sound(rows: Sequence[tuple[Utterance, Recording]]) -> Check:
