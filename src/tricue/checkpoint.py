@@ -1,4 +1,5 @@
-"""A checkpoint is a folder: model.safetensors and config.json (and, with a trained text encoder, its tokenizer).
+"""A checkpoint is a folder: model.safetensors, rows.safetensors (which rows it has seen) and config.json (and, with a
+trained text encoder, its tokenizer).
 
 Nothing is unpickled.
 """
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -26,7 +28,21 @@ from tricue.types import Cue, InputError
 FORMAT = 1
 TOY_MARK = "toy: not for real use"
 LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
-WEIGHTS, SETTINGS, TEXT_ENCODER = "model.safetensors", "config.json", "text_encoder"
+WEIGHTS, SETTINGS, ROWS, TEXT_ENCODER = "model.safetensors", "config.json", "rows.safetensors", "text_encoder"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The rows that a model knows, itself or through the weights that it started from, as `splits.row_keys` tells
+    them again in any manifest."""
+
+    trained: np.ndarray  # (N,) int64: rows that it was trained on
+    chosen: np.ndarray  # (M,) int64: rows that chose its epochs
+
+    def united(self, other: Seen | None) -> Seen:
+        if other is None:
+            return self
+        return Seen(np.union1d(self.trained, other.trained), np.union1d(self.chosen, other.chosen))
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,7 @@ class Card:
     audit: dict[str, Any] | None = None  # what the leakage audit found in those rows, see data/audit.py
     encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
     weights_sha256: str | None = None  # of the file beside it, once it is saved
+    seen: Seen | None = field(default=None, compare=False, repr=False)
 
     @property
     def toy(self) -> bool:
@@ -72,6 +89,9 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
     """Write network and card to `folder`, replacing what lies there in one step."""
     with replaced_folder(folder) as fresh:
         write_tensors(fresh / WEIGHTS, network.state_dict())
+        if card.seen is not None:
+            seen = {"trained": card.seen.trained, "chosen": card.seen.chosen}
+            write_tensors(fresh / ROWS, {name: torch.from_numpy(keys) for name, keys in seen.items()})
         if network.live_text is not None:
             hub.copy_shape(card.config.features.text.encoder, fresh / TEXT_ENCODER)
         write_json(
@@ -171,7 +191,18 @@ def read_card(folder: str | Path) -> Card:
         audit=card.get("audit"),
         encoders=card.get("encoders", {}),
         weights_sha256=card["weights_sha256"],
+        seen=_read_seen(folder / ROWS),
     )
+
+
+def _read_seen(path: Path) -> Seen | None:
+    if not path.is_file():
+        return None
+    try:
+        rows = load_file(path)
+        return Seen(rows["trained"].numpy(), rows["chosen"].numpy())
+    except (OSError, SafetensorError, KeyError) as error:
+        raise InputError(f"{path} can't be read ({error}); take another copy or train again.") from error
 
 
 def check_encoders(card: Card, config: Config, cues: Sequence[Cue]) -> None:

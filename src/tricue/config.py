@@ -124,6 +124,17 @@ class DataConfig(Section):
     toy: ToyConfig = ToyConfig()
     """Settings of the synthetic corpus; read by `tricue prepare toy` and by the demo only."""
 
+    @field_validator("fold", mode="before")
+    @classmethod
+    def _name_of_a_fold(cls, fold: Any) -> Any:
+        return str(fold) if isinstance(fold, int) else fold  # kfold's are numbers, and YAML reads them so
+
+    @model_validator(mode="after")
+    def _only_folds_are_named(self) -> DataConfig:
+        if self.fold and self.protocol in ("official", "leaky"):
+            raise ValueError(f"fold={self.fold}: the protocol {self.protocol} has no folds")
+        return self
+
     @field_validator("emotions")
     @classmethod
     def _distinct(cls, emotions: list[str]) -> list[str]:

@@ -157,6 +157,15 @@ def test_stretches_of_one_recording_are_the_same_only_where_they_overlap(tmp_pat
     assert verdicts(audited(halves))["media"] == "pass"  # the other actor in the same picture
 
 
+def test_one_file_as_sound_here_and_picture_there_is_the_same_media(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"clip")
+    splits = clean()
+    splits["train"][0] = replace(splits["train"][0], audio=path)
+    splits["test"][0] = replace(splits["test"][0], video=path)
+    assert verdicts(audited(splits))["media"] == "fail"
+
+
 def test_stretches_by_hand() -> None:
     ten = Stretch("a", 0.0, 10.0)
     assert ten.same(Stretch("a", 4.0, 20.0)) and not ten.same(Stretch("a", 6.0, 20.0))
@@ -248,9 +257,23 @@ def test_noise_recognises_copies_and_only_them() -> None:
 
 def test_of_large_splits_whole_items_take_part() -> None:
     items = np.repeat(np.arange(15_000), 3)
-    kept = np.array(list(drawn_items(items, 0)))
-    assert LARGEST - 3 <= kept.sum() <= LARGEST
+    scored = np.arange(45_000) >= 40_500
+    kept = drawn_items(items, scored, 0)
+    assert LARGEST - 6 <= kept.sum() <= LARGEST
     assert set(np.unique(items[kept], return_counts=True)[1]) == {3}
+    assert LARGEST // 5 - 3 <= kept[scored].sum() <= LARGEST // 5
+    few = np.arange(100_000) >= 99_998
+    assert drawn_items(np.arange(100_000), few, 0)[few].all()  # a small test part is not lost
+
+
+def test_without_labels_or_other_splits_nothing_is_claimed() -> None:
+    looks = replace_probe(True)
+    splits = clean()
+    splits["train"] = [replace(row, emotion=None) for row in splits["train"]]
+    found = audited(splits, looks=looks)
+    assert found.not_checked["noise"] == "there are no labelled rows to train on, or none to score"
+    alone = audited({"train": clean()["train"]}, looks=looks)
+    assert "nothing to compare" in alone.not_checked["splits"] and "noise" in alone.not_checked
 
 
 @pytest.mark.realdata

@@ -10,6 +10,7 @@ import pytest
 from tricue.config import Config, build_config
 from tricue.data.corpora import prepare_corpus, read_corpus
 from tricue.data.manifest import write_manifest
+from tricue.training.train import with_emotions
 from tricue.types import InputError, Utterance
 
 
@@ -51,6 +52,18 @@ def test_labels_go_to_the_classes_that_are_set(tmp_path: Path) -> None:
     labels = [u.emotion for u in read_corpus(config, manifest=[a, b]).utterances]
     assert labels == ["angry", "happy", "happy", None]
     assert [u.emotion for u in read_corpus(config, manifest=b).utterances] == ["happy", None]
+
+
+def test_blank_splits_of_one_corpus_do_not_become_training_rows(tmp_path: Path) -> None:
+    a, b = manifest(tmp_path, "a", ["joy"]), manifest(tmp_path, "b", ["joy", "joy"], split="test")
+    b.write_text(b.read_text().replace("test", "", 1))
+    with pytest.raises(InputError, match="1 of 2 rows have no split"):
+        read_corpus(Config(), manifest=[a, b])
+
+
+def test_a_label_set_is_no_setting_of_a_plain_manifest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is chosen where a published corpus is read"):
+        read_corpus(settings(labels="sentiments"), manifest=manifest(tmp_path, "a", ["joy"]))
 
 
 def test_two_corpora_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -97,8 +110,22 @@ def test_a_label_set_is_chosen_when_preparing(meld: Path, tmp_path: Path) -> Non
     prepare_corpus("meld", meld, out, labels="sentiments")
     corpus = read_corpus(settings(name="MELD", labels="sentiments"), data_dir=out)
     assert corpus.emotions == ["negative", "neutral", "positive"]
+    named = build_config({"data": {"name": "MELD", "emotions": ["anger", "joy"]}}, {}, "shipped settings")
+    again = read_corpus(named, data_dir=out)  # without --labels the set of the prepared corpus holds
+    assert again.labels == "sentiments" and again.emotions == corpus.emotions
+    assert with_emotions(named, again, again.utterances).data.emotions == corpus.emotions
     with pytest.raises(InputError, match=r"labels 'sentiments'; for 'emotions' run tricue prepare MELD"):
         read_corpus(settings(name="MELD", labels="emotions"), data_dir=out)
+
+
+def test_a_row_that_lost_its_only_cue_is_prepared_and_read(tmp_path: Path) -> None:
+    source = tmp_path / "clips"
+    source.mkdir()
+    (source / "a.wav").write_bytes(b"sound")
+    (source / "labels.csv").write_text("file,emotion,split\na.wav,joy,train\nb.wav,joy,test\n")
+    prepare_corpus("folder", source, tmp_path / "out")
+    corpus = read_corpus(Config(), manifest=tmp_path / "out" / "manifest.csv")
+    assert [u.id for u in corpus.utterances] == ["a", "b"] and [fault.id for fault in corpus.faults] == ["b"]
 
 
 def test_a_changed_manifest_says_so_and_a_damaged_record_is_one_error(meld: Path, tmp_path: Path) -> None:

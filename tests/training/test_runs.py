@@ -18,7 +18,9 @@ from tricue.data.manifest import write_manifest
 from tricue.data.table import read_table
 from tricue.evaluation.evaluate import Evaluation
 from tricue.evaluation.runs import evaluate_all
+from tricue.features.extract import extract
 from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.training import train as training_room
 from tricue.training.batches import training_plan
 from tricue.training.runs import read_runs, train_all
 from tricue.training.train import OtherRun, TrainResult, train
@@ -102,12 +104,72 @@ def test_no_fold_was_trained_on_what_it_is_scored_on(tmp_path: Path) -> None:
     assert read_card(tmp_path / "run" / "best_model") == best
 
 
-def test_a_changed_corpus_is_no_test_part(tmp_path: Path) -> None:
+def test_rows_that_a_fold_has_trained_on_are_never_its_test(tmp_path: Path) -> None:
+    """A copy under another name with one text edited, another split column, another fold's weights to start from."""
     run(tmp_path, settings(**FOLDS))
-    changed = [replace(row, text="other words") for row in corpus()]
-    write_manifest(changed, tmp_path / "rows.csv")
-    with pytest.raises(InputError, match="not those that this model was trained on under kfold-speaker"):
-        measured(tmp_path)
+    swapped = [replace(row, split="test") for row in corpus()]
+    swapped[0] = replace(swapped[0], text="other words")
+    write_manifest(swapped, tmp_path / "renamed.csv")
+    for name in ("renamed.csv", "rows.csv"):
+        write_manifest(swapped, tmp_path / name)
+        with pytest.raises(InputError, match=r"The model knows .* test rows from its training, e\.g\. u"):
+            measured(tmp_path, manifest=tmp_path / name)
+    write_manifest(corpus(), tmp_path / "rows.csv")
+    first, second = (tmp_path / "run" / f"fold-{number}" / "best_model" for number in (1, 2))
+    one = settings(**FOLDS | {"data.fold": 2})
+    with pytest.raises(InputError, match="rows of this run's test part from its training"):
+        run(tmp_path, one, init_from=first, save_dir=tmp_path / "next")
+    assert run(tmp_path, one, init_from=second, save_dir=tmp_path / "next")
+
+
+def test_folds_on_another_corpus_count_as_runs(tmp_path: Path) -> None:
+    run(tmp_path, settings(**FOLDS))
+    other = [replace(row, id=f"v{row.id}", text=f"new {row.text}", split="test") for row in corpus(20)]
+    write_manifest(other, tmp_path / "other.csv")
+    metrics = measured(tmp_path, manifest=tmp_path / "other.csv").metrics
+    assert metrics["n"] == 20 and metrics["seeds"]["n"] == 3 and "folds" not in metrics
+    assert metrics["split_role"] == "test"
+    for split in ("train", "val"):
+        with pytest.raises(InputError, match=f"The {split} rows of one fold are test rows of another"):
+            measured(tmp_path, split=split)
+
+
+def test_how_folds_are_measured_is_the_callers_choice(tmp_path: Path) -> None:
+    run(tmp_path, settings(**FOLDS))
+    metrics = measured(tmp_path, overrides={"evaluation.draws": 200}, seed=5).metrics
+    assert metrics["interval"]["draws"] == 200 and metrics["interval"]["seed"] == 5
+
+
+def test_one_fold_by_itself_is_that_fold_of_all(tmp_path: Path) -> None:
+    rows = [replace(row, emotion="joy" if row.speaker != "s0" else "fear") for row in corpus()]
+    run(tmp_path / "all", settings(**FOLDS), rows=rows)
+    for number in (1, 2, 3):
+        own = run(tmp_path / str(number), settings(**FOLDS | {"data.fold": number}), rows=rows)[0]
+        same = read_card(tmp_path / "all" / "run" / f"fold-{number}" / "best_model")
+        assert own.card.emotions == ["fear", "joy"] and own.card.weights_sha256 == same.weights_sha256
+
+
+def test_a_fold_without_labels_is_known_before_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [replace(row, emotion="calm") if row.speaker == "s0" else row for row in corpus()]
+    config = settings(**{"data.protocol": "loso", "data.mapping": {"calm": ""}})
+    results = run(tmp_path, config, rows=rows)
+    assert len(results) == 5 and "Fold s0 has no labelled row" in caplog.text
+    assert measured(tmp_path).metrics["n"] == 50
+
+
+def test_training_reads_no_word_of_the_test_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[set[str]] = []
+
+    def seen(rows: list[Utterance], *args: Any, among: list[Utterance], **more: Any) -> Any:
+        read.append({str(row.text) for row in [*rows, *among]})
+        return extract(rows, *args, among=among, **more)
+
+    monkeypatch.setattr(training_room, "extract", seen)
+    (result,) = run(tmp_path, settings(**FOLDS | {"data.fold": "2"}))
+    tested = {str(u.text) for u in measured(tmp_path, result.best_model).utterances}
+    assert tested and not read[0] & tested
 
 
 def test_a_finished_or_half_finished_group_goes_on_and_another_is_refused(tmp_path: Path) -> None:
@@ -117,7 +179,9 @@ def test_a_finished_or_half_finished_group_goes_on_and_another_is_refused(tmp_pa
         run(tmp_path, settings(), seeds=3)
     with pytest.raises(OtherRun, match="and this is a single run"):
         run(tmp_path, settings())
+    (tmp_path / "run" / "metrics.json").write_text("{}")  # of the runs that are deleted
     run(tmp_path, settings(), restart=True)
+    assert not (tmp_path / "run" / "metrics.json").exists()
     assert not (tmp_path / "run" / "runs.json").exists() and not (tmp_path / "run" / "seed-0").exists()
     with pytest.raises(OtherRun, match="holds a single run, and this is 2 runs"):
         run(tmp_path, settings(), seeds=2)
@@ -174,8 +238,9 @@ def test_what_a_model_started_from_is_known(tmp_path: Path) -> None:
     (second,) = run(tmp_path / "b", settings(**{"data.val_from_train": 0.2}), init_from=first.best_model)
     trained_on = second.card.trained_on
     assert trained_on is not None and trained_on["started_from"]["epochs_chosen_on"] == "the corpus's val"
-    role = measured(tmp_path / "b", second.best_model, split="val").metrics["split_role"]
-    assert role == "val: chose the epochs of the weights it started from, so its scores are too good"
+    for model in (first, second):
+        role = measured(tmp_path / "b", model.best_model, split="val").metrics["split_role"]
+        assert role == "val: chose the epochs, so its scores are too good"
 
 
 def test_the_balanced_sampler_acts_on_training_rows_alone(tmp_path: Path) -> None:
@@ -192,7 +257,10 @@ def test_the_balanced_sampler_acts_on_training_rows_alone(tmp_path: Path) -> Non
     assert result.card.trained_on["rows"] == {"train": 44, "val": 16}  # nothing is copied, val is as it was
 
 
-@pytest.mark.parametrize("content", ["{", '{"runs": [{"seed": 0}]}'])
+@pytest.mark.parametrize("content", [
+    "{", '{"runs": [{"seed": 0}]}', '{"runs": []}', '{"runs": [{"seed": 0, "fold": "", "folder": ""}]}',
+    '{"runs": [{"seed": 0, "fold": "", "folder": "../notes"}]}',
+])  # fmt: skip
 def test_a_damaged_list_of_runs_is_one_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "runs.json").write_text(content)
     with pytest.raises(InputError, match=r"runs\.json is damaged.*--restart"):

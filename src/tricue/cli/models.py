@@ -108,7 +108,7 @@ def train(
     if all(result.already_done for result in results):
         console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
     console.print(_trained(results))
-    if len(results) > 1:
+    if len(results) > 1 and results[0].card.val_weighted_f1 is not None:
         console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
     if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
         place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
@@ -123,9 +123,10 @@ def _trained(results: Sequence[TrainResult]) -> str:
         card, kind = results[0].card, "Leaky" if results[0].card.leaky else "Best"
         score = f"val weighted F1 {scores[0]:.4f}" if scores else "fixed epochs"
         return f"{kind} model: {results[0].best_model} (phase {card.phase}, {score})"
+    trained = f"{len(results)} {'LEAKY ' if results[0].card.leaky else ''}models trained"
     if len(scores) < 2:
-        return f"{len(results)} models trained."
-    return f"{len(results)} models trained; val weighted F1 {mean(scores):.4f}, standard deviation {stdev(scores):.4f}."
+        return f"{trained}."
+    return f"{trained}; val weighted F1 {mean(scores):.4f}, standard deviation {stdev(scores):.4f}."
 
 
 @app.command()

@@ -74,8 +74,11 @@ class Audit:
     def as_json(self) -> dict[str, Any]:
         """All of it, for audit.json."""
         return {
-            "corpus": self.corpus, **self.summary(), "checks": [asdict(check) for check in self.checks],
-        }  # fmt: skip
+            "corpus": self.corpus,
+            "comparable": self.protocol != "leaky",
+            **self.summary(),
+            "checks": [asdict(check) for check in self.checks],
+        }
 
     def report(self) -> None:
         """Log what is worth knowing before a training run."""
@@ -138,8 +141,13 @@ def audit(
         checks += check_recordings(splits, progress)
     if looks.fingerprints and (pictures := check_pictures(splits)) is not None:
         checks.append(pictures)
-    if looks.probe and (scored := _scored_part(splits, protocol)):
-        checks += check_noise(splits, texts, media, scored, config.seed)
+    if looks.probe:
+        scored = _scored_part(splits, protocol)
+        checks += check_noise(splits, texts, media, scored, config.seed) if scored else []
+        if not any(check.name.startswith("noise") for check in checks):
+            not_checked["noise"] = "there are no labelled rows to train on, or none to score"
+    if len(splits) == 1:
+        not_checked["splits"] = "there is one split only, and nothing to compare it with"
     for name in ("near_duplicates", "fingerprints", "probe"):
         if not getattr(looks, name):
             not_checked[name] = "left out"

@@ -316,7 +316,7 @@ def _stretch(row: Utterance, cue: Cue, content: Mapping[Path, Hashable]) -> Iter
     path = row.audio if cue == "audio" else row.video
     if path is None or path not in content:
         return
-    key = (cue, content[path], row.crop if cue == "video" else None)
+    key = (content[path], row.crop if cue == "video" else None)
     if row.cut == cue:
         yield Stretch(key)
     else:

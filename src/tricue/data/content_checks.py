@@ -149,8 +149,11 @@ def check_noise(
         for row, text, own in zip(splits[name], texts[name], media[name], strict=True)
         if row.emotion is not None
     ]
-    kept = drawn_items(_numbered(item for _, _, item in rows), seed)
-    rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
+    numbers = _numbered(item for _, _, item in rows)
+    kept = drawn_items(numbers, np.array([name == scored for name, _, _ in rows], dtype=bool), seed)
+    rows = [row for row, keep in zip(rows, kept.tolist(), strict=True) if keep]
+    if len({name for name, _, _ in rows}) < 2:
+        return []
     ties: dict[Kind, list[Hashable]] = {
         "item": [item for _, _, item in rows],
         "speaker": [row.speaker for _, row, _ in rows],

@@ -105,6 +105,11 @@ def _from_manifest(
     record = record_beside(path)
     if record is not None:  # it may hold unlabelled rows, as context
         return read_prepared(path, record, config, rename)
+    if config.data.labels:
+        raise InputError(
+            f"{path} has the labels that it has; a label set ({config.data.labels}) is chosen where a published corpus "
+            "is read: tricue prepare NAME SOURCE --labels, or --dataset NAME --data_dir."
+        )
     emotions = config.data.emotions or None
     utterances = read_manifest(path, emotions=emotions, need_emotion=need_emotion, rename=rename)
     return Corpus(name, utterances, notes=[f"{name}: {len(utterances):,} rows of {path}."])

@@ -37,6 +37,7 @@ class Corpus:
     notes: list[str] = field(default_factory=list)
     emotions: list[str] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
+    labels: str = ""  # the label set, where it was chosen when the corpus was prepared
 
 
 def not_the_corpus(name: str, source: Path, expected: str, remedy: str) -> InputError:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tricue.config import DataConfig
 from tricue.data.corpus import Corpus
+from tricue.data.splits import as_given
 from tricue.types import Fault, InputError, Utterance
 
 SYNONYMS = (  # what corpora call the same emotion; the first is the name where no class list decides
@@ -37,14 +38,19 @@ def known_labels(data: DataConfig, several: bool) -> dict[str, str]:
 def join(corpora: Sequence[Corpus]) -> Corpus:
     """One corpus of all: each row's id, speaker, dialogue and session get the corpus's name before them.
 
-    The rows of a corpus without splits are training rows. Raises InputError where two corpora have one name.
+    The rows of a corpus without splits are training rows. Raises InputError where two corpora have one name and where
+    only some rows of one have a split.
     """
     names = [corpus.name for corpus in corpora]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
-            f"Several manifests are called {', '.join(twice)}, and the name tells their ids apart: rename one of "
-            "the files or folders."
+            f"Several manifests are called {', '.join(twice)}, and the name tells their ids apart: give each once, "
+            "or rename one of the files or folders."
         )
+    for corpus in corpora:
+        as_given(
+            corpus.utterances
+        )  # where only some rows have a split, the others are not silently for training
     return Corpus(
         "+".join(names),
         [_prefixed(row, corpus.name) for corpus in corpora for row in corpus.utterances],

@@ -43,13 +43,14 @@ def read_manifest(
     need_emotion: bool = False,
     for_prediction: bool = False,
     rename: Mapping[str, str] | None = None,
+    without_cues: bool = False,
 ) -> list[Utterance]:
     """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
 
     emotions: the known labels (None: any). rename: other names of them; "" leaves a row unlabelled.
     need_emotion: a row without one is a fault. for_prediction: ids may be left out (`row-2` is the first row, as a
     spreadsheet counts), and a row with a missing file or without any cue is kept: rows in = rows out, and the
-    prediction says what was missing.
+    prediction says what was missing. without_cues: a row without any cue is kept, as a corpus's that lost its clip.
     Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
     """
     path = Path(path)
@@ -57,7 +58,9 @@ def read_manifest(
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
     header_faults = list(_header_faults(table, need_id=not for_prediction))
-    reader = RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, rename or {})
+    reader = RowReader(
+        path.resolve().parent, emotions, need_emotion, for_prediction, rename or {}, without_cues
+    )
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
@@ -111,12 +114,14 @@ class RowReader:
         need_emotion: bool,
         for_prediction: bool,
         rename: Mapping[str, str],
+        without_cues: bool = False,
     ) -> None:
         self.folder = folder
         self.emotions = None if emotions is None else list(emotions)
         self.need_emotion = need_emotion
         self.for_prediction = for_prediction
         self.rename = rename
+        self.without_cues = without_cues or for_prediction
         self.faults: list[RowFault] = []
         self._row_of: dict[str, int] = {}
         self._folders: dict[Path, Path] = {}
@@ -127,7 +132,7 @@ class RowReader:
         text = cells.get("text", "")
         start, end = self._seconds("start"), self._seconds("end")
         self._check_span(start, end)
-        if not self.for_prediction and not any(self._values[cue] for cue in CUES):
+        if not self.without_cues and not any(self._values[cue] for cue in CUES):
             self._fault(ANY_CUE, "no usable cue", "give text, audio or video, or leave the row out")
         return Utterance(
             id=self._id(), text=text if text.strip() else None,
@@ -192,7 +197,8 @@ class RowReader:
                 self._fault("emotion", "missing emotion", "label the row or leave it out")
             return None
         if self.emotions is not None and value not in self.emotions:
-            self._fault("emotion", "unknown emotion", f"known: {', '.join(self.emotions)}")
+            remedy = f"known: {', '.join(self.emotions)}; data.mapping gives others a class"
+            self._fault("emotion", "unknown emotion", remedy)
         return value
 
     def _turn(self) -> int | None:

@@ -9,7 +9,6 @@ and copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,16 +63,24 @@ def noise_probe(tied: np.ndarray, labels: np.ndarray, in_train: np.ndarray, seed
     ]
 
 
-def drawn_items(items: np.ndarray, seed: int) -> Iterator[bool]:
-    """For each row whether it takes part: all rows, or those of items drawn until about 20,000 rows are reached.
+def drawn_items(items: np.ndarray, scored: np.ndarray, seed: int) -> np.ndarray:
+    """(N,) bool, whether a row takes part: all rows, or those of whole items drawn until about 20,000 are reached.
 
-    items: (N,) number of each row's item.
+    items: (N,) number of each row's item. scored: (N,) bool, the rows to be scored; up to 4,000 rows are of items that
+    have some, so that a small test part in a large corpus is not lost.
     """
+    if len(items) <= LARGEST:
+        return np.ones(len(items), dtype=bool)
     names, group, sizes = np.unique(items, return_inverse=True, return_counts=True)
+    has_scored = np.zeros(len(names), dtype=bool)
+    has_scored[group[scored]] = True
     order = np.random.default_rng(seed).permutation(len(names))
+    first, rest = order[has_scored[order]], order[~has_scored[order]]
+    first = first[np.cumsum(sizes[first]) <= LARGEST // 5]
+    rest = rest[np.cumsum(sizes[rest]) <= LARGEST - sizes[first].sum()]
     kept = np.zeros(len(names), dtype=bool)
-    kept[order[np.cumsum(sizes[order]) <= LARGEST]] = True
-    return iter(kept[group].tolist())
+    kept[first] = kept[rest] = True
+    return kept[group]
 
 
 def _forest(noise: np.ndarray, cut: int, labels: np.ndarray, truth: np.ndarray, seed: int) -> float:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tricue.config import DataConfig
 from tricue.types import SPLITS, InputError, Utterance
 
@@ -57,16 +59,29 @@ def fold_names(utterances: Sequence[Utterance], config: DataConfig) -> list[str]
     names = sorted(set(_folds(utterances, config).values()), key=lambda name: (len(name), name))
     if config.fold and config.fold not in names:
         raise InputError(
-            f"data.fold={config.fold}: {config.protocol} has the folds {', '.join(names)} here. Name one of them, or "
-            "none to run all."
+            f"data.fold={config.fold}: {config.protocol} has the folds {', '.join(names)} here. Name one of them "
+            "(in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
         )
     return [config.fold] if config.fold else names
+
+
+def row_keys(rows: Iterable[Utterance]) -> np.ndarray:
+    """(N,) int64 that tell a row again in another manifest: of its id (without a joined corpus's name before it), its
+    text and the names of its files, wherever those lie and whatever its split."""
+    return np.array([_row_key(row) for row in rows], dtype=np.int64)
+
+
+def _row_key(row: Utterance) -> int:
+    own = row.id.removeprefix(f"{row.corpus}/") if row.corpus is not None else row.id
+    parts = [own, row.text or "", *("" if path is None else path.name for path in (row.audio, row.video))]
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8], "big", signed=True)
 
 
 def rows_digest(splits: Mapping[str, Sequence[Utterance]]) -> str:
     """16 hex digits of all that is read of the train and val rows; what stands in the test part makes no difference.
 
-    Of files the name and their folder's count: a corpus that was moved is still the same."""
+    Of a file its name and its folder's count: a corpus that was moved as a whole is still the same.
+    """
     rows = [
         f"{split}\t{replace(u, audio=_name(u.audio), video=_name(u.video))}"
         for split in ("train", "val")

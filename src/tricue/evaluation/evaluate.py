@@ -15,7 +15,7 @@ from tricue.config import Config, change_config
 from tricue.data.corpora import Manifests, config_of, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.manifest import SPLIT_NAMES
-from tricue.data.splits import as_given, rows_digest, split_utterances
+from tricue.data.splits import as_given, row_keys, rows_digest, split_utterances
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
@@ -39,6 +39,8 @@ class Evaluation:
     predictions: list[Prediction]
     probabilities: np.ndarray  # (N, C); the training shares where no cue could be used
     card: Card
+    config: Config  # how it was measured
+    dealt: bool  # whether the rows are a split as the model's own protocol deals it
     scores: Path | None = None  # the file of the numbers, once it is written
 
 
@@ -96,7 +98,9 @@ def measure(
         config = change_config(config, {"data.name": ""}, "the manifest")
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
     wanted = _split_name(split or ("val" if card.leaky else "test"))
-    rows = _rows_of(corpus, card, wanted)
+    parts, dealt = _parts(corpus, card)
+    rows = _labelled(parts, corpus, card, wanted)
+    chose = _check_unseen(rows, card, wanted)
     used = usable_cues(network.cues, cues)
     check_encoders(card, config, used)
     chosen = choose_device(device)
@@ -106,7 +110,7 @@ def measure(
         used,
         store,
         live_text=config.finetunes_text,
-        among=corpus.utterances,
+        among=parts[wanted],
         device=chosen,
         progress=not quiet,
     )
@@ -118,7 +122,8 @@ def measure(
     ])  # fmt: skip
     metrics = score_rows(rows, [probabilities], card, config)
     metrics |= circumstances(card, corpus, wanted, used, predictions, model_path)
-    return Evaluation(metrics, title(metrics), corpus, rows, predictions, probabilities, card)
+    metrics["split_role"] = _role(card, wanted, dealt, chose)
+    return Evaluation(metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, dealt)
 
 
 def score_rows(
@@ -187,12 +192,13 @@ def _split_name(split: str) -> Split:
     return SPLIT_NAMES[split.lower()]
 
 
-def _rows_of(corpus: Corpus, card: Card, wanted: Split) -> list[Utterance]:
-    """The labelled rows of a split, as the model's protocol deals them."""
-    parts = _parts(corpus, card)
+def _labelled(
+    parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, card: Card, wanted: Split
+) -> list[Utterance]:
+    """The rows to be scored. Raises InputError without one, and for emotions that the model does not know."""
     rows = [u for u in parts[wanted] if u.emotion is not None]
     if not rows:
-        there = ", ".join(f"{name} {len(part)}" for name, part in parts.items() if part) or "no row"
+        there = ", ".join(f"{name} {len(own)}" for name, own in parts.items() if own) or "no row"
         raise InputError(
             f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
         )
@@ -205,30 +211,41 @@ def _rows_of(corpus: Corpus, card: Card, wanted: Split) -> list[Utterance]:
     return rows
 
 
-def _parts(corpus: Corpus, card: Card) -> Mapping[str, Sequence[Utterance]]:
-    """The splits of the corpus: on the rows that the model was trained on as it was dealt them, else the column.
-
-    Raises InputError where they bear the name of the training corpus and are not its rows: a fold's test part
-    could then hold rows that were trained on.
-    """
+def _parts(corpus: Corpus, card: Card) -> tuple[Mapping[str, Sequence[Utterance]], bool]:
+    """The splits of the corpus, and whether they are those of the model's own protocol: on the rows that it was trained
+    on it deals them again; on any other corpus, and under `official`, the split column holds."""
     config = card.config
     if config.data.protocol == "official":
-        return as_given(corpus.utterances)
-    trained_on = card.trained_on or {}
+        return as_given(corpus.utterances), True
     try:
         need_val = config.training.select == "best"
         parts = split_utterances(corpus.utterances, config.data, config.seed, need_val)
     except InputError:  # another corpus, which has not what the protocol deals by
-        parts = {}
-    if parts and rows_digest(parts) == trained_on.get("digest"):
-        return parts
-    if corpus.name == trained_on.get("name"):
-        raise InputError(
-            f"The rows of {corpus.name} are not those that this model was trained on under {config.data.protocol}, so "
-            "that its test part cannot be told from its training rows. Give the corpus as it was, or train again."
-        )
+        return as_given(corpus.utterances), False
+    if rows_digest(parts) == (card.trained_on or {}).get("digest"):
+        return parts, True
     logger.warning("%s is not the corpus that the model was trained on: its split column holds.", corpus.name)
-    return as_given(corpus.utterances)
+    return as_given(corpus.utterances), False
+
+
+def _check_unseen(rows: Sequence[Utterance], card: Card, split: Split) -> bool:
+    """Whether some of the rows chose the model's epochs.
+
+    Raises InputError where rows that are to be scored as val or test were trained on, and where some of a test part
+    chose the epochs. The leaky protocol's own val is let through: it is marked.
+    """
+    if card.seen is None or split == "train" or (card.leaky and split == "val"):
+        return False
+    keys = row_keys(rows)
+    trained, chose = np.isin(keys, card.seen.trained), np.isin(keys, card.seen.chosen)
+    known = trained | chose if split == "test" else trained
+    if known.any():
+        first = rows[int(known.argmax())].id
+        raise InputError(
+            f"The model knows {known.sum():,} of {len(rows):,} {split} rows from its training, e.g. {first}: their "
+            "score would be recall. Give the corpus as it was in training, or rows that the model has not seen."
+        )
+    return bool(chose.any())
 
 
 def circumstances(
@@ -248,7 +265,7 @@ def circumstances(
         "modalities": list(cues),
         "corpus": corpus.name,
         "split": split,
-        "split_role": _role(card, corpus, split),
+        "split_role": split,
         "coverage": {cue: sum(cue in p.cues for p in predictions) for cue in cues},
         "without_any_cue": sum(p.emotion is None for p in predictions),
         "class_shares": card.class_shares,
@@ -263,23 +280,18 @@ def circumstances(
     }
 
 
-def _role(card: Card, corpus: Corpus, split: Split) -> str:
-    """What the scores of this split are worth."""
-    data, training = card.config.data, card.config.training
+def _role(card: Card, split: Split, dealt: bool, chose: bool) -> str:
+    """What the scores of this split are worth. chose: whether its rows chose the epochs."""
     if split == "train":
         return "train: seen in training, says nothing of quality"
-    if card.leaky and split == "val":
+    if card.leaky and dealt and split == "val":
         return "val: most of its rows have copies in train"
     if split == "test":
-        return f"test: {data.fold} left out" if data.fold else "test"
-    before = (card.trained_on or {}).get("started_from")
-    while before is not None:  # what the weights that it started from have seen
-        if before["name"] == corpus.name and before.get("epochs_chosen_on") == "the corpus's val":
-            return "val: chose the epochs of the weights it started from, so its scores are too good"
-        before = before.get("started_from")
-    if data.protocol == "official" and (data.val_from_train or training.select == "last"):
-        return "val standing in for test: never read in training"
-    return "val: chose the epochs, so its scores are too good"
+        fold = card.config.data.fold
+        return f"test: {fold} left out" if fold and dealt else "test"
+    if chose:
+        return "val: chose the epochs, so its scores are too good"
+    return "val standing in for test: never read in training"
 
 
 def title(metrics: Mapping[str, Any]) -> str:

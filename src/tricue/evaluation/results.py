@@ -209,6 +209,13 @@ def aligned(results: list[Result]) -> list[Result]:
                     f"{first.folder} has the {name} {one}, {other.folder} has {two}: scores from different "
                     f"{name}s say nothing of the models. Evaluate both on the same."
                 )
+        one_folds, two_folds = (list(r.metrics.get("folds", {}).get("each", ())) for r in (first, other))
+        if one_folds != two_folds:
+            raise InputError(
+                f"{first.folder} has the folds {', '.join(one_folds) or 'none'}, {other.folder} has "
+                f"{', '.join(two_folds) or 'none'}: other training rows for the same test rows. Train both in the "
+                "same folds."
+            )
         if set(first.classes) != set(other.classes):
             raise InputError(
                 f"The classes differ: {first.folder} has {', '.join(first.classes)}; {other.folder} has "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from tricue.types import InputError
 def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`evaluate` of a checkpoint; of a folder that `train` filled with several runs, of all of them together.
 
-    Each number is then the mean over the seeds; folds are pooled, and `folds` tells each one's scores with their mean
+    Each number is then the mean over the seeds; folds are pooled (on another corpus than that of training, where every
+    fold scores all rows, they count as seeds), and `folds` tells each one's scores with their mean
     and standard deviation. The rows of each seed lie in `out`/seed-N/predictions.csv, those of a single one in `out`.
     """
     runs = read_runs(folder)
@@ -39,28 +40,47 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     check_place(out / "metrics.json")
     measured = [(run, measure(_model(folder, run), **choices)) for run in runs]
     report(measured[0][1].corpus)
-    by_seed: dict[int, list[Evaluation]] = defaultdict(list)
-    for run, result in measured:
-        by_seed[run.seed].append(result)
-    pooled = {seed: _pool(parts) for seed, parts in by_seed.items()}
-    first = pooled[runs[0].seed]
-    if any(
-        [u.id for u in result.utterances] != [u.id for u in first.utterances] for result in pooled.values()
-    ):
-        raise InputError(
-            f"The {first.metrics['split']} rows differ from seed to seed; choose another --split, or evaluate each run "
-            f"by itself, e.g. --model_path {_model(folder, runs[0])}"
-        )
-    runs_of_rows = [result.probabilities for result in pooled.values()]
-    metrics = score_rows(first.utterances, runs_of_rows, first.card, first.card.config)
+    folds = any(run.fold for run in runs) and all(result.dealt for _, result in measured)
+    pooled = _pooled(measured, folds)
+    first = next(iter(pooled.values()))
+    _check_same_rows(pooled, folds, folder / runs[0].folder)
+    metrics = score_rows(
+        first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
+    )
     metrics |= _circumstances(folder, runs, first)
     audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
     metrics["audit"] = worst_summary(audits) if audits else None
-    if any(run.fold for run in runs):
+    if folds:
         metrics["folds"] = _folds(measured)
-    for seed, result in pooled.items():
-        write_rows(out / f"seed-{seed}" if len(pooled) > 1 else out, result)
+        metrics["split_role"] = f"test: each of {len(metrics['folds']['each'])} folds left out in turn"
+    for name, result in pooled.items():
+        write_rows(out / name if len(pooled) > 1 else out, result)
     return replace(first, metrics=metrics, title=title(metrics), scores=write_scores(out, metrics))
+
+
+def _pooled(measured: Sequence[tuple[Run, Evaluation]], folds: bool) -> dict[str, Evaluation]:
+    """What counts as one run each, by the name of its folder: a seed with all its folds; on another corpus, where every
+    fold scores all rows, each run by itself."""
+    by_run: dict[str, list[Evaluation]] = defaultdict(list)
+    for number, (run, result) in enumerate(measured):
+        by_run[f"seed-{run.seed if folds else number}"].append(result)
+    return {name: _pool(parts) for name, parts in by_run.items()}
+
+
+def _check_same_rows(pooled: Mapping[str, Evaluation], folds: bool, example: Path) -> None:
+    """Raise InputError where the runs do not score the same rows, once each."""
+    first = next(iter(pooled.values()))
+    split, ids = first.metrics["split"], [u.id for u in first.utterances]
+    if folds and split != "test":
+        raise InputError(
+            f"The {split} rows of one fold are test rows of another: they have no score in common. Evaluate a single "
+            f"fold, e.g. --model_path {example}"
+        )
+    if any([u.id for u in result.utterances] != ids for result in pooled.values()):
+        raise InputError(
+            f"The {split} rows differ from run to run; choose another --split, or evaluate each run by itself, e.g. "
+            f"--model_path {example}"
+        )
 
 
 def _model(folder: Path, run: Run) -> Path:
@@ -91,10 +111,8 @@ def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict
         first.predictions,
         folder,
     )
-    folds = {run.fold for run in runs}
+    metrics["split_role"] = first.metrics["split_role"]
     metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "runs": [str(run) for run in runs]}
-    if len(folds) > 1:
-        metrics["split_role"] = f"test: each of {len(folds)} folds left out in turn"
     return metrics
 
 

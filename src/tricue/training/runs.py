@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tricue.checkpoint import best_model
 from tricue.config import Config
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.splits import fold_names
+from tricue.data.splits import fold_names, split_utterances
 from tricue.files import check_place, remove_folder, replaced_folder, write_json
 from tricue.training.train import RUN, OtherRun, TrainResult, clear, train, with_emotions
 from tricue.types import InputError
@@ -21,6 +22,7 @@ from tricue.types import InputError
 logger = logging.getLogger(__name__)
 
 RUNS = "runs.json"
+FOLDER = re.compile(r"seed-\d+|fold-\d+|seed-\d+/fold-\d+")
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ def train_all(
     report(corpus)
     runs = _plan(config, corpus, seeds)
     _make_place(save_dir, runs, restart)
+    if len(runs) > 1 or runs[0].fold:  # the same classes in every run, also where one fold is run by itself
+        config = with_emotions(config, corpus, corpus.utterances)
     if len(runs) == 1:
         return [train(config, corpus=corpus, save_dir=save_dir, restart=restart, **choices)]
-    config = with_emotions(config, corpus, corpus.utterances)  # the same classes in every run
     save_dir.mkdir(parents=True, exist_ok=True)
     write_json(save_dir / RUNS, _as_json(runs))
     results = []
@@ -68,7 +71,12 @@ def train_all(
             update={"seed": run.seed, "data": config.data.model_copy(update={"fold": run.fold})}
         )
         folder = save_dir / run.folder
-        results.append(train(own, corpus=corpus, save_dir=folder, restart=restart, **choices))
+        try:
+            results.append(train(own, corpus=corpus, save_dir=folder, restart=restart, **choices))
+        except InputError:
+            if not any((save_dir / run.folder / RUN).is_file() for run in runs):  # nothing has begun
+                (save_dir / RUNS).unlink()
+            raise
     best = max(results, key=lambda result: result.card.val_weighted_f1 or 0.0)
     with replaced_folder(best_model(save_dir, config)) as fresh:
         shutil.copytree(best.best_model, fresh, dirs_exist_ok=True)
@@ -81,19 +89,40 @@ def read_runs(folder: Path) -> list[Run]:
     if not path.is_file():
         return []
     try:
-        return [Run(**run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+        runs = [Run(**run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+        if not runs or not all(FOLDER.fullmatch(run.folder) for run in runs):
+            raise ValueError("folders of another kind")  # --restart deletes them
+        return runs
     except (ValueError, TypeError, KeyError) as error:  # not JSON, or not these fields
         raise InputError(f"{path} is damaged ({error}); train with --restart.") from error
 
 
 def _plan(config: Config, corpus: Corpus, seeds: int) -> list[Run]:
-    folds = fold_names(corpus.utterances, config.data)
+    folds = _scorable(corpus, fold_names(corpus.utterances, config.data), config)
     runs = []
     for seed in range(config.seed, config.seed + seeds):
         for number, fold in enumerate(folds, start=1):
             parts = ([f"seed-{seed}"] if seeds > 1 else []) + ([f"fold-{number}"] if len(folds) > 1 else [])
             runs.append(Run(seed, fold, "/".join(parts)))
     return runs
+
+
+def _scorable(corpus: Corpus, folds: list[str], config: Config) -> list[str]:
+    """The folds whose test part has labelled rows; the others are named and left out."""
+    if folds == [""]:
+        return folds
+    kept = []
+    for fold in folds:
+        data = config.data.model_copy(update={"fold": fold})
+        if any(
+            row.emotion is not None for row in split_utterances(corpus.utterances, data, config.seed)["test"]
+        ):
+            kept.append(fold)
+        else:
+            logger.warning("Fold %s has no labelled row to score: it is not left out by itself.", fold)
+    if not kept:
+        raise InputError("No fold has a labelled row. Fill the manifest's `emotion`.")
+    return kept
 
 
 def _as_json(runs: list[Run]) -> dict[str, Any]:

@@ -15,12 +15,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from tricue.checkpoint import Card, best_model, load_matching, read_card
+from tricue.checkpoint import Card, Seen, best_model, load_matching, read_card
 from tricue.config import Config
 from tricue.data.audit import audit
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.splits import rows_digest, split_utterances
+from tricue.data.splits import row_keys, rows_digest, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
@@ -51,6 +51,9 @@ PARTS = (
     "tensorboard",
     "history.json",
     RUN,
+    "metrics.json",
+    "leaky.json",
+    "predictions.csv",
 )
 
 
@@ -100,16 +103,18 @@ def train(
     if _is_done(save_dir, config, run, restart):
         best = best_model(save_dir, config)
         return TrainResult(best, read_card(best), already_done=True)
+    seen = _seen(splits, config, init_from)
     found = audit(splits, config.audit, corpus.name, config, progress=not quiet)
     found.report()
-    wanted = _wanted(splits["train"] + (splits["val"] if config.training.select == "best" else []))
+    read = splits["train"] + (splits["val"] if config.training.select == "best" else [])
+    wanted = _once([row for row in read if row.emotion is not None])
     features = extract(
         wanted,
         config.features,
         config.modalities,
         store,
         live_text=config.finetunes_text,
-        among=corpus.utterances,
+        among=_once([*splits["train"], *splits["val"]]),  # of the test part no word is read
         device=choose_device(device),
         progress=not quiet,
     )
@@ -130,6 +135,7 @@ def train(
         class_shares=_class_shares(train_rows, config),
         trained_on=_trained_on(config, run, init_from),
         audit=found.summary(),
+        seen=seen,
         encoders=_frozen(run["encoders"], config),
     )
     save_dir.mkdir(parents=True, exist_ok=True)
@@ -139,9 +145,9 @@ def train(
     return TrainResult(best, read_card(best))
 
 
-def _wanted(rows: list[Utterance]) -> list[Utterance]:
-    """The labelled rows, each once: the leaky protocol copies them."""
-    return list({row.id: row for row in rows if row.emotion is not None}.values())
+def _once(rows: list[Utterance]) -> list[Utterance]:
+    """Each row once: the leaky protocol copies them."""
+    return list({row.id: row for row in rows}.values())
 
 
 def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:
@@ -202,7 +208,7 @@ def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance
     found = sorted({u.emotion for u in train_rows if u.emotion is not None})
     if not found:
         raise InputError("No training row has an emotion. Fill the manifest's `emotion` and `split` columns.")
-    if config.data.emotions and not (config.data.labels and corpus.emotions):
+    if config.data.emotions and not ((config.data.labels or corpus.labels) and corpus.emotions):
         return config
     found = corpus.emotions or found
     return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
@@ -257,6 +263,32 @@ def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: C
             "%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split
         )
     return examples
+
+
+def _seen(splits: Mapping[str, list[Utterance]], config: Config, init_from: Path | None) -> Seen:
+    """The rows that this run learns from and chooses by, with those of the weights it starts from.
+
+    Raises InputError where those weights know the test part, or are leaky and this run is not.
+    """
+    rows = {name: row_keys(u for u in own if u.emotion is not None) for name, own in splits.items()}
+    chosen = rows["val"] if config.training.select == "best" else rows["val"][:0]
+    own = Seen(np.unique(rows["train"]), np.unique(chosen))
+    if init_from is None:
+        return own
+    before = read_card(init_from)
+    if before.leaky and config.data.protocol != "leaky":
+        raise InputError(
+            f"{init_from} was trained under the leaky protocol, and what starts from it would be too. Start from "
+            "another model, or give --protocol leaky."
+        )
+    if before.seen is not None:
+        known = np.isin(rows["test"], np.union1d(before.seen.trained, before.seen.chosen))
+        if known.any():
+            raise InputError(
+                f"{init_from} knows {known.sum():,} of {len(known):,} rows of this run's test part from its training: "
+                "their scores would be recall. Start from a model that was trained on the same training part."
+            )
+    return own.united(before.seen)
 
 
 def _trained_on(config: Config, run: dict[str, Any], init_from: Path | None) -> dict[str, Any]:
@@ -344,11 +376,6 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
 
 
 def _start_from(network: Network, folder: Path, config: Config) -> None:
-    if read_card(folder).leaky and config.data.protocol != "leaky":
-        raise InputError(
-            f"{folder} was trained under the leaky protocol, and what starts from it would be too. Start from another "
-            "model, or give --protocol leaky."
-        )
     loaded, fresh = load_matching(network, folder, config.data.emotions)
     logger.info(
         "From %s: %d tensors loaded (%s); %d made anew (%s).",
