@@ -116,7 +116,8 @@ class DataConfig(Section):
     folds: Annotated[int, Field(ge=2)] = 5
     """Folds of the kfold protocols."""
     fold: str = ""
-    """The one fold to run, by its name (a session, a speaker, or 1 to `folds`); empty: all, one after another."""
+    """The one fold to run, by its name (a session, a speaker, or 1 to `folds`); empty: all, one after another. Names
+    that begin with 0 need quotes: --set "data.fold='03'"."""
     val_from_train: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     """Share of the training dialogues (without dialogues: speakers; without either: rows) taken as val.
     The manifest's own val rows are then never read in training and can stand in for a test part. Where a protocol
