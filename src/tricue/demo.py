@@ -29,7 +29,8 @@ from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
 from tricue.files import check_place, write_json
 from tricue.recognizer import MultimodalEmotionRecognizer
-from tricue.training.train import OtherRun, train
+from tricue.training.place import OtherRun
+from tricue.training.train import train
 from tricue.types import Cue, Utterance
 
 

@@ -14,9 +14,9 @@ import pytest
 from tricue.config import AuditConfig, Config, build_config
 from tricue.data.audit import EVERYTHING, NOTHING_LONG, Audit, audit, audit_corpus
 from tricue.data.audit_table import audit_table
-from tricue.data.checks import Stretch
 from tricue.data.corpora import read_corpus
 from tricue.data.corpus import Corpus
+from tricue.data.media_checks import Stretch
 from tricue.data.noise_probe import LARGEST, drawn_items, noise_probe
 from tricue.data.splits import split_utterances
 from tricue.evaluation.table import as_text

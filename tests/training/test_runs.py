@@ -22,8 +22,9 @@ from tricue.features.extract import extract
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training import train as training_room
 from tricue.training.batches import training_plan
+from tricue.training.place import OtherRun
 from tricue.training.runs import read_runs, train_all
-from tricue.training.train import OtherRun, TrainResult, train
+from tricue.training.train import TrainResult, train
 from tricue.types import InputError, Utterance
 
 FOLDS = {"data.protocol": "kfold-speaker", "data.folds": 3}

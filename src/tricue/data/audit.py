@@ -24,13 +24,12 @@ from tricue.data.checks import (
     check_cues,
     check_groups,
     check_ids,
-    check_media,
     check_repeats,
     check_texts,
-    stretches,
 )
 from tricue.data.content_checks import check_near_texts, check_noise, check_pictures, check_recordings
 from tricue.data.corpus import Corpus
+from tricue.data.media_checks import check_media, stretches
 from tricue.data.near_texts import normalise
 from tricue.data.splits import fold_names, split_utterances
 

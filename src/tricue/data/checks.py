@@ -5,16 +5,12 @@ Legend: "train/val" names a pair of splits; its rows are those of the second tha
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, combinations
-from pathlib import Path
+from itertools import combinations
 from typing import Any, Literal
 
-from tricue.features.media import content_digest
 from tricue.types import CUES, Cue, Utterance
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -23,7 +19,6 @@ Pair = tuple[str, str]
 
 LONG_TEXT = 5  # words from which a repeated text is more than a common phrase
 LONG_SHARE = 0.01  # of a split's rows: from here repeated long texts fail
-SAME_SPAN = 0.5  # share of the shorter stretch from which two stretches of one file are the same media
 BALANCE = 0.1  # total variation distance of class shares that is worth a warning
 EXAMPLES = 5
 ORDER = ("train", "val", "held_out", "test")
@@ -72,7 +67,7 @@ def check_ids(splits: Splits) -> Check:
     return Check(
         "ids",
         "fail" if any(o.rows for o in found.values()) else "pass",
-        _shares(found, "no id stands in two splits"),
+        shares(found, "no id stands in two splits"),
         "The model is scored on utterances that it was trained on: the score is recall of them, not recognition.",
         as_details(found),
     )
@@ -133,54 +128,12 @@ def check_groups(
     if broken:
         meaning = f"The protocol promises {name} that training has not met. " + meaning
     return Check(
-        name, verdict, _shares(found, f"no {column} stands in two splits"), meaning, as_details(found)
+        name, verdict, shares(found, f"no {column} stands in two splits"), meaning, as_details(found)
     )
-
-
-def check_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]]) -> Check:
-    """The same bytes, at overlapping times, in two splits. media: split -> per row its stretches."""
-    found = {pair: _shared_media(splits, media, pair) for pair in pairs(splits)}
-    return Check(
-        "media",
-        "fail" if any(o.rows for o in found.values()) else "pass",
-        _shares(found, "no media file stands in two splits"),
-        "The very recordings of the training rows are scored.",
-        as_details(found),
-    )
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A part of a media file's content, as one cue of a row."""
-
-    content: (
-        Hashable  # the same for files of the same bytes; with the half of the picture, where one is cropped
-    )
-    start: float = 0.0
-    end: float = math.inf
-
-    def same(self, other: Stretch) -> bool:
-        """Whether the two share most of the shorter one's time."""
-        common = min(self.end, other.end) - max(self.start, other.start)
-        shorter = min(self.end - self.start, other.end - other.start)
-        return common == shorter or common > SAME_SPAN * shorter
-
-
-def stretches(splits: Splits) -> dict[str, list[list[Stretch]]]:
-    """Split -> per row the stretches of media that it is made of. A file that cannot be read is left out.
-
-    Files are told apart by their size where that is enough, and by their bytes where two are of one size.
-    """
-    paths = {path for rows in splits.values() for row in rows for path in (row.audio, row.video) if path}
-    content = _contents(paths)
-    return {
-        name: [[stretch for cue in ("audio", "video") for stretch in _stretch(row, cue, content)] for row in rows]
-        for name, rows in splits.items()
-    }  # fmt: skip
 
 
 def check_repeats(
-    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]]
+    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Hashable]]]
 ) -> Check:
     """What stands twice inside one split."""
     details: dict[str, dict[str, int]] = {}
@@ -206,7 +159,7 @@ def check_repeats(
 
 
 def check_conflicts(
-    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]]
+    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Hashable]]]
 ) -> Check:
     """Identical items under different labels."""
     by_text: dict[Hashable, set[str]] = defaultdict(set)
@@ -295,75 +248,7 @@ def _repeated(keys: Sequence[Hashable | None]) -> int:
     return counts.total() - len(counts)
 
 
-def _contents(paths: set[Path]) -> dict[Path, Hashable]:
-    by_size: dict[int, list[Path]] = defaultdict(list)
-    content: dict[Path, Hashable] = {}
-    for path in paths:
-        try:
-            by_size[path.stat().st_size].append(path)
-        except (OSError, ValueError):  # it is missing: another check says so
-            continue
-    for size, alike in by_size.items():
-        for path in alike:
-            try:
-                content[path] = size if len(alike) == 1 else content_digest(path)
-            except (OSError, ValueError):
-                continue
-    return content
-
-
-def _stretch(row: Utterance, cue: Cue, content: Mapping[Path, Hashable]) -> Iterator[Stretch]:
-    path = row.audio if cue == "audio" else row.video
-    if path is None or path not in content:
-        return
-    key = (content[path], row.crop if cue == "video" else None)
-    if row.cut == cue:
-        yield Stretch(key)
-    else:
-        yield Stretch(key, row.start or 0.0, math.inf if row.end is None else row.end)
-
-
-def _shared_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]], pair: Pair) -> Overlap:
-    a, b = pair
-    held: dict[Hashable, list[tuple[Stretch, str]]] = defaultdict(list)
-    for row, own in zip(splits[a], media[a], strict=True):
-        for stretch in own:
-            held[stretch.content].append((stretch, row.id))
-    files = {content: _File.of(parts) for content, parts in held.items()}
-    shared = []
-    for row, own in zip(splits[b], media[b], strict=True):
-        twins = (files[s.content].twin(s) for s in own if s.content in files)
-        if twin := next((id_ for id_ in twins if id_ is not None), None):
-            shared.append((row.id, twin))
-    return Overlap(len(shared), len(shared) / len(splits[b]), shared[:EXAMPLES])
-
-
-@dataclass(frozen=True)
-class _File:
-    """The stretches of one file, by their start, so that a long recording's thousands need not all be compared."""
-
-    stretches: list[tuple[Stretch, str]]
-    starts: list[float]
-    latest: list[float]  # the latest end up to each
-
-    @classmethod
-    def of(cls, parts: list[tuple[Stretch, str]]) -> _File:
-        ordered = sorted(parts, key=lambda part: part[0].start)
-        ends = accumulate((stretch.end for stretch, _ in ordered), max)
-        return cls(ordered, [stretch.start for stretch, _ in ordered], list(ends))
-
-    def twin(self, stretch: Stretch) -> str | None:
-        """The id of a row whose stretch is the same."""
-        i = bisect_left(self.starts, stretch.end) - 1
-        while i >= 0 and self.latest[i] > stretch.start:
-            other, id_ = self.stretches[i]
-            if stretch.same(other):
-                return id_
-            i -= 1
-        return None
-
-
-def _shares(found: Mapping[Pair, Overlap], nothing: str) -> str:
+def shares(found: Mapping[Pair, Overlap], nothing: str) -> str:
     return (
         "; ".join(
             f"{o.rows:,} rows of {b} ({100 * o.share:.1f}%) stand in {a}" for (a, b), o in found.items() if o.rows

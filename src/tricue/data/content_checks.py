@@ -12,8 +12,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tricue.data.checks import Check, Splits, Stretch, Verdict, as_details, is_long, overlap, pairs
+from tricue.data.checks import Check, Splits, Verdict, as_details, is_long, overlap, pairs
 from tricue.data.fingerprints import Job, Recording, fingerprint_files, same_recordings
+from tricue.data.media_checks import Stretch
 from tricue.data.near_texts import near_duplicates
 from tricue.data.noise_probe import Kind, ProbeScore, drawn_items, noise_probe
 from tricue.features.media import MediaError, probe

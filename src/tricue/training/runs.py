@@ -16,7 +16,8 @@ from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.splits import fold_names, split_utterances
 from tricue.files import check_place, remove_folder, replaced_folder, write_json
-from tricue.training.train import RUN, OtherRun, TrainResult, clear, train, with_emotions
+from tricue.training.place import RUN, OtherRun, clear
+from tricue.training.train import TrainResult, train, with_emotions
 from tricue.types import InputError
 
 logger = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ from tricue.config import Config
 from tricue.data.audit import audit
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.splits import row_keys, rows_digest, split_utterances
+from tricue.data.splits import row_keys, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
-from tricue.files import check_place, recover_folder, remove_folder, write_json
+from tricue.files import check_place, write_json
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.training.batches import (
@@ -34,31 +33,13 @@ from tricue.training.batches import (
     row_lengths,
     training_plan,
 )
+from tricue.training.place import RUN, describe, is_done
 from tricue.training.trainer import Trainer
 from tricue.types import Cue, InputError, Utterance
 
 logger = logging.getLogger(__name__)
 
-RUN = "run.json"
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
-PARTS = (
-    "phase1",
-    "phase2",
-    "phase3",
-    "best_model",
-    "leaky_model",
-    "state",
-    "tensorboard",
-    "history.json",
-    RUN,
-    "metrics.json",
-    "leaky.json",
-    "predictions.csv",
-)
-
-
-class OtherRun(InputError):
-    """The folder holds a run of other settings or rows."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +80,8 @@ def train(
     )
     config = _with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
     _check_rows(config, splits)
-    run = _describe(config, corpus, splits, init_from)
-    if _is_done(save_dir, config, run, restart):
+    run = describe(config, corpus, splits, init_from)
+    if is_done(save_dir, config, run, restart):
         best = best_model(save_dir, config)
         return TrainResult(best, read_card(best), already_done=True)
     seen = _seen(splits, config, init_from)
@@ -308,71 +289,6 @@ def _class_shares(examples: Examples, config: Config) -> list[float]:
     assert examples.labels is not None
     counts = np.bincount(examples.labels, minlength=len(config.data.emotions))
     return (counts / counts.sum()).tolist()
-
-
-def _describe(
-    config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
-) -> dict[str, Any]:
-    """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
-    return {
-        "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
-        "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
-        if init_from
-        else None,
-        "encoders": hub.encoder_digests(config.features, config.modalities),
-        "corpus": {
-            "name": corpus.name,
-            "protocol": config.data.protocol,
-            "rows": {split: len(splits[split]) for split in ("train", "val")},
-            "missing_cues": len(corpus.faults),
-            "digest": rows_digest(splits),
-        },
-    }
-
-
-def clear(save_dir: Path) -> None:
-    """Delete what a run left in `save_dir`, and nothing else."""
-    for part in PARTS:
-        path = save_dir / part
-        recover_folder(path)  # else a killed save of the old run would be put back by the new one
-        remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) -> bool:
-    """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
-
-    Raises OtherRun where another run lies there.
-    """
-    best = best_model(save_dir, config)
-    recover_folder(best)
-    if restart:
-        clear(save_dir)
-    path = save_dir / RUN
-    if not path.is_file():
-        return False
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of the encoding or of the JSON
-        raise InputError(
-            f"{path} is damaged ({error}); --restart deletes the run and begins anew."
-        ) from error
-    differences = _differences(earlier, run)
-    if differences:
-        raise OtherRun(
-            f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
-            "Choose another --save_dir, or --restart to delete it and begin anew."
-        )
-    done = best.is_dir() and not (save_dir / "state").is_dir()
-    if done:
-        remove_folder(save_dir / "state")  # what a kill left of its deletion
-    return done
-
-
-def _differences(old: Any, new: Any, name: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = sorted(set(old) | set(new))
-        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
-    return [] if old == new else [f"{name.removeprefix('config.')} was {old!r}, now {new!r}"]
 
 
 def _start_from(network: Network, folder: Path, config: Config) -> None:

@@ -1,0 +1,101 @@
+"""What lies in the folder of a run: which run it is, whether it is done, and what may be deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tricue.checkpoint import best_model, read_card
+from tricue.config import Config
+from tricue.data.corpus import Corpus
+from tricue.data.splits import rows_digest
+from tricue.features import hub
+from tricue.files import recover_folder, remove_folder
+from tricue.types import InputError, Utterance
+
+RUN = "run.json"
+PARTS = (
+    "phase1",
+    "phase2",
+    "phase3",
+    "best_model",
+    "leaky_model",
+    "state",
+    "tensorboard",
+    "history.json",
+    RUN,
+    "metrics.json",
+    "leaky.json",
+    "predictions.csv",
+)
+
+
+class OtherRun(InputError):
+    """The folder holds a run of other settings or rows."""
+
+
+def describe(
+    config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
+) -> dict[str, Any]:
+    """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
+    return {
+        "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
+        "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
+        if init_from
+        else None,
+        "encoders": hub.encoder_digests(config.features, config.modalities),
+        "corpus": {
+            "name": corpus.name,
+            "protocol": config.data.protocol,
+            "rows": {split: len(splits[split]) for split in ("train", "val")},
+            "missing_cues": len(corpus.faults),
+            "digest": rows_digest(splits),
+        },
+    }
+
+
+def is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) -> bool:
+    """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
+
+    Raises OtherRun where another run lies there.
+    """
+    best = best_model(save_dir, config)
+    recover_folder(best)
+    if restart:
+        clear(save_dir)
+    path = save_dir / RUN
+    if not path.is_file():
+        return False
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the encoding or of the JSON
+        raise InputError(
+            f"{path} is damaged ({error}); --restart deletes the run and begins anew."
+        ) from error
+    differences = _differences(earlier, run)
+    if differences:
+        raise OtherRun(
+            f"{save_dir} holds another run ({'; '.join(differences[:5])}). "
+            "Choose another --save_dir, or --restart to delete it and begin anew."
+        )
+    done = best.is_dir() and not (save_dir / "state").is_dir()
+    if done:
+        remove_folder(save_dir / "state")  # what a kill left of its deletion
+    return done
+
+
+def clear(save_dir: Path) -> None:
+    """Delete what a run left in `save_dir`, and nothing else."""
+    for part in PARTS:
+        path = save_dir / part
+        recover_folder(path)  # else a killed save of the old run would be put back by the new one
+        remove_folder(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new))
+        return [d for k in keys for d in _differences(old.get(k), new.get(k), f"{name}.{k}".lstrip("."))]
+    return [] if old == new else [f"{name.removeprefix('config.')} was {old!r}, now {new!r}"]
