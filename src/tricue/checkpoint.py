@@ -31,6 +31,9 @@ LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, ROWS, TEXT_ENCODER = "model.safetensors", "config.json", "rows.safetensors", "text_encoder"
 
 
+KNOWN_SHARE = 0.01  # of a test part: up to here known rows may be chance, see `splits.row_keys`
+
+
 @dataclass(frozen=True)
 class Seen:
     """The rows that a model knows, itself or through the weights that it started from, as `splits.row_keys` tells
@@ -38,6 +41,10 @@ class Seen:
 
     trained: np.ndarray  # (N,) int64: rows that it was trained on
     chosen: np.ndarray  # (M,) int64: rows that chose its epochs
+
+    def knows(self, keys: np.ndarray, *, chosen: bool = True) -> np.ndarray:
+        """(N,) bool, which rows it was trained on; with `chosen` also those that chose its epochs."""
+        return np.isin(keys, np.union1d(self.trained, self.chosen) if chosen else self.trained)
 
     def united(self, other: Seen | None) -> Seen:
         if other is None:

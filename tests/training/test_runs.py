@@ -123,6 +123,23 @@ def test_rows_that_a_fold_has_trained_on_are_never_its_test(tmp_path: Path) -> N
     assert run(tmp_path, one, init_from=second, save_dir=tmp_path / "next")
 
 
+def test_a_few_rows_that_two_corpora_number_and_say_alike_are_no_reason_to_refuse(tmp_path: Path) -> None:
+    run(tmp_path, settings())
+    rows = [
+        Utterance(f"u{i}", text=f"other {i}", emotion="joy", dialogue=f"e{i}", split="test")
+        for i in range(200)
+    ]
+    for alike, refused in ((2, False), (3, True)):
+        other = [replace(row, text=corpus()[i].text) if i < alike else row for i, row in enumerate(rows)]
+        write_manifest(other, tmp_path / "other.csv")
+        if refused:
+            with pytest.raises(InputError, match="knows 3 of 200 test rows"):
+                measured(tmp_path, tmp_path / "run" / "best_model", manifest=tmp_path / "other.csv")
+        else:
+            result = measured(tmp_path, tmp_path / "run" / "best_model", manifest=tmp_path / "other.csv")
+            assert result.metrics["known_rows"] == 2
+
+
 def test_folds_on_another_corpus_count_as_runs(tmp_path: Path) -> None:
     run(tmp_path, settings(**FOLDS))
     other = [replace(row, id=f"v{row.id}", text=f"new {row.text}", split="test") for row in corpus(20)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import Card, check_encoders, load_checkpoint
+from tricue.checkpoint import KNOWN_SHARE, Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import Manifests, config_of, read_corpus, report
 from tricue.data.corpus import Corpus
@@ -100,7 +100,7 @@ def measure(
     wanted = _split_name(split or ("val" if card.leaky else "test"))
     parts, dealt = _parts(corpus, card)
     rows = _labelled(parts, corpus, card, wanted)
-    chose = _check_unseen(rows, card, wanted)
+    known, chose = _known_rows(rows, card, wanted)
     used = usable_cues(network.cues, cues)
     check_encoders(card, config, used)
     chosen = choose_device(device)
@@ -122,7 +122,7 @@ def measure(
     ])  # fmt: skip
     metrics = score_rows(rows, [probabilities], card, config)
     metrics |= circumstances(card, corpus, wanted, used, predictions, model_path)
-    metrics["split_role"] = _role(card, wanted, dealt, chose)
+    metrics |= {"split_role": _role(card, wanted, dealt, chose), "known_rows": known}
     return Evaluation(metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, dealt)
 
 
@@ -228,24 +228,27 @@ def _parts(corpus: Corpus, card: Card) -> tuple[Mapping[str, Sequence[Utterance]
     return as_given(corpus.utterances), False
 
 
-def _check_unseen(rows: Sequence[Utterance], card: Card, split: Split) -> bool:
-    """Whether some of the rows chose the model's epochs.
+def _known_rows(rows: Sequence[Utterance], card: Card, split: Split) -> tuple[int, bool]:
+    """How many of the rows the model knows from its training, and whether some of them chose its epochs.
 
-    Raises InputError where rows that are to be scored as val or test were trained on, and where some of a test part
-    chose the epochs. The leaky protocol's own val is let through: it is marked.
+    Raises InputError where over 1% of what is to be scored as val or test was trained on, or of a test part chose the
+    epochs. The leaky protocol's own val is let through: it is marked.
     """
     if card.seen is None or split == "train" or (card.leaky and split == "val"):
-        return False
+        return 0, False
     keys = row_keys(rows)
-    trained, chose = np.isin(keys, card.seen.trained), np.isin(keys, card.seen.chosen)
-    known = trained | chose if split == "test" else trained
-    if known.any():
+    known = card.seen.knows(keys, chosen=split == "test")
+    if known.sum() > KNOWN_SHARE * len(known):
         first = rows[int(known.argmax())].id
         raise InputError(
             f"The model knows {known.sum():,} of {len(rows):,} {split} rows from its training, e.g. {first}: their "
             "score would be recall. Give the corpus as it was in training, or rows that the model has not seen."
         )
-    return bool(chose.any())
+    if known.any():
+        logger.warning(
+            "The model may know %d of %d %s rows from its training.", known.sum(), len(rows), split
+        )
+    return int(known.sum()), bool(card.seen.knows(keys).sum() > known.sum())
 
 
 def circumstances(
