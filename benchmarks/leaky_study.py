@@ -133,9 +133,8 @@ def main() -> None:
             "audit": found["verdict"],
             "checks": found["checks"],
         }
-    honest = measure(
-        models["leaky"], store=store, manifest=dev_as_test(data_dir, args.work), quiet=True
-    ).metrics
+    dev = dev_as_test(data_dir, args.work)
+    honest = measure(models["leaky"], store=store, manifest=dev, split="test", quiet=True).metrics
     result["leaky_on_dev"] = scores(honest) | {"audit": "of the rows it was trained on: fail"}
     result["rows_per_class"] = {
         emotion: sum(row.emotion == emotion and row.split == "train" for row in corpus.utterances)
