@@ -10,8 +10,9 @@ split's rows, where the protocol's promise is broken, or where noise tied to ite
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from tricue.config import AuditConfig, Config
@@ -31,9 +32,15 @@ from tricue.data.content_checks import check_near_texts, check_noise, check_pict
 from tricue.data.corpus import Corpus
 from tricue.data.media_checks import check_media, stretches
 from tricue.data.near_texts import normalise
+from tricue.data.noise_probe import Kind
 from tricue.data.splits import fold_names, split_utterances
+from tricue.features.progress import Bar
 
 logger = logging.getLogger(__name__)
+
+Step = Callable[[], Check | None]
+KINDS: tuple[Kind, ...] = ("item", "speaker", "dialogue")
+MOST_NEAR = 200_000  # rows up to which texts that are nearly alike are looked for: a minute or two
 
 SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "fail": 2}
 EVERYTHING = AuditConfig(near_duplicates=True, fingerprints=True, probe=True)
@@ -120,37 +127,63 @@ def audit(
     rows = {name: len(own) for name, own in splits.items()}
     texts = {name: [normalise(row.text) if row.text else "" for row in own] for name, own in splits.items()}
     media = stretches(splits)
-    checks = [
-        check_ids(splits),
-        check_media(splits, media),
-        check_texts(splits, texts, used="text" in config.modalities),
+    near = looks.near_duplicates and sum(rows.values()) <= MOST_NEAR
+    steps: list[Step] = [
+        lambda: check_ids(splits),
+        lambda: check_media(splits, media),
+        lambda: check_texts(splits, texts, used="text" in config.modalities),
+        *(
+            partial(check_groups, name, splits, forbidden)
+            for name, forbidden in _group_checks(splits, protocol)
+        ),
+        lambda: check_repeats(splits, texts, media),
+        lambda: check_conflicts(splits, texts, media),
+        lambda: check_classes(splits),
+        lambda: check_cues(splits),
+        lambda: check_near_texts(splits, texts) if near else None,
     ]
-    not_checked = {}
-    for name, forbidden in _group_checks(splits, protocol):
-        check = check_groups(name, splits, forbidden)
-        if check is None:
-            not_checked[name] = f"no row names a {name.removesuffix('s')}"
-        else:
-            checks.append(check)
-    checks += [check_repeats(splits, texts, media), check_conflicts(splits, texts, media)]
-    checks += [check_classes(splits), check_cues(splits)]
-    if looks.near_duplicates:
-        checks.append(check_near_texts(splits, texts))
+    checks = _done("Comparing rows", steps, progress)
     if looks.fingerprints and any(row.audio for own in splits.values() for row in own):
         checks += check_recordings(splits, progress)
-    if looks.fingerprints and (pictures := check_pictures(splits)) is not None:
-        checks.append(pictures)
-    if looks.probe:
-        scored = _scored_part(splits, protocol)
-        checks += check_noise(splits, texts, media, scored, config.seed) if scored else []
-        if not any(check.name.startswith("noise") for check in checks):
-            not_checked["noise"] = "there are no labelled rows to train on, or none to score"
-    if len(splits) == 1:
-        not_checked["splits"] = "there is one split only, and nothing to compare it with"
-    for name in ("near_duplicates", "fingerprints", "probe"):
-        if not getattr(looks, name):
-            not_checked[name] = "left out"
-    return Audit(corpus, protocol, rows, checks, not_checked, fold)
+    later: list[Step] = []
+    if looks.fingerprints:
+        later.append(lambda: check_pictures(splits))
+    scored = _scored_part(splits, protocol)
+    if looks.probe and scored:
+        later += [partial(check_noise, kind, splits, texts, media, scored, config.seed) for kind in KINDS]
+    checks += _done("Looking for pictures, probing with noise", later, progress)
+    return Audit(corpus, protocol, rows, checks, _not_checked(checks, looks, len(splits), near), fold)
+
+
+def _done(label: str, steps: Sequence[Step], progress: bool) -> list[Check]:
+    """What the steps find, one after another. A step gives None where there is nothing for it to look at."""
+    checks = []
+    with Bar(progress) as bar:
+        bar.begin(label, len(steps))
+        for step in steps:
+            if (check := step()) is not None:
+                checks.append(check)
+            bar.advance()
+    return checks
+
+
+def _not_checked(checks: Sequence[Check], looks: AuditConfig, splits: int, near: bool) -> dict[str, str]:
+    """What was not looked at, and why."""
+    names = {check.name for check in checks}
+    reasons = {
+        name: f"no row names a {name.removesuffix('s')}"
+        for name in ("speakers", "dialogues")
+        if name not in names
+    }
+    if splits == 1:
+        reasons["splits"] = "there is one split only, and nothing to compare it with"
+    if looks.near_duplicates and not near:
+        reasons["near texts"] = f"left out, over {MOST_NEAR:,} rows"
+    if looks.probe and not any(name.startswith("noise") for name in names):
+        reasons["noise"] = "there are no labelled rows to train on, or none to score"
+    return reasons | {
+        name: "left out" for name in ("near_duplicates", "fingerprints", "probe") if not getattr(looks, name)
+    }
 
 
 def worst_of(audits: Sequence[Audit]) -> Audit:

@@ -3,7 +3,7 @@ what noise alone would score."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -140,33 +140,34 @@ def _no_picture(path: Path) -> str | None:
 
 
 def check_noise(
-    splits: Splits, texts: Mapping[str, Sequence[str]], media: Mapping[str, Sequence[Sequence[Stretch]]], scored: str,
+    kind: Kind,
+    splits: Splits,
+    texts: Mapping[str, Sequence[str]],
+    media: Mapping[str, Sequence[Sequence[Stretch]]],
+    scored: str,
     seed: int,
-) -> list[Check]:  # fmt: skip
-    """Noise tied to items, speakers and dialogues, trained on train and scored on `scored`."""
+) -> Check | None:
+    """Noise tied to items, speakers or dialogues, trained on train and scored on `scored`; None where no row has one,
+    and where there are no labelled rows on one side."""
     rows = [
         (name, row, _item(row, text, own))
         for name in ("train", scored)
         for row, text, own in zip(splits[name], texts[name], media[name], strict=True)
         if row.emotion is not None
     ]
-    numbers = _numbered(item for _, _, item in rows)
-    kept = drawn_items(numbers, np.array([name == scored for name, _, _ in rows], dtype=bool), seed)
-    rows = [row for row, keep in zip(rows, kept.tolist(), strict=True) if keep]
-    if len({name for name, _, _ in rows}) < 2:
-        return []
-    ties: dict[Kind, list[Hashable]] = {
-        "item": [item for _, _, item in rows],
-        "speaker": [row.speaker for _, row, _ in rows],
-        "dialogue": [row.dialogue for _, row, _ in rows],
+    is_scored = np.array([name == scored for name, _, _ in rows], dtype=bool)
+    kept = drawn_items(_numbered(item for _, _, item in rows), is_scored, seed)
+    rows, is_scored = [row for row, keep in zip(rows, kept.tolist(), strict=True) if keep], is_scored[kept]
+    ties: dict[Kind, Callable[[Utterance, Hashable], Hashable | None]] = {
+        "item": lambda row, item: item,
+        "speaker": lambda row, item: row.speaker,
+        "dialogue": lambda row, item: row.dialogue,
     }
+    tied = [ties[kind](row, item) for _, row, item in rows]
+    if all(name is None for name in tied) or is_scored.all() or not is_scored.any():
+        return None
     labels = _numbered(row.emotion for _, row, _ in rows)
-    train = np.array([name == "train" for name, _, _ in rows])
-    return [
-        _probe_check(kind, scored, noise_probe(_numbered(tied), labels, train, seed))
-        for kind, tied in ties.items()
-        if any(name is not None for name in tied)
-    ]
+    return _probe_check(kind, scored, noise_probe(_numbered(tied), labels, ~is_scored, seed))
 
 
 def _probe_check(kind: Kind, scored: str, scores: Sequence[ProbeScore]) -> Check:
