@@ -96,7 +96,8 @@ def test_a_prepared_corpus_is_the_corpus_again(meld: Path, tmp_path: Path) -> No
     assert prepared.utterances == read.utterances
     assert prepared.faults == read.faults
     assert prepared.counts == read.counts and prepared.emotions == read.emotions
-    assert read_corpus(Config(), manifest=out / "manifest.csv").name == "MELD"
+    for manifest in (out / "manifest.csv", out):
+        assert read_corpus(Config(), manifest=manifest).name == "MELD"
     assert record.rows == {"train": 2, "val": 2} and record.protocol == "official"
     written = json.loads((out / "corpus.json").read_text())
     assert (

@@ -48,13 +48,14 @@ def read_corpus(
     """The utterances that a run is about: those of `manifest` where given, else of `config.data.name`.
 
     data_dir: the corpus in its published layout, or the folder that `tricue prepare` left; by default `data/<NAME>`
-    in the current folder. manifest: one file, or several: their corpora stand together, see `join`.
+    in the current folder. manifest: one file (or the folder that `tricue prepare` left), or several: their corpora stand together, see `join`.
     need_emotion: in a manifest, a row without a label is a fault (training, evaluation).
     Raises InputError for an unknown name or a corpus that has no reader, and what its reader raises.
     """
     if manifest is None:
         return read_published(config, data_dir)
-    paths = [Path(manifest)] if isinstance(manifest, str | Path) else [Path(path) for path in manifest]
+    given = [Path(manifest)] if isinstance(manifest, str | Path) else [Path(path) for path in manifest]
+    paths = [path / MANIFEST if path.is_dir() else path for path in given]
     if len(paths) == 1:
         return _from_manifest(paths[0], config, config.data.name or _name(paths[0]), need_emotion)
     return join([_from_manifest(path, config, _name(path), need_emotion, several=True) for path in paths])
