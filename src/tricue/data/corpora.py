@@ -48,7 +48,8 @@ def read_corpus(
     """The utterances that a run is about: those of `manifest` where given, else of `config.data.name`.
 
     data_dir: the corpus in its published layout, or the folder that `tricue prepare` left; by default `data/<NAME>`
-    in the current folder. manifest: one file (or the folder that `tricue prepare` left), or several: their corpora stand together, see `join`.
+    in the current folder. manifest: one file (or the folder that `tricue prepare` left), or several: their corpora
+    stand together, see `join`.
     need_emotion: in a manifest, a row without a label is a fault (training, evaluation).
     Raises InputError for an unknown name or a corpus that has no reader, and what its reader raises.
     """
