@@ -4,7 +4,7 @@ Three ways: `alone`, MELD by itself (configs/meld-frozen.yaml); `after`, the sam
 GoEmotions for 5 epochs (`--init_from`); `joint`, both corpora together for 3 epochs. A tenth of the training dialogues
 (GoEmotions: rows) is val and chooses the epochs. Each way is compared with `alone` over dev's dialogues.
 
-    .venv/bin/python benchmarks/transfer.py --seeds 3 --joint_seeds 1
+    .venv/bin/python benchmarks/transfer.py --seeds 3
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--joint_seeds", type=int, default=1)
+    parser.add_argument("--joint_seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     args = parser.parse_args()
     work, store, data_dir = args.work, args.work / "features", shared("data/meld")
