@@ -54,6 +54,10 @@ class Utterance:
     crop: Side | None = None  # half of the picture that shows the speaker; None: all of it
     cut: Cue | None = None  # a file that holds this utterance alone: `start` and `end` are not of it
 
+    def span(self, cue: Cue) -> tuple[float | None, float | None]:
+        """Start and end in the file of `cue`, in seconds; None: its beginning, its end."""
+        return (None, None) if self.cut == cue else (self.start, self.end)
+
 
 @dataclass(frozen=True)
 class Fault:

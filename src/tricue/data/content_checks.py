@@ -76,9 +76,7 @@ def check_recordings(splits: Splits, progress: bool) -> list[Check]:
 
 def _job(row: Utterance) -> Job | None:
     """The stretch of a file that the row's sound is."""
-    if row.audio is None:
-        return None
-    return (row.audio, None, None) if row.cut == "audio" else (row.audio, row.start, row.end)
+    return None if row.audio is None else (row.audio, *row.span("audio"))
 
 
 def _groups(fingerprints: Sequence[np.ndarray | None]) -> list[int]:

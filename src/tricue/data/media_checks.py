@@ -33,9 +33,7 @@ def check_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]]
 class Stretch:
     """A part of a media file's content, as one cue of a row."""
 
-    content: (
-        Hashable  # the same for files of the same bytes; with the half of the picture, where one is cropped
-    )
+    content: Hashable  # the same for files of the same bytes; with the half of a picture that is cropped
     start: float = 0.0
     end: float = math.inf
 
@@ -81,10 +79,8 @@ def _stretch(row: Utterance, cue: Cue, content: Mapping[Path, Hashable]) -> Iter
     if path is None or path not in content:
         return
     key = (content[path], row.crop if cue == "video" else None)
-    if row.cut == cue:
-        yield Stretch(key)
-    else:
-        yield Stretch(key, row.start or 0.0, math.inf if row.end is None else row.end)
+    start, end = row.span(cue)
+    yield Stretch(key, start or 0.0, math.inf if end is None else end)
 
 
 def _shared_media(splits: Splits, media: Mapping[str, Sequence[Sequence[Stretch]]], pair: Pair) -> Overlap:

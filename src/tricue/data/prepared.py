@@ -84,9 +84,8 @@ def read_prepared(manifest: Path, record: Record, config: Config, rename: Mappin
             f"{manifest} was prepared with the labels {record.labels or 'that the corpus has by default'!r}; for "
             f"{config.data.labels!r} run tricue prepare {record.corpus} {record.source} --labels {config.data.labels}"
         )
-    emotions = (
-        record.emotions if record.labels else config.data.emotions
-    )  # a set that was named has classes of its own
+    # a label set that was named has classes of its own
+    emotions = record.emotions if record.labels else config.data.emotions
     utterances = read_manifest(manifest, emotions=emotions or None, rename=rename, without_cues=True)
     notes = [*record.notes, f"{record.corpus}: {len(utterances):,} rows of {manifest}."]
     if file_digest(manifest) != record.manifest_sha256:

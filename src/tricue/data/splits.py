@@ -58,7 +58,7 @@ def fold_names(utterances: Sequence[Utterance], config: DataConfig) -> list[str]
     """
     if config.protocol in ("official", "leaky"):
         return [""]
-    names = sorted(set(_folds(utterances, config).values()), key=lambda name: (len(name), name))
+    names = sorted(set(folds_of(utterances, config).values()), key=lambda name: (len(name), name))
     if config.fold and config.fold not in names:
         raise InputError(
             f"data.fold={config.fold}: {config.protocol} has the folds {', '.join(names)} here. Name one of them "
@@ -152,7 +152,7 @@ def _copied(rows: list[Utterance], count: int, draw: random.Random) -> list[Utte
 
 
 def _fold(utterances: Sequence[Utterance], config: DataConfig, seed: int, need_val: bool) -> Splits:
-    fold_of = _folds(utterances, config)
+    fold_of = folds_of(utterances, config)
     if not config.fold:
         raise InputError(f"{config.protocol} has several folds: name one with --set data.fold=NAME.")
     fold_names(utterances, config)  # names the folds where there is no such one
@@ -183,7 +183,7 @@ def _unit(utterances: Sequence[Utterance], protocol: str) -> tuple[str, Unit]:
     return name, units[name]
 
 
-def _folds(utterances: Sequence[Utterance], config: DataConfig) -> dict[str, str]:
+def folds_of(utterances: Sequence[Utterance], config: DataConfig) -> dict[str, str]:
     """Utterance id -> name of the fold that it is the test part of; the same whatever the seed and the order."""
     name, unit = _unit(utterances, config.protocol)
     sizes = Counter(str(unit(row)) for row in utterances)

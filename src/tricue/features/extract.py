@@ -186,7 +186,7 @@ def _media(
             path = utterance.audio if cue == "audio" else utterance.video
             if path is None:
                 continue
-            start, end = (None, None) if utterance.cut == cue else (utterance.start, utterance.end)
+            start, end = utterance.span(cue)
             half = (utterance.crop,) if cue == "video" and utterance.crop else ()
             try:
                 key = _digest(content_digest(path), start, end, *half)

@@ -14,7 +14,7 @@ from tricue.checkpoint import best_model
 from tricue.config import Config
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.splits import fold_names, split_utterances
+from tricue.data.splits import fold_names, folds_of
 from tricue.files import check_place, remove_folder, replaced_folder, write_json
 from tricue.training.place import RUN, OtherRun, clear
 from tricue.training.train import TrainResult, train, with_emotions
@@ -112,15 +112,12 @@ def _scorable(corpus: Corpus, folds: list[str], config: Config) -> list[str]:
     """The folds whose test part has labelled rows; the others are named and left out."""
     if folds == [""]:
         return folds
-    kept = []
+    fold_of = folds_of(corpus.utterances, config.data)
+    labelled = {fold_of[row.id] for row in corpus.utterances if row.emotion is not None}
     for fold in folds:
-        data = config.data.model_copy(update={"fold": fold})
-        if any(
-            row.emotion is not None for row in split_utterances(corpus.utterances, data, config.seed)["test"]
-        ):
-            kept.append(fold)
-        else:
+        if fold not in labelled:
             logger.warning("Fold %s has no labelled row to score: it is not left out by itself.", fold)
+    kept = [fold for fold in folds if fold in labelled]
     if not kept:
         raise InputError("No fold has a labelled row. Fill the manifest's `emotion`.")
     return kept

@@ -251,9 +251,12 @@ def _seen(splits: Mapping[str, list[Utterance]], config: Config, init_from: Path
 
     Raises InputError where those weights know the test part, or are leaky and this run is not.
     """
-    rows = {name: row_keys(u for u in own if u.emotion is not None) for name, own in splits.items()}
-    chosen = rows["val"] if config.training.select == "best" else rows["val"][:0]
-    own = Seen(np.unique(rows["train"]), np.unique(chosen))
+
+    def labelled(split: str) -> np.ndarray:
+        return row_keys(u for u in splits[split] if u.emotion is not None)
+
+    chosen = labelled("val") if config.training.select == "best" else row_keys([])
+    own = Seen(np.unique(labelled("train")), np.unique(chosen))
     if init_from is None:
         return own
     before = read_card(init_from)
@@ -263,7 +266,7 @@ def _seen(splits: Mapping[str, list[Utterance]], config: Config, init_from: Path
             "another model, or give --protocol leaky."
         )
     if before.seen is not None:
-        known = before.seen.knows(rows["test"])
+        known = before.seen.knows(labelled("test"))
         if known.sum() > KNOWN_SHARE * len(known):
             raise InputError(
                 f"{init_from} knows {known.sum():,} of {len(known):,} rows of this run's test part from its training: "
