@@ -155,6 +155,9 @@ class TextFeatures(Section):
     """Preceding turns of the same dialogue, with speaker names, that the encoder reads before the utterance."""
     max_tokens: Annotated[int, Field(ge=8)] = 128
     """Longest input of the encoder in tokens; context is cut first, from its far end."""
+    precomputed: str | None = None
+    """A file of features that others made, by id, in place of the encoder (docs/features.md): .npz, .npy or .csv.
+    Taken from here, else from the corpus's folder."""
 
 
 class AudioFeatures(Section):
@@ -174,6 +177,8 @@ class AudioFeatures(Section):
     """Whisper encoders only: run the true length, or pad every clip to the 30 s of its pre-training."""
     max_seconds: Annotated[float, Field(gt=0.0)] = 30.0
     """Longest stretch read; a longer utterance is cut and the cut is reported."""
+    precomputed: str | None = None
+    """As `features.text.precomputed`."""
 
 
 class VideoFeatures(Section):
@@ -183,6 +188,8 @@ class VideoFeatures(Section):
     """Hub name, local folder, or `light` (histograms of oriented gradients; nothing is downloaded)."""
     frames: PositiveInt = 10
     """Key frames per utterance."""
+    precomputed: str | None = None
+    """As `features.text.precomputed`."""
 
 
 class FeaturesConfig(Section):
@@ -192,6 +199,10 @@ class FeaturesConfig(Section):
     """How it sounds."""
     video: VideoFeatures = VideoFeatures()
     """How it looks."""
+
+    def precomputed_cues(self) -> list[Cue]:
+        """The cues whose features come from a file: every utterance may have them, whatever its row names."""
+        return [cue for cue in CUES if getattr(self, cue).precomputed is not None]
 
 
 class ModelConfig(Section):
@@ -381,6 +392,8 @@ class Config(Section):
             and self.features.text.encoder == "light"
         ):
             raise ValueError("model.finetune needs a hub text encoder; features.text.encoder is light")
+        if self.model.finetune != "none" and "text" in self.modalities and self.features.text.precomputed:
+            raise ValueError("model.finetune trains the text encoder; features.text.precomputed has none")
         return self
 
     @property

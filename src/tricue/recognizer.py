@@ -16,6 +16,7 @@ from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features import hub
 from tricue.features.extract import extract
+from tricue.features.precomputed import located
 from tricue.files import check_place, is_file
 from tricue.model.network import Network
 from tricue.types import InputError, Prediction, Utterance
@@ -83,12 +84,22 @@ class MultimodalEmotionRecognizer:
         return prediction
 
     def predict_batch(self, inputs: Sequence[Any], cues: Sequence[str] | None = None) -> list[Prediction]:
-        """One prediction per input (whatever `preprocess` takes), in order; a failed one says why in `error`."""
-        given = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
-        utterances = [replace(u, id=str(i)) for i, u in enumerate(given)]  # two of them may share an id
+        """One prediction per input (whatever `preprocess` takes), in order; a failed one says why in `error`.
+
+        A cue that the network knows from precomputed features alone is not used: no clip gives it.
+        """
+        given = self.card.config.features.precomputed_cues()
+        cues = [cue for cue in usable_cues(self.network.cues, cues) if cue not in given]
+        if not cues:
+            raise InputError(
+                f"This model reads precomputed features alone ({', '.join(given)}), which no clip gives: use tricue "
+                "predict with a table of ids and --set features.<cue>.precomputed=FILE."
+            )
+        asked = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
+        utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
             predictions = self._predict(utterances, cues, Path(scratch), quiet=True, workers=0)
-        return [replace(p, id=u.id) for p, u in zip(predictions, given, strict=True)]
+        return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
 
     def predict_file(
         self,
@@ -104,8 +115,11 @@ class MultimodalEmotionRecognizer:
         Raises InputError for a table that is not one, or rows that contradict themselves.
         """
         check_place(output_file)
-        utterances = read_manifest(input_file, emotions=None, for_prediction=True)
-        predictions = self._predict(utterances, cues, store, quiet)
+        utterances = read_manifest(
+            input_file, emotions=None, for_prediction=True,
+            without_cues=bool(self.card.config.features.precomputed_cues()),
+        )  # fmt: skip
+        predictions = self._predict(utterances, cues, store, quiet, folder=input_file.parent)
         write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
 
@@ -116,12 +130,13 @@ class MultimodalEmotionRecognizer:
         store: Path,
         quiet: bool,
         workers: int | None = None,
+        folder: Path | None = None,
     ) -> list[Prediction]:
         config, used = self.card.config, usable_cues(self.network.cues, cues)
         check_encoders(self.card, config, used)
         features = extract(
             utterances,
-            config.features,
+            located(config.features, folder),
             used,
             store,
             live_text=config.finetunes_text,

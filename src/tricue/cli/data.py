@@ -46,6 +46,7 @@ def extract(
     from tricue.device import choose_device
     from tricue.features.extract import default_store
     from tricue.features.extract import extract as run
+    from tricue.features.precomputed import located
 
     chosen = read_settings(dataset, config, settings, modalities, None, {})
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
@@ -53,7 +54,7 @@ def extract(
     where = store or default_store()
     features = run(
         corpus.utterances,
-        chosen.features,
+        located(chosen.features, corpus.folder),
         chosen.modalities,
         where,
         live_text=chosen.finetunes_text,

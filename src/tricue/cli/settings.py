@@ -29,7 +29,17 @@ def read_settings(
         overrides["modalities"] = cues
     if seed is not None:
         overrides["seed"] = seed
-    return load_config(config or dataset, overrides | parse_overrides(settings or []))
+    return load_config(config or dataset, overrides | _from_here(parse_overrides(settings or [])))
+
+
+def _from_here(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Files named on the command line by whole paths: a checkpoint is used from other folders, too."""
+    return {
+        name: str(Path(value).resolve())
+        if name.endswith(".precomputed") and Path(str(value)).exists()
+        else value
+        for name, value in overrides.items()
+    }
 
 
 def parse_cues(modalities: str | None) -> list[str] | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def read_corpus(
     Raises InputError for an unknown name or a corpus that has no reader, and what its reader raises.
     """
     if manifest is None:
-        return read_published(config, data_dir)
+        corpus = read_published(config, data_dir)
+        return replace(corpus, folder=corpus.folder or _published(config.data.name, data_dir))
     given = [Path(manifest)] if isinstance(manifest, str | Path) else [Path(path) for path in manifest]
     paths = [path / MANIFEST if path.is_dir() else path for path in given]
     if len(paths) == 1:
@@ -65,11 +67,15 @@ def read_corpus(
 def read_published(config: Config, data_dir: Path | None) -> Corpus:
     """The corpus `config.data.name` from its published layout, or from what `tricue prepare` left in its place."""
     name, reader = _reader(config.data.name)
-    source = Path(data_dir) if data_dir is not None else Path("data") / name
+    source = _published(name, data_dir)
     record = record_beside(source / MANIFEST)
     if record is not None and record.corpus == name != "toy":  # whose reader looks at how it was made, too
         return read_prepared(source / MANIFEST, record, config, known_labels(config.data, several=False))
     return reader(source, config)
+
+
+def _published(name: str, data_dir: Path | None) -> Path:
+    return Path(data_dir) if data_dir is not None else Path("data") / _reader(name)[0]
 
 
 def prepare_corpus(
@@ -113,8 +119,12 @@ def _from_manifest(
             "is read: tricue prepare NAME SOURCE --labels, or --dataset NAME --data_dir."
         )
     emotions = config.data.emotions or None
-    utterances = read_manifest(path, emotions=emotions, need_emotion=need_emotion, rename=rename)
-    return Corpus(name, utterances, notes=[f"{name}: {len(utterances):,} rows of {path}."])
+    utterances = read_manifest(
+        path, emotions=emotions, need_emotion=need_emotion, rename=rename,
+        without_cues=bool(config.features.precomputed_cues()),  # known by their ids
+    )  # fmt: skip
+    notes = [f"{name}: {len(utterances):,} rows of {path}."]
+    return Corpus(name, utterances, notes=notes, folder=path.parent)
 
 
 def _name(manifest: Path) -> str:

@@ -38,6 +38,7 @@ class Corpus:
     emotions: list[str] = field(default_factory=list)
     counts: list[Count] = field(default_factory=list)
     labels: str = ""  # the label set, where it was chosen when the corpus was prepared
+    folder: Path | None = None  # where it lies: files that settings name may lie there, too
 
 
 def not_the_corpus(name: str, source: Path, expected: str, remedy: str) -> InputError:

@@ -50,14 +50,15 @@ def read_manifest(
     emotions: the known labels (None: any). rename: other names of them; "" leaves a row unlabelled.
     need_emotion: a row without one is a fault. for_prediction: ids may be left out (`row-2` is the first row, as a
     spreadsheet counts), and a row with a missing file or without any cue is kept: rows in = rows out, and the
-    prediction says what was missing. without_cues: a row without any cue is kept, as a corpus's that lost its clip.
+    prediction says what was missing. without_cues: a row without any cue is kept: a corpus's that
+    lost its clip, or one whose features lie in a file.
     Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
     """
     path = Path(path)
     table = read_table(path)
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
-    header_faults = list(_header_faults(table, need_id=not for_prediction))
+    header_faults = list(_header_faults(table, need_id=not for_prediction, need_cue=not without_cues))
     reader = RowReader(
         path.resolve().parent, emotions, need_emotion, for_prediction, rename or {}, without_cues
     )
@@ -83,7 +84,7 @@ def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
         part.write_bytes(content)
 
 
-def _header_faults(table: Table, need_id: bool) -> Iterator[RowFault]:
+def _header_faults(table: Table, need_id: bool, need_cue: bool) -> Iterator[RowFault]:
     header = ", ".join(table.columns)
     if need_id and "id" not in table.columns:
         yield RowFault(
@@ -93,7 +94,7 @@ def _header_faults(table: Table, need_id: bool) -> Iterator[RowFault]:
             "missing column",
             "give a header row with a column id that names each row, and commas between columns",
         )
-    if not set(CUES) & set(table.columns):
+    if need_cue and not set(CUES) & set(table.columns):
         yield RowFault(
             HEADER_ROW, ANY_CUE, header, "missing column", f"give at least one column of {', '.join(CUES)}"
         )

@@ -100,4 +100,5 @@ def read_prepared(manifest: Path, record: Record, config: Config, rename: Mappin
         record.emotions,
         [Count(**count) for count in record.counts],
         record.labels,
+        Path(record.source),  # what lay beside the published files is still there
     )

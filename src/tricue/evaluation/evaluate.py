@@ -20,6 +20,7 @@ from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features.extract import extract
+from tricue.features.precomputed import located
 from tricue.files import check_place, write_json
 from tricue.types import CUES, InputError, Prediction, Split, Utterance
 
@@ -106,7 +107,7 @@ def measure(
     chosen = choose_device(device)
     features = extract(
         list({row.id: row for row in rows}.values()),  # each once: the leaky protocol copies them
-        config.features,
+        located(config.features, corpus.folder),
         used,
         store,
         live_text=config.finetunes_text,
@@ -154,10 +155,11 @@ def reading_config(
     """The checkpoint's settings, with what may differ when it is used: where encoders lie, how is measured."""
     for name in overrides:
         parts = name.split(".")
-        if not (name.startswith("evaluation.") or (parts[0] == "features" and parts[-1] == "encoder")):
+        place = parts[0] == "features" and parts[-1] in ("encoder", "precomputed")
+        if not (name.startswith("evaluation.") or place):
             raise InputError(
-                f"--set {name}: a trained model keeps its settings; only features.<cue>.encoder (another place "
-                "of the same encoder) and evaluation.* can be set here."
+                f"--set {name}: a trained model keeps its settings; only features.<cue>.encoder (another place of the "
+                "same encoder), features.<cue>.precomputed (the file of these rows) and evaluation.* can be set here."
             )
     changed = dict(overrides)
     if dataset is not None:

@@ -35,9 +35,10 @@ def predict_utterances(
     """
     for cue, dims in features.dims.items():
         if sum(dims) != sum(card.dims[cue]):
+            source = "precomputed" if cue in card.config.features.precomputed_cues() else "encoder"
             raise InputError(
-                f"features.{cue}.encoder gives vectors of {sum(dims)} numbers, but this model was trained on "
-                f"{sum(card.dims[cue])}: name the encoder that it was trained with."
+                f"features.{cue}.{source} gives vectors of {sum(dims)} numbers, but this model was trained on "
+                f"{sum(card.dims[cue])}: name what it was trained with."
             )
     examples = gather_examples(utterances, features.arrays, None)
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}

@@ -17,6 +17,7 @@ from tricue.config import FeaturesConfig
 from tricue.features import hub
 from tricue.features.audio import HubAudio, audio_extractor
 from tricue.features.media import content_digest
+from tricue.features.precomputed import Precomputed, read_precomputed
 from tricue.features.progress import Bar
 from tricue.features.store import Row, Store
 from tricue.features.text import HubText, Spoken, TokenText, text_extractor, with_context
@@ -49,7 +50,7 @@ class Extractor(Protocol):
 class FeatureSet:
     """Features of a list of utterances, as training reads them."""
 
-    arrays: dict[Cue, dict[str, np.ndarray]]  # utterance id -> (T, D) float16, T >= 1; no entry: cue missing
+    arrays: dict[Cue, dict[str, np.ndarray]]  # utterance id -> (T, D), T >= 1; no entry: cue missing
     dims: dict[Cue, tuple[int, ...]]  # widths of the streams side by side: (speech, acoustic) or (D,)
     faults: list[Fault]  # cues that should be there and are not
     notes: list[Fault] = field(default_factory=list)  # cues that are there but not whole (cut, damaged)
@@ -83,7 +84,11 @@ def extract(
     encoder cannot be loaded or the store cannot be written.
     """
     extractors = _extractors(config, cues, device, text_weights=not live_text)
-    found = FeatureSet({cue: {} for cue in cues}, {c: e.dims for c, e in extractors.items()}, [])
+    given = {cue: read_precomputed(path, cue) for cue, path in _precomputed(config, cues).items()}
+    dims = {c: e.dims for c, e in extractors.items()} | {c: (file.dim,) for c, file in given.items()}
+    found = FeatureSet({cue: {} for cue in cues}, {cue: dims[cue] for cue in cues}, [])
+    for cue, file in given.items():
+        _take(cue, file, utterances, config, found)
     with Bar(progress) as bar:
         if text := extractors.pop("text", None):
             turns = config.text.context if isinstance(text, HubText) else 0
@@ -121,9 +126,9 @@ def feature_dims(config: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, tuple
 
     Raises InputError where one cannot be had.
     """
-    return {
-        cue: extractor.dims for cue, extractor in _extractors(config, cues, "cpu", text_weights=False).items()
-    }
+    dims = {c: e.dims for c, e in _extractors(config, cues, "cpu", text_weights=False).items()}
+    given = {c: (read_precomputed(path, c).dim,) for c, path in _precomputed(config, cues).items()}
+    return {cue: (dims | given)[cue] for cue in cues}
 
 
 def _extractors(
@@ -134,7 +139,30 @@ def _extractors(
         "audio": lambda: audio_extractor(config.audio, device),
         "video": lambda: video_extractor(config.video, device),
     }
-    return {cue: make[cue]() for cue in cues}
+    return {cue: make[cue]() for cue in cues if cue not in config.precomputed_cues()}
+
+
+def _precomputed(config: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, str]:
+    return {cue: getattr(config, cue).precomputed for cue in config.precomputed_cues() if cue in cues}
+
+
+def _take(
+    cue: Cue, file: Precomputed, utterances: Sequence[Utterance], config: FeaturesConfig, found: FeatureSet
+) -> None:
+    """The rows of a precomputed file. Raises InputError where it has none of the ids."""
+    known = [u.id for u in utterances if u.id in file.arrays or u.id in file.empty]
+    path = getattr(config, cue).precomputed
+    if utterances and not known:
+        raise InputError(
+            f"features.{cue}.precomputed={path}: it has none of the {len(utterances):,} ids, e.g. {utterances[0].id} "
+            f"(it has {next(iter(file.arrays), 'nothing')} and the like). Give the file of this corpus."
+        )
+    for utterance in utterances:
+        if utterance.id in file.arrays:
+            found.arrays[cue][utterance.id] = file.arrays[utterance.id]
+        else:
+            reason = "are zeros alone" if utterance.id in file.empty else "lack this id"
+            found.faults.append(Fault(utterance.id, cue, f"the precomputed features {reason}"))
 
 
 def _tokens(texts: Mapping[str, Spoken | None], extractor: Extractor, found: FeatureSet) -> None:

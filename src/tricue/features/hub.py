@@ -81,8 +81,9 @@ def encoder_digest(folder: Path) -> str:
 
 
 def encoder_digests(features: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, str]:
-    """`encoder_digest` of each cue that has pretrained weights (`light` has none)."""
-    named: dict[Cue, str] = {cue: getattr(features, cue).encoder for cue in cues}
+    """`encoder_digest` of each cue that has pretrained weights (`light` and precomputed ones have none)."""
+    encoded = [cue for cue in cues if cue not in features.precomputed_cues()]
+    named: dict[Cue, str] = {cue: getattr(features, cue).encoder for cue in encoded}
     return {cue: encoder_digest(find_encoder(name, cue)) for cue, name in named.items() if name != LIGHT}
 
 

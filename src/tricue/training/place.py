@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tricue.checkpoint import best_model, read_card
-from tricue.config import Config
+from tricue.config import Config, FeaturesConfig
 from tricue.data.corpus import Corpus
 from tricue.data.splits import rows_digest
 from tricue.features import hub
+from tricue.features.precomputed import read_precomputed
 from tricue.files import recover_folder, remove_folder
 from tricue.types import InputError, Utterance
 
@@ -37,15 +38,25 @@ class OtherRun(InputError):
 
 
 def describe(
-    config: Config, corpus: Corpus, splits: Mapping[str, list[Utterance]], init_from: Path | None
+    config: Config,
+    reading: FeaturesConfig,
+    corpus: Corpus,
+    splits: Mapping[str, list[Utterance]],
+    init_from: Path | None,
 ) -> dict[str, Any]:
-    """What makes this run this run: settings, rows with all that is read of them, the starting weights."""
+    """What makes this run this run: settings, rows with all that is read of them, the starting weights.
+
+    reading: the settings of the features with the places of their files. Raises InputError where one cannot be had.
+    """
+    given = {c: read_precomputed(getattr(reading, c).precomputed, c).sha256
+             for c in reading.precomputed_cues() if c in config.modalities}  # fmt: skip
     return {
         "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
         if init_from
         else None,
         "encoders": hub.encoder_digests(config.features, config.modalities),
+        "precomputed": given,
         "corpus": {
             "name": corpus.name,
             "protocol": config.data.protocol,

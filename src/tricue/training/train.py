@@ -23,6 +23,7 @@ from tricue.data.splits import row_keys, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
+from tricue.features.precomputed import located
 from tricue.files import check_place, write_json
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
@@ -80,7 +81,8 @@ def train(
     )
     config = _with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
     _check_rows(config, splits)
-    run = describe(config, corpus, splits, init_from)
+    reading = located(config.features, corpus.folder)
+    run = describe(config, reading, corpus, splits, init_from)
     if is_done(save_dir, config, run, restart):
         best = best_model(save_dir, config)
         return TrainResult(best, read_card(best), already_done=True)
@@ -91,7 +93,7 @@ def train(
     wanted = _once([row for row in read if row.emotion is not None])
     features = extract(
         wanted,
-        config.features,
+        reading,
         config.modalities,
         store,
         live_text=config.finetunes_text,
@@ -197,7 +199,8 @@ def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance
 
 def _with_cues(config: Config, train_rows: list[Utterance]) -> Config:
     """The cues that the training rows have: nothing is built for one that nobody has."""
-    cues = [cue for cue in config.modalities if any(getattr(u, cue) is not None for u in train_rows)]
+    given = config.features.precomputed_cues()
+    cues = [c for c in config.modalities if c in given or any(getattr(u, c) is not None for u in train_rows)]
     absent = [cue for cue in config.modalities if cue not in cues]
     if not cues:
         raise InputError(
@@ -221,7 +224,8 @@ def _check_rows(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
                 f"({', '.join(config.data.emotions)}):\n  " + "\n  ".join(unknown) + "\n"
                 "Mend them, or name all classes with --set data.emotions=[...]."
             )
-        if not any(getattr(u, cue) is not None for u in labelled for cue in config.modalities):
+        given = config.features.precomputed_cues()
+        if not any(c in given or getattr(u, c) is not None for u in labelled for c in config.modalities):
             raise InputError(_nothing_in(split))
 
 

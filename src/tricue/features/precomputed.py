@@ -1,0 +1,198 @@
+"""Features that others have made: a file of ids and arrays in place of an extractor (`features.<cue>.precomputed`).
+
+    .npz   `id` (N,) text, and exactly one floating-point array (N, D) or (N, T, D); arrays of text are names
+    .npy   (N, D) or (N, T, D), its ids beside it: NAME.ids.txt (one per line) or NAME.ids.npy
+    .csv   a column `id`, every other column a number: (N, D)
+
+(N, T, D) is taken as padded with zeros: time steps of zeros at the end are left out, and an id of zeros alone has no
+features. Nothing is unpickled. All are float32 here: such values need not fit into the store's 16 bits.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tricue.config import FeaturesConfig
+from tricue.files import file_digest
+from tricue.types import Cue, InputError
+
+_SHOWN = 5  # ids named in an error
+
+
+@dataclass(frozen=True)
+class Precomputed:
+    """What a file holds."""
+
+    arrays: dict[str, np.ndarray]  # id -> (T, D) float32, T >= 1
+    empty: frozenset[str]  # ids of zeros alone in an (N, T, D) array
+    dim: int  # D
+    sha256: str  # of the file
+
+
+def located(features: FeaturesConfig, folder: Path | None) -> FeaturesConfig:
+    """The settings with their precomputed files as whole paths: as given from here, else from the corpus's folder.
+
+    Files that are nowhere keep their name; `read_precomputed` tells.
+    """
+    changed: dict[str, Any] = {}
+    for cue in features.precomputed_cues():
+        path = Path(str(getattr(features, cue).precomputed)).expanduser()
+        if not path.exists() and folder is not None and (folder / path).exists():
+            path = folder / path
+        if path.exists():
+            path = path.resolve()
+        changed[cue] = getattr(features, cue).model_copy(update={"precomputed": str(path)})
+    return features.model_copy(update=changed)
+
+
+def read_precomputed(source: str, cue: Cue) -> Precomputed:
+    """The features in a file. Raises InputError that names what is wrong with it, and where."""
+    setting, path = f"features.{cue}.precomputed={source}", Path(source)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f"{setting}: give a file that ends in {', '.join(_READERS)} (docs/features.md).")
+    if not path.is_file():
+        raise InputError(
+            f"{setting}: there is no such file here or in the corpus's folder. Give its place with --set "
+            f"features.{cue}.precomputed=FILE, leave the cue out (--modalities), or have it read from the clips: "
+            f"--set features.{cue}.precomputed=null"
+        )
+    status = path.stat()
+    return _read(path, status.st_size, status.st_mtime_ns, cue)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, size: int, modified_ns: int, cue: Cue) -> Precomputed:
+    """Once per file and process: training, evaluation and folds read the same one."""
+    try:
+        ids, values = _READERS[path.suffix.lower()](path)
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:  # pickled, cut short, not what it says
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read as precomputed features: {error}") from error
+    return _checked(path, ids, values)
+
+
+def _checked(path: Path, ids: Sequence[str], values: np.ndarray) -> Precomputed:
+    """Raises InputError for ids that repeat, are missing or too few, and for values that are no numbers."""
+    if values.ndim not in (2, 3) or 0 in values.shape:
+        raise InputError(
+            f"{path}: its array is {values.shape}; it should be (N, D) or (N, T, D), none of them 0."
+        )
+    if len(ids) != len(values):
+        raise InputError(f"{path}: {len(ids):,} ids for {len(values):,} rows of features; they must agree.")
+    if not all(ids):
+        raise InputError(f"{path}: row {list(ids).index('') + 1} has an empty id.")
+    if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
+        raise InputError(f"{path}: ids stand there more than once: {_some(twice)}. Each may have one row.")
+    with np.errstate(over="ignore"):  # named below
+        values = values.astype(np.float32)
+    finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    if not finite.all():
+        wrong = [id_ for id_, fine in zip(ids, finite, strict=True) if not fine]
+        raise InputError(
+            f"{path}: values that are not finite numbers (NaN, infinite, beyond 32 bits) in {len(wrong):,} rows: "
+            f"{_some(wrong)}. Leave these rows out, and they count as without the cue."
+        )
+    arrays, empty = {}, set()
+    for id_, array in zip(ids, values, strict=True):
+        kept = array[None] if array.ndim == 1 else array[: _steps(array)]
+        if len(kept):
+            arrays[id_] = kept
+        else:
+            empty.add(id_)
+    return Precomputed(arrays, frozenset(empty), values.shape[-1], file_digest(path))
+
+
+def _steps(array: np.ndarray) -> int:
+    """T without the padding: up to the last step that holds anything."""
+    filled = np.flatnonzero(array.any(axis=1))
+    return int(filled[-1]) + 1 if filled.size else 0
+
+
+def _npz(path: Path) -> tuple[list[str], np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise InputError(f"{path}: it is not an .npz archive, whatever its name says.")
+        arrays = {name: file[name] for name in file.files}
+    floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
+    if "id" not in arrays or len(floats) != 1:
+        found = (
+            ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in arrays.items()) or "nothing"
+        )
+        raise InputError(
+            f"{path}: it should hold `id` and exactly one floating-point array, (N, D) or (N, T, D); it holds {found}."
+        )
+    return _texts(path, arrays["id"]), arrays[floats[0]]
+
+
+def _npy(path: Path) -> tuple[list[str], np.ndarray]:
+    values = np.load(path, allow_pickle=False)
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        raise InputError(f"{path}: it should hold one floating-point array.")
+    listed, stored = path.with_suffix(".ids.txt"), path.with_suffix(".ids.npy")
+    if listed.is_file():
+        return [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()], values
+    if stored.is_file():
+        return _texts(stored, np.load(stored, allow_pickle=False)), values
+    raise InputError(
+        f"{path}: it lacks its ids: put them into {listed.name} (one per line) or {stored.name} beside it."
+    )
+
+
+def _csv(path: Path) -> tuple[list[str], np.ndarray]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    header = [name.strip() for name in rows[0]] if rows else []
+    if "id" not in header or len(header) < 2:
+        raise InputError(f"{path}: its first line should name a column `id` and the columns of features.")
+    if len(rows) < 2:
+        raise InputError(f"{path}: it has no row of features.")
+    at, ids, values = header.index("id"), [], np.empty((len(rows) - 1, len(header) - 1), np.float64)
+    for i, row in enumerate(rows[1:]):
+        if len(row) != len(header):
+            raise InputError(
+                f"{path}, line {i + 2}: {len(row)} columns where the first line has {len(header)}: the features "
+                "differ in width."
+            )
+        ids.append(row[at].strip())
+        for column, cell in enumerate(row[:at] + row[at + 1 :]):
+            try:
+                values[i, column] = float(cell)
+            except ValueError as error:
+                name = (header[:at] + header[at + 1 :])[column]
+                raise InputError(f"{path}, line {i + 2}, column {name}: {cell!r} is not a number.") from error
+    return ids, values
+
+
+def _texts(path: Path, ids: np.ndarray) -> list[str]:
+    if ids.ndim != 1 or ids.dtype.kind not in "UiuS":
+        raise InputError(
+            f"{path}: its ids are {ids.shape} {ids.dtype}; they should be one row of text, as in the manifest."
+        )
+    return [item.decode() if isinstance(item, bytes) else str(item) for item in ids.tolist()]
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else "")
+
+
+_READERS: dict[str, Callable[[Path], tuple[list[str], np.ndarray]]] = {
+    ".npz": _npz,
+    ".npy": _npy,
+    ".csv": _csv,
+}
