@@ -188,6 +188,12 @@ class VideoFeatures(Section):
     """Hub name, local folder, or `light` (histograms of oriented gradients; nothing is downloaded)."""
     frames: PositiveInt = 10
     """Key frames per utterance."""
+    faces: Literal["none", "largest", "central"] = "none"
+    """What of a key frame is read: all of it, or the face of one person, followed through the clip: the one of the
+    largest face, or the one nearest to the middle of the picture. Where it is not found the frame stays whole, and
+    the share of such frames is reported. Needs the extra `tricue[faces]`."""
+    face_detector: str = "opencv/face_detection_yunet"
+    """Hub name, or local folder with YuNet's .onnx file; read only where `faces` is not `none`."""
     precomputed: str | None = None
     """As `features.text.precomputed`."""
 

@@ -55,19 +55,38 @@ def fetch_checkpoint(name: str) -> Path:
     )
 
 
+@lru_cache(maxsize=2)  # one revision for a whole process, and one call to the hub
+def find_detector(source: str) -> Path:
+    """YuNet's ONNX file: in a local folder, else from the hub. Raises InputError where neither has one.
+
+    Of several the float weights are taken, not the quantised ones (whose names say int8), and the latest by name.
+    """
+    folder = Path(source).expanduser()
+    remedy = "give a local folder with --set features.video.face_detector=FOLDER."
+    if not folder.is_dir():
+        trouble = f"features.video.face_detector={source}: not a folder here"
+        folder = _download(source, trouble, remedy, ["*/*", "*int8*"], ["*.onnx"])
+    files = [path for path in folder.glob("*.onnx") if path.is_file()]
+    if not files:
+        raise InputError(f"features.video.face_detector={source}: {folder} holds no .onnx file; {remedy}")
+    return max(files, key=lambda path: ("int8" not in path.name, path.name))
+
+
 @lru_cache(maxsize=8)  # one revision for a whole process, and one call to the hub
 def _fetch(source: str, cue: Cue) -> Path:
     remedy = f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
     return _download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])
 
 
-def _download(name: str, trouble: str, remedy: str, ignored: list[str]) -> Path:
+def _download(
+    name: str, trouble: str, remedy: str, ignored: list[str], wanted: Sequence[str] = _DECIDING
+) -> Path:
     """The files of a hub repository that decide a model: weights, settings, vocabularies."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_DECIDING), ignore_patterns=ignored))
+        return Path(snapshot_download(name, allow_patterns=list(wanted), ignore_patterns=ignored))
     except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{trouble}, and the hub did not answer: {reason}; {remedy}") from error

@@ -12,6 +12,7 @@ import numpy as np
 
 from tricue.config import VideoFeatures
 from tricue.features import hub
+from tricue.features.faces import FaceCrop, face_crop
 from tricue.types import InputError
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
@@ -30,10 +31,11 @@ class LightVideo:
     name: str = "light"
     version: int = 1
     dims: tuple[int, ...] = (_ORIENTATIONS * (_SIDE // _CELL) ** 2,)
+    faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"frames": self.config.frames}
+        return {"frames": self.config.frames, **_settings_of(self.faces)}
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, 512) float32; skimage.feature.hog."""
@@ -67,6 +69,7 @@ class HubVideo:
     config: VideoFeatures
     device: str = "cpu"
     version: int = 1
+    faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
     @property
     def name(self) -> str:
@@ -74,7 +77,8 @@ class HubVideo:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        return {"frames": self.config.frames, "weights": hub.encoder_digest(self.folder)}
+        weights = hub.encoder_digest(self.folder)
+        return {"frames": self.config.frames, "weights": weights, **_settings_of(self.faces)}
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
@@ -106,12 +110,21 @@ class HubVideo:
 
 
 def video_extractor(config: VideoFeatures, device: str = "cpu") -> LightVideo | HubVideo:
-    """The extractor that `features.video` asks for. Raises InputError where its encoder cannot be had."""
+    """The extractor that `features.video` asks for, with the cropping that its frames go through before it.
+
+    Raises InputError where its encoder or the face detector cannot be had.
+    """
+    faces = face_crop(config)
     if config.encoder == hub.LIGHT:
-        return LightVideo(config)
+        return LightVideo(config, faces=faces)
     folder = hub.find_encoder(config.encoder, "video")
     _image_processor(folder)
-    return HubVideo(folder, config, device)
+    return HubVideo(folder, config, device, faces=faces)
+
+
+def _settings_of(faces: FaceCrop | None) -> dict[str, Any]:
+    """Nothing where frames stay whole, so that features stored before there was a choice stay valid."""
+    return {} if faces is None else {"faces": faces.settings}
 
 
 @lru_cache(maxsize=4)
