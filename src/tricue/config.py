@@ -19,7 +19,7 @@ from tricue.types import CUES, SPLITS, Cue, InputError
 PositiveInt = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
-LayerChoice = int | list[int] | None
+LayerChoice = int | list[int] | Literal["mix"] | None
 Protocol = Literal["official", "loso", "kfold-speaker", "kfold-dialogue", "leaky"]
 
 TOY_EMOTIONS = (
@@ -150,7 +150,8 @@ class TextFeatures(Section):
     encoder: str = "roberta-base"
     """Hub name, local folder, or `light` (hashed character n-grams per word; nothing is downloaded)."""
     layer: LayerChoice = None
-    """Hidden layer read: a number (0 = embeddings, -1 = last), a list (their mean), or null (the last)."""
+    """Hidden layer read: a number (0 = embeddings, -1 = last), a list (their mean), `mix` (all of them, in a mix that
+    the network learns; as many times the room in the store), or null (the last)."""
     context: Annotated[int, Field(ge=0)] = 0
     """Preceding turns of the same dialogue, with speaker names, that the encoder reads before the utterance."""
     max_tokens: Annotated[int, Field(ge=8)] = 128
@@ -166,7 +167,7 @@ class AudioFeatures(Section):
     encoder: str = "facebook/wav2vec2-base-960h"
     """Hub name, local folder, or `light` (log-mel spectrogram; nothing is downloaded)."""
     layer: LayerChoice = None
-    """Hidden layer read: a number (0 = before the first block, -1 = last), a list (their mean), or null."""
+    """Hidden layer read: a number (0 = before the first block, -1 = last), a list, `mix`, or null, as for text."""
     rate_hz: Annotated[float, Field(gt=0.0, le=50.0)] = 10.0
     """Feature vectors per second after pooling."""
     mfcc: Annotated[int, Field(ge=0, le=64)] = 25

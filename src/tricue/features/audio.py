@@ -48,7 +48,7 @@ class LightAudio:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        return _dims(acoustic.MELS, self.config)
+        return _dims((acoustic.MELS,), self.config)
 
     def prepare(self, wave: np.ndarray) -> np.ndarray:
         """(T, 64 + A) float32. Raises MediaError for samples that are no numbers."""
@@ -86,7 +86,7 @@ class HubAudio:
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
-        return _dims(hub.load_settings(self.folder).hidden_size, self.config)
+        return _dims(hub.layer_widths(self.folder, self.config.layer), self.config)
 
     def prepare(self, wave: np.ndarray) -> Heard:
         """Raises MediaError for samples that are no numbers."""
@@ -124,12 +124,15 @@ class HubAudio:
 
         model = hub.load_model(self.folder, self.device)
         values = torch.from_numpy(np.stack(inputs)).to(self.device)
-        with torch.inference_mode():
+
+        def compute() -> torch.Tensor:
             if self.is_whisper:
                 output = self._whisper(model.get_encoder(), values)
             else:
                 output = model(values, output_hidden_states=True)
-        states = hub.choose_layer(output, self.config.layer, "features.audio.layer").cpu().numpy()
+            return hub.choose_layer(output, self.config.layer, "features.audio.layer")
+
+        states = hub.run_model(self.device, compute)
         extractor = _feature_extractor(self.folder)
         samples = values.shape[-1] * (extractor.hop_length if self.is_whisper else 1)
         return [(state, samples / SAMPLE_RATE / len(state)) for state in states]
@@ -216,6 +219,6 @@ def _on_grid(wave: np.ndarray, config: AudioFeatures, *, mels: bool) -> np.ndarr
     return acoustic.average(frames, centres, count, config.rate_hz)
 
 
-def _dims(speech: int, config: AudioFeatures) -> tuple[int, ...]:
+def _dims(speech: tuple[int, ...], config: AudioFeatures) -> tuple[int, ...]:
     beside = config.mfcc + len(acoustic.SPECTRAL) * config.spectral
-    return (speech, beside) if beside else (speech,)
+    return (*speech, beside) if beside else speech

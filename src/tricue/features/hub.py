@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError
 
 from tricue.config import FeaturesConfig, LayerChoice
@@ -141,6 +142,31 @@ def load_settings(folder: Path) -> Any:
         raise InputError(f"{folder}/config.json is not that of an encoder ({error}).") from error
 
 
+def layer_widths(folder: Path, layer: LayerChoice) -> tuple[int, ...]:
+    """Widths of what `choose_layer` gives: of one layer, or of all that `mix` puts side by side."""
+    settings = load_settings(folder)
+    layers = int(settings.num_hidden_layers) + 1 if layer == "mix" else 1  # and what goes into the first
+    return (int(settings.hidden_size),) * layers
+
+
+def run_model(device: str, compute: Callable[[], torch.Tensor]) -> np.ndarray:
+    """What a frozen model computes, as float32 on the CPU.
+
+    On CUDA in mixed precision: float16 has the 11 bits that the store keeps. What exceeds its range there is
+    computed again in float32.
+    """
+    import torch
+
+    with torch.inference_mode():
+        if not device.startswith("cuda"):
+            return compute().float().cpu().numpy()
+        with torch.autocast("cuda", dtype=torch.float16):
+            values = compute()
+        if not bool(values.isfinite().all()):
+            values = compute()
+        return values.float().cpu().numpy()
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Heads that the checkpoint has and a bare encoder does not need are no news to the user."""
@@ -157,13 +183,18 @@ def _quiet() -> Iterator[None]:
 
 
 def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
-    """(B, T, D) of the hidden layer asked for: None is the last, a list is the mean of its layers.
+    """(B, T, D) of the hidden layer asked for: None is the last, a list is the mean of its layers; `mix` is all of them
+    side by side, (B, T, layers * D), for model.LayerMix.
 
     Raises InputError for a layer that the encoder does not have.
     """
     if layer is None:
         return output.last_hidden_state
     states: Sequence[torch.Tensor] = output.hidden_states
+    if layer == "mix":
+        import torch
+
+        return torch.cat(list(states), dim=-1)
     wanted = layer if isinstance(layer, list) else [layer]
     wrong = [i for i in wanted if not -len(states) <= i < len(states)]
     if wrong or not wanted:

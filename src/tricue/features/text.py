@@ -128,7 +128,7 @@ class HubText:
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
-        return (hub.load_settings(self.folder).hidden_size,)
+        return hub.layer_widths(self.folder, self.config.layer)
 
     def prepare(self, spoken: Spoken) -> Tokens:
         """Context and utterance as a pair. Beyond `max_tokens` the oldest context goes first, then the
@@ -150,7 +150,7 @@ class HubText:
 
     def encode(self, prepared: Sequence[Tokens]) -> list[np.ndarray]:
         """(own tokens, D) float32 each. Batches hold similar lengths, padded under an attention mask."""
-        vectors: list[np.ndarray] = [np.zeros((0, self.dims[0]), np.float32)] * len(prepared)
+        vectors: list[np.ndarray] = [np.zeros((0, sum(self.dims)), np.float32)] * len(prepared)
         with_words = [i for i, tokens in enumerate(prepared) if tokens.own.any()]
         for batch in _similar(with_words, [len(tokens.ids) for tokens in prepared]):
             states = self._states([prepared[i] for i in batch])
@@ -173,12 +173,15 @@ class HubText:
         inputs = {"input_ids": ids, "attention_mask": mask}
         if "token_type_ids" in tokenizer.model_input_names:
             inputs["token_type_ids"] = types
-        with torch.inference_mode():
+
+        def states() -> torch.Tensor:
             output = model(
                 **{name: value.to(self.device) for name, value in inputs.items()},
                 output_hidden_states=self.config.layer is not None,
             )
-        return hub.choose_layer(output, self.config.layer, "features.text.layer").cpu().numpy()
+            return hub.choose_layer(output, self.config.layer, "features.text.layer")
+
+        return hub.run_model(self.device, states)
 
 
 @dataclass(frozen=True)

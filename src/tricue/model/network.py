@@ -18,6 +18,7 @@ from tricue.model.counterfactual import CounterfactualFeatures
 from tricue.model.frontends import AudioFrontend, LiveText, TextFrontend, VideoFrontend
 from tricue.model.fusion import CrossModalAttention, FusionMLP
 from tricue.model.intention import IntentionPredictor
+from tricue.model.layer_mix import LayerMix
 from tricue.model.transform import Scaling
 from tricue.types import Batch, Cue, InputError, Output
 
@@ -38,6 +39,7 @@ class Network(nn.Module):
         classifier: nn.Linear,
         intention: IntentionPredictor,
         scaling: Parts,
+        mixes: Parts,
         gate_start: float,
         live_text: LiveText | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class Network(nn.Module):
         self.cues: list[Cue] = list(cross_attention.cues)
         self.live_text = live_text
         self.scaling = _by_cue(scaling)
+        self.mixes = _by_cue(mixes)
         self.frontends = _by_cue(frontends)
         self.bilstms = _by_cue(bilstms)
         self.cross_attention = cross_attention
@@ -68,7 +71,8 @@ class Network(nn.Module):
             if text_encoder is None:
                 raise ValueError("model.finetune is set, so the network needs its text encoder.")
             live = _live_text(text_encoder, config)
-        frontends = {cue: _frontend(cue, dims[cue], config) for cue in cues}
+        layers = {cue: _mixed_layers(cue, dims[cue], config) for cue in cues}
+        frontends = {cue: _frontend(cue, dims[cue][max(layers[cue] - 1, 0) :], config) for cue in cues}
         return cls(
             frontends=frontends,
             bilstms={
@@ -83,6 +87,7 @@ class Network(nn.Module):
             classifier=nn.Linear(m.width, classes),
             intention=IntentionPredictor(m.width, classes, m.fusion_dropout),
             scaling={cue: Scaling(sum(dims[cue])) for cue in cues},
+            mixes={cue: LayerMix(count, dims[cue][0]) for cue, count in layers.items() if count},
             gate_start=m.gate_start,
             live_text=live,
         )
@@ -119,7 +124,8 @@ class Network(nn.Module):
         values, mask = batch.values[cue], batch.masks[cue]
         if cue == "text" and self.live_text is not None:
             values, mask = self.live_text(values, mask)
-        return torch.where(mask.unsqueeze(-1), self.scaling[cue](values), 0.0), mask
+        scaled = torch.where(mask.unsqueeze(-1), self.scaling[cue](values), 0.0)
+        return (self.mixes[cue](scaled) if cue in self.mixes else scaled), mask
 
     def _fuse(self, enhanced: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]) -> torch.Tensor:
         """Pool each cue to one vector, a learned one where it is absent, and fuse: (B, d)."""
@@ -136,7 +142,7 @@ class Network(nn.Module):
 
 def _live_text(encoder: Any, config: Config) -> LiveText:
     layer, last = config.features.text.layer, int(encoder.config.num_hidden_layers)
-    if layer is not None and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
+    if layer not in (None, "mix") and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
         raise InputError(
             f"features.text.layer={layer}: model.finetune trains the encoder up to its last layer, "
             f"which then must be read too (-1 or {last})."
@@ -151,6 +157,15 @@ def _live_text(encoder: Any, config: Config) -> LiveText:
 
 def _by_cue(parts: Parts) -> nn.ModuleDict:
     return nn.ModuleDict({str(cue): part for cue, part in parts.items()})
+
+
+def _mixed_layers(cue: Cue, dims: tuple[int, ...], config: Config) -> int:
+    """How many layers of its encoder stand first in a cue's features, to be mixed; 0 where there is one alone."""
+    features = config.features.text if cue == "text" else config.features.audio
+    if cue == "video" or features.layer != "mix" or features.precomputed or features.encoder == hub.LIGHT:
+        return 0
+    beside = cue == "audio" and (config.features.audio.mfcc > 0 or config.features.audio.spectral)
+    return len(dims) - beside
 
 
 def _frontend(
