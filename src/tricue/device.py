@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from tricue.types import InputError
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)  # not everywhere
+    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 def choose_device(name: str) -> str:

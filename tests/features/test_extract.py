@@ -11,9 +11,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from tricue.config import FeaturesConfig
+from tricue.features import engine, media, plan, text, worker
 from tricue.features import extract as room
-from tricue.features import media, text, workers
-from tricue.features.extract import default_store, extract, prefetch
+from tricue.features.extract import default_store, extract
+from tricue.features.extractors import prefetch
 from tricue.types import InputError, Utterance
 
 LIGHT = FeaturesConfig.model_validate({cue: {"encoder": "light"} for cue in ("text", "audio", "video")})
@@ -36,7 +37,7 @@ def count_decodes(monkeypatch) -> list[Path]:
         seen.append(path)
         return media.decode(path, **settings)
 
-    monkeypatch.setattr(workers, "decode", decode)
+    monkeypatch.setattr(worker, "decode", decode)
     return seen
 
 
@@ -152,10 +153,9 @@ def test_values_beyond_float16_are_a_fault(tmp_path, monkeypatch):
     assert not found.arrays["text"] and "finite" in found.faults[0].reason
 
 
-def test_a_kill_loses_at_most_a_shard(tmp_path, monkeypatch):
+def test_a_kill_loses_at_most_a_batch(tmp_path, monkeypatch):
     rows = [Utterance(id=str(i), text=f"word{i}") for i in range(20)]
-    monkeypatch.setattr(room, "_SHARD", 4)
-    monkeypatch.setitem(room._ENCODED_AT_ONCE, "text", 4)
+    monkeypatch.setattr(plan, "TEXT_BATCH", 4)
     from tricue.features.text import LightText
 
     encode, calls = LightText.encode, []
@@ -171,7 +171,7 @@ def test_a_kill_loses_at_most_a_shard(tmp_path, monkeypatch):
         extract(rows, LIGHT, ["text"], tmp_path)
     calls[:] = [0] * 10
     assert len(extract(rows, LIGHT, ["text"], tmp_path).arrays["text"]) == 20
-    assert sum(calls[10:]) == 20 - 3 * 4  # three shards were kept
+    assert sum(calls[10:]) == 20 - 3 * 4  # three batches were kept
 
 
 def test_live_text_gives_token_ids_and_stores_nothing(tiny_bert, tmp_path):
@@ -224,7 +224,7 @@ def test_where_features_lie(monkeypatch, tmp_path):
 
 def test_a_worker_process_computes_with_one_thread() -> None:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=workers._start, initargs=({},)) as pool:
+    with ProcessPoolExecutor(1, context, initializer=engine.one_thread) as pool:
         libraries = pool.submit(threadpool_info).result()
     assert libraries and all(library["num_threads"] == 1 for library in libraries)
 

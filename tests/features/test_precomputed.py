@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tricue.config import FeaturesConfig, VideoFeatures
-from tricue.features.extract import extract, feature_dims
+from tricue.features.extract import extract
+from tricue.features.extractors import feature_dims
 from tricue.features.precomputed import located, read_precomputed
 from tricue.types import InputError, Utterance
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,6 +27,10 @@ from tricue.cli.settings import read_settings
 from tricue.config import load_config, parse_overrides
 from tricue.data.corpora import CORPORA, about, prepare_corpus
 from tricue.data.prepared import MANIFEST
+from tricue.types import InputError
+
+if TYPE_CHECKING:  # `tricue -h` stays quick
+    from tricue.features.engine import Engine
 
 
 @app.command()
@@ -39,36 +43,70 @@ def extract(
     modalities: Modalities = None,
     store: Store = None,
     device: Device = "auto",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that read clips. [one per core]")
+    ] = None,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option("--engine", help="This machine, or a Ray cluster of many.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address", help="A running cluster, e.g. auto. [a local one is started for the run]"
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Extract nothing: read through what the store holds, and say.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Extract the features of a corpus into the store; what is there already is not done again."""
+    """Extract the features of a corpus into the store; what is there already is not done again.
+
+    A run that was killed goes on where it was when the same command is given again.
+    """
     from tricue.data.corpora import read_corpus, report
     from tricue.device import choose_device
-    from tricue.features.extract import default_store
-    from tricue.features.extract import extract as run
+    from tricue.features import extract as room
     from tricue.features.precomputed import located
 
+    if ray_address is not None and engine != "ray":
+        raise InputError("--ray-address is for --engine ray.")
     chosen = read_settings(dataset, config, settings, modalities, None, {})
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
     report(corpus)
-    where = store or default_store()
-    features = run(
+    reading, where = located(chosen.features, corpus.folder), store or room.default_store()
+    if chosen.finetunes_text:
+        console.print("Text is encoded while it is trained (model.finetune): nothing of it is stored.")
+    if verify:
+        cues = [cue for cue in chosen.modalities if cue != "text" or not chosen.finetunes_text]
+        checked = room.verify(corpus.utterances, reading, cues, where, progress=not quiet)
+        for cue, counts in checked.items():
+            console.print(f"{cue}: " + ", ".join(f"{what} {count:,}" for what, count in counts.items()))
+        console.print(f"Store: {where}")
+        raise typer.Exit(1 if any(c[what] for c in checked.values() for what in room.AMISS) else 0)
+    features = room.extract(
         corpus.utterances,
-        located(chosen.features, corpus.folder),
+        reading,
         chosen.modalities,
         where,
         live_text=chosen.finetunes_text,
         device=choose_device(device),
+        workers=workers,
+        engine=_ray(ray_address, workers) if engine == "ray" else None,
         progress=not quiet,
     )
-    if chosen.finetunes_text:
-        console.print("Text is encoded while it is trained (model.finetune): nothing of it is stored.")
-    counts = ", ".join(f"{cue} {len(rows)}" for cue, rows in features.arrays.items())
+    found = ", ".join(f"{cue} {len(rows)}" for cue, rows in features.arrays.items())
     faults = [*corpus.faults, *features.faults]
     console.print(
-        f"Features of {len(corpus.utterances)} utterances: {counts}; {len(faults)} missing cues. Store: {where}"
+        f"Features of {len(corpus.utterances)} utterances: {found}; {len(faults)} missing cues. Store: {where}"
     )
     raise typer.Exit(1 if faults else 0)
+
+
+def _ray(address: str | None, workers: int | None) -> Engine:
+    from tricue.scale import ray_engine
+
+    return ray_engine(address, workers)
 
 
 prepare_app = typer.Typer(
@@ -167,7 +205,7 @@ def prepare_models(
     modalities: Modalities = None,
 ) -> None:
     """Fetch the configured encoders ahead, as the seed's install does."""
-    from tricue.features.extract import prefetch
+    from tricue.features.extractors import prefetch
 
     chosen = read_settings(dataset, config, settings, modalities, None, {})
     for name, place in prefetch(chosen.features, chosen.modalities).items():

@@ -11,7 +11,7 @@ from tricue.checkpoint import load_checkpoint
 from tricue.config import Config
 from tricue.evaluation.cost import TOTAL, gflops, parameters
 from tricue.features import hub
-from tricue.features.extract import feature_dims
+from tricue.features.extractors import feature_dims
 from tricue.model.network import Network
 from tricue.types import Batch, Cue
 

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 _PATIENCE = 2.0  # seconds before a bar is worth showing
+Item = TypeVar("Item")
+
+
+class RateColumn(ProgressColumn):
+    """Items per second, lately."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.3g}/s" if task.speed else "", style="progress.data.speed")
 
 
 class Bar:
-    """Shown on stderr after two seconds of work and gone at its end."""
+    """Shown on stderr after two seconds of work and gone at its end: how much of how much, rate, time left."""
 
     def __init__(self, enabled: bool) -> None:
         console = Console(stderr=True)
         self.progress = Progress(
-            console=console, transient=True, disable=not (enabled and console.is_terminal)
-        )
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(),
+            console=console, transient=True, disable=not (enabled and console.is_terminal),
+        )  # fmt: skip
         self.task = self.progress.add_task("", total=0)
         self.since = time.monotonic()
 
@@ -33,7 +54,12 @@ class Bar:
     def begin(self, label: str, total: int) -> None:
         self.progress.reset(self.task, description=label, total=total)
 
-    def advance(self) -> None:
+    def advance(self, steps: int = 1) -> None:
         if not self.progress.live.is_started and time.monotonic() - self.since > _PATIENCE:
             self.progress.start()
-        self.progress.advance(self.task)
+        self.progress.advance(self.task, steps)
+
+    def passed(self, item: Item) -> Item:
+        """The item, counted."""
+        self.advance()
+        return item

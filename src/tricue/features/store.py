@@ -5,7 +5,8 @@
 
 A shard's name carries the digest of its bytes, checked whenever a store is opened: one that was cut short or
 has changed is set aside as `*.broken`, and its rows are made again. Writes go to a file of a unique name
-first, so that a kill, a full disk or a second process never leaves a shard that is trusted half-written.
+first, so that a kill, a full disk or a second process never leaves a shard that is trusted half-written. Every
+batch is a shard of its own as soon as it is encoded; small shards are merged later.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ _SCHEMA = pa.schema(
         ("width", pa.int32()),  # D; T follows from the number of values
         ("values", pa.large_list(pa.float16())),  # (T, D) row by row; null: there is nothing, see `note`
         ("note", pa.string()),
+        ("missed", pa.int32()),
     ]
 )
+_SMALL, _LARGE = 8_000_000, 64_000_000  # bytes: shards that are merged, and what they are merged to
+_MANY = 64  # small shards that are merged while a run goes on
 _STALE_SECONDS = 24 * 3600.0
 
 
@@ -47,6 +51,7 @@ class Row:
 
     values: np.ndarray | None  # (T, D) float16; None: this signal gives no features
     note: str | None = None  # why there are none, or what is peculiar about those there are
+    missed: int = 0  # frames without the face that was looked for: the whole frame stood in
 
 
 class Store:
@@ -61,7 +66,9 @@ class Store:
         text = json.dumps(settings, indent=2, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         self.folder = root / f"{cue}-{re.sub(r'[^A-Za-z0-9.-]+', '-', name)}-{digest}"
+        self.broken: list[Path] = []  # shards that were set aside when it was opened
         self._rows: dict[str, tuple[pa.RecordBatch, int]] = {}
+        self._small: dict[Path, int] = {}  # shard -> bytes
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,6 +82,8 @@ class Store:
         for shard in sorted(self.folder.glob("shard-*.arrow")):
             if _intact(shard):
                 self._index(shard)
+            elif not shard.exists():
+                self.broken.append(shard.with_suffix(".broken"))
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows
@@ -87,11 +96,12 @@ class Store:
         batch, i = self._rows[key]
         values = batch.column("values")
         note = batch.column("note")[i].as_py()
+        missed = batch.column("missed")[i].as_py()
         if not values[i].is_valid:
             return Row(None, note)
         start, end = values.offsets[i].as_py(), values.offsets[i + 1].as_py()
         flat = values.values.slice(start, end - start).to_numpy(zero_copy_only=True)
-        return Row(flat.reshape(-1, batch.column("width")[i].as_py()), note)
+        return Row(flat.reshape(-1, batch.column("width")[i].as_py()), note, missed)
 
     def add(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Write one shard of (key, Row) and serve it. Raises InputError where it cannot be written."""
@@ -103,21 +113,72 @@ class Store:
             pa.array([0 if row.values is None else row.values.shape[1] for _, row in rows], pa.int32()),
             _lists([row.values for _, row in rows]),
             pa.array([row.note for _, row in rows], pa.string()),
+            pa.array([row.missed for _, row in rows], pa.int32()),
         ]
+        self._write_shard(pa.record_batch(columns, schema=_SCHEMA))
+        if len(self._small) >= _MANY:
+            self.merge()
+
+    def merge(self) -> None:
+        """Put small shards together, so that a store of many batches is a few files. A kill leaves both, which is
+        twice the same rows and no harm."""
+        group: list[Path] = []
+        for shard in sorted(self._small):
+            group.append(shard)
+            if sum(self._small[path] for path in group) >= _LARGE:
+                self._merge(group)
+                group = []
+        self._merge(group)
+
+    def _merge(self, shards: list[Path]) -> None:
+        if len(shards) < 2:
+            return
+        kept: dict[str, None] = {}
+        parts = []
+        for shard in shards:
+            for batch in _batches(shard):
+                keys = batch.column("key").to_pylist()
+                new = [i for i, key in enumerate(keys) if key not in kept]
+                kept.update(dict.fromkeys(keys))
+                parts.append(batch.take(pa.array(new, pa.int64())))
+        merged = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+        for shard in shards:
+            del self._small[shard]
+        fresh = self._write_shard(merged)
+        for shard in shards:
+            if shard != fresh:
+                with suppress(OSError):  # mapped by a process of a system that then deletes nothing
+                    shard.unlink()
+
+    def _write_shard(self, batch: pa.RecordBatch) -> Path:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, _SCHEMA) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+            writer.write_batch(batch)
         content = sink.getvalue()
         shard = self.folder / f"shard-{hashlib.sha256(content).hexdigest()[:32]}.arrow"
         _write(shard, content)
         self._index(shard)
+        return shard
 
     def _index(self, shard: Path) -> None:
-        reader = pa.ipc.open_file(pa.memory_map(str(shard)))
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
+        """Serve a shard's rows; those that are known are served from it from now on."""
+        for batch in _batches(shard):
             for i, key in enumerate(batch.column("key").to_pylist()):
-                self._rows.setdefault(key, (batch, i))
+                self._rows[key] = (batch, i)
+        if (size := shard.stat().st_size) < _SMALL:
+            self._small[shard] = size
+
+
+def _batches(shard: Path) -> list[pa.RecordBatch]:
+    """The record batches of a shard, mapped. Shards of earlier versions lack `missed`: nothing was."""
+    reader = pa.ipc.open_file(pa.memory_map(str(shard)))
+    batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+    return [
+        batch
+        if "missed" in batch.schema.names
+        else pa.record_batch([*batch.columns, pa.array([0] * len(batch), pa.int32())], schema=_SCHEMA)
+        for batch in batches
+    ]
 
 
 def _lists(arrays: list[np.ndarray | None]) -> pa.Array:
