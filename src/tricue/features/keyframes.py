@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
@@ -39,18 +40,33 @@ class KeyFrames:
         return False
 
     def pictures(self) -> list[np.ndarray]:
-        """(H, W, 3) uint8 RGB each, in time order, turned as the file says."""
+        """(H, W, 3) uint8 RGB each, in time order, turned and mirrored as the file says."""
         colour = VideoReformatter()
         frames = [frame for _, (_, frame) in sorted(self._best.items(), key=lambda item: item[0])]
         return [self._shown(colour.reformat(frame, format="rgb24", threads=1), frame) for frame in frames]
 
     def _shown(self, converted: Any, frame: Any) -> np.ndarray:
         """The picture turned as the file says, and of it the half that counts."""
-        picture = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))  # both counter-clockwise
+        picture = turned(converted.to_ndarray(), frame.side_data.get(SideData.DISPLAYMATRIX))
         if self.crop is None:
             return picture
         middle = picture.shape[1] // 2
         return picture[:, :middle] if self.crop == "left" else picture[:, middle:]
+
+
+def turned(picture: np.ndarray, matrix: Any) -> np.ndarray:
+    """The picture as players show it. matrix: FFmpeg's display matrix, 9 int32 of which the upper left 2 x 2 turn
+    and mirror (rows: where x goes, where y goes); None, or all 0 as some files have it: as it is.
+
+    An angle alone (`frame.rotation`) would turn the mirrored picture of a front camera upside down.
+    """
+    if matrix is None:
+        return picture
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(int)
+    if abs(b) + abs(c) > abs(a) + abs(d):  # x and y change places
+        picture = picture.swapaxes(0, 1)
+        a, d = c, b
+    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
 
 
 def gray_entropy(gray: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import errno
 import hashlib
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,9 +29,15 @@ _FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hl
     "mov,matroska,avi,wav,w64,rf64,aiff,caf,flac,ogg,mp3,aac,ac3,amr,au,mpegts,mpeg,mpegvideo,m4v,h264,hevc,"
     "flv,asf,dv,mxf,rm,gif,png_pipe,jpeg_pipe,yuv4mpegpipe"
 )
+# bare streams in which no length is written: what FFmpeg says of it is a guess from the first bit rate
+_GUESSED = frozenset(["aac", "ac3", "amr", "mp3", "h264", "hevc", "m4v", "mpegvideo"])
+_RATES = (1_000, 768_000)  # samples per second; made 16 kHz, a second of one at 1 Hz would grow to gigabytes
 _PREROLL = 0.5  # seconds read before `start`: an AAC frame needs the one before it
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
+_SLACK = 0.1  # seconds; what is less is not missed: a clip may be shorter than a frame of its codec
+_HOLE = 0.1  # seconds without sound from which a stream is silent there; times are not exact to less
+_BREAK = 10.0  # seconds from which a jump is no silence but a change of the clock (joined or damaged files)
 _TICK = 1e-4  # seconds; `start` as a decimal fraction may lie a hair after the frame that is meant
 
 
@@ -92,11 +98,12 @@ def decode(
 
     crop: the half of the picture that is looked at. Sound beyond `max_seconds` is left out, with a note. A stream that
     is damaged or ends early counts while half of what its header promises can be read, with a note.
-    Raises MediaError where the file cannot be opened; a stream that gives nothing is named in `Clip.faults`.
+    Raises MediaError where the file cannot be opened, fails to be read (a disk, a net) or changes meanwhile; a stream
+    that gives nothing is named in `Clip.faults`.
     """
     clip = Clip()
     takers: dict[int, Sound | KeyFrames] = {}
-    with _open(path) as container:
+    with _unchanged(path), _open(path) as container:
         sound, picture = _streams(container)
         if audio and sound is None:
             clip.faults["audio"] = "the file has no audio stream of a known codec"
@@ -111,12 +118,16 @@ def decode(
         elif frames:
             takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames, crop)
         damage = _run(container, takers, start or 0.0)
-        promised = {index: _promised(container.streams[index], start or 0.0, end) for index in takers}
+        promised = {index: _promised(container, index, start or 0.0, end) for index in takers}
+        if picture is not None and picture.index in takers and not picture.width:
+            # a decoder refuses what is too large before it tells the size
+            damage[picture.index] = f"its size is unknown, or beyond {MAX_PIXELS:,} pixels"
+    part = start is not None or end is not None
     for index, taker in takers.items():
         if isinstance(taker, Sound):
-            clip.audio = _sound(taker, clip, damage.get(index), promised[index])
+            clip.audio = _sound(taker, clip, damage.get(index), promised[index], part)
         else:
-            clip.frames = _pictures(taker, clip, damage.get(index), promised[index])
+            clip.frames = _pictures(taker, clip, damage.get(index), promised[index], part)
     return clip
 
 
@@ -135,13 +146,40 @@ def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of the last change. Raises MediaError where there is no regular file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise MediaError("no such file", path, passing=True) from error
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        raise MediaError(f"it cannot be opened: {_reason(error)}", path, passing=True) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError("not a regular file", path, passing=True)
+    return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _unchanged(path: Path) -> Iterator[None]:
+    """Raises MediaError, and in place of any other, where the file is not the same after as before."""
+    before = _stamp(path)
+    try:
+        yield
+    finally:
+        if _stamp(path) != before:
+            raise MediaError("it was changed while it was read", path, passing=True)
+
+
 def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise MediaError("no such file", path, passing=True)
-    if path.stat().st_size == 0:
+    size, _ = _stamp(path)
+    if size == 0:
         raise MediaError("the file is empty (0 bytes)", path)
     try:
-        return av.open(str(path), options={"max_pixels": str(MAX_PIXELS), "format_whitelist": _FORMATS})
+        return av.open(
+            str(path.absolute()),  # as it is, `http:a.mp4` would be fetched and `12:30.mp4` be of no protocol
+            options={"max_pixels": str(MAX_PIXELS), "format_whitelist": _FORMATS},
+            metadata_errors="replace",  # a title in Latin-1 says nothing against the sound
+        )
     except av.error.ArgumentError as error:
         raise MediaError("it is not in a media format that is read here", path) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -170,9 +208,10 @@ def _duration(container: Any) -> float | None:
     return None if container.duration is None else container.duration / av.time_base
 
 
-def _promised(stream: Any, start: float, end: float | None) -> float | None:
+def _promised(container: Any, index: int, start: float, end: float | None) -> float | None:
     """Seconds of [start, end) that the stream's header says there are; None where it does not say."""
-    if stream.duration is None:
+    stream = container.streams[index]
+    if stream.duration is None or container.format.name in _GUESSED:
         return None
     length = float(stream.duration * stream.time_base)
     return (length if end is None else min(end, length)) - start
@@ -192,7 +231,7 @@ def _span(path: Path, container: Any, start: float | None, end: float | None) ->
     if end is not None and length is not None and end <= length:
         return (start or 0.0) - _TICK, end - _TICK
     first, last = np.inf, -np.inf
-    with _open(path) as scanned, suppress(av.error.FFmpegError, OSError):  # cut: what came before is its span
+    with _open(path) as scanned, suppress(av.error.FFmpegError):  # cut: what came before is its span
         _, picture = _streams(scanned)
         for packet in _packets(scanned, [picture], start or 0.0):
             if packet.pts is not None:
@@ -207,11 +246,15 @@ def _span(path: Path, container: Any, start: float | None, end: float | None) ->
 
 
 def _packets(container: Any, streams: list[Any], start: float) -> Iterator[Any]:
-    """Packets from the key frame before `start` on."""
+    """Packets from the key frame before `start` on. Raises MediaError where not the content but its reading fails."""
     if start > 2 * _PREROLL:
         with suppress(av.error.FFmpegError):  # not seekable: read from the beginning, as exact and slower
             container.seek(int((start - _PREROLL + _origin(container)) * av.time_base))
-    yield from container.demux(streams)
+    try:
+        yield from container.demux(streams)
+    except OSError as error:  # FFmpeg's are among them; damaged content is InvalidDataError or MemoryError
+        reason = f"it cannot be read to its end: {_reason(error)}"
+        raise MediaError(reason, Path(container.name), passing=True) from error
 
 
 def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> dict[int, str]:
@@ -225,7 +268,7 @@ def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> 
     while waiting:
         try:
             packet = next(packets, None)
-        except (av.error.FFmpegError, OSError) as error:  # the rest of the file is lost
+        except av.error.FFmpegError as error:  # the rest of the file is lost
             return {index: _reason(error) for index in waiting} | damage
         if packet is None:
             return damage
@@ -234,7 +277,9 @@ def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> 
             continue
         try:
             for frame in packet.decode():
-                if frame.time is not None and takers[index].add(frame, frame.time - origin):
+                if frame.time is None:
+                    damage.setdefault(index, "frames without a time")
+                elif takers[index].add(frame, frame.time - origin):
                     waiting.discard(index)
         except (av.error.FFmpegError, ValueError) as error:  # one packet is lost
             damage.setdefault(index, _reason(error))
@@ -242,11 +287,17 @@ def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> 
 
 
 class Sound:
-    """Collects [low, high) of a stream, resampled; what exceeds `max_seconds` is not held."""
+    """Collects [low, high) of a stream, resampled; what exceeds `max_seconds` is not held.
+
+    Where frames are lost or the stream pauses, it is silent.
+    """
 
     def __init__(self, low: float, high: float | None, max_seconds: float | None) -> None:
         self.low, self.high, self.max_seconds = low, high, max_seconds
+        self.until = low  # the latest end of a frame taken
+        self.silence = 0.0  # seconds held that are in no frame
         self._begins = 0.0  # time of the first sample held
+        self._ends = 0.0  # time at which the frame taken last ends
         self._parts: list[np.ndarray] = []
         self._samples = 0
         self._surplus = 0.0  # seconds by which the last frame is longer than the file says
@@ -254,19 +305,28 @@ class Sound:
         self._resampler: Any = None
 
     def add(self, frame: Any, time: float) -> bool:
-        """Take a decoded frame (av.AudioFrame); True once the span is over."""
+        """Take a decoded frame (av.AudioFrame); True once the span is over. Raises ValueError for no usable sound."""
+        if not _RATES[0] <= frame.sample_rate <= _RATES[1]:
+            raise ValueError(f"it has {frame.sample_rate:,} samples per second")
         lasts = frame.samples / frame.sample_rate
         if time + lasts < self.low - _PREROLL / 2:
             return False
+        if self.high is not None and time > self.high + _PREROLL:
+            self.until = max(self.until, self.high)
+            return True
         stated = float(frame.duration * frame.time_base) if frame.duration else lasts
         self._surplus = max(0.0, lasts - stated)
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if form != self._form:  # some streams change in the middle, which one resampler does not follow
+        hole = 0.0 if self._form is None else time - self._ends
+        hole = hole if _HOLE < hole < _BREAK else 0.0
+        if form == self._form and self._resampler is not None and not hole:
+            self._take(self._resampler.resample(frame))
+        else:  # some streams change in the middle, which one resampler does not follow
             self._flush()
             self._begins = time if self._form is None else self._begins
-            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-            self._form = form
-        self._take(self._resampler.resample(frame))
+            self._start(frame, form, hole)
+        self._ends = time + lasts
+        self.until = max(self.until, self._ends)
         held = self._begins + self._samples / SAMPLE_RATE
         full = self.max_seconds is not None and held > self.low + self.max_seconds + _PREROLL
         return full or (self.high is not None and held >= self.high + _PREROLL)
@@ -280,6 +340,19 @@ class Sound:
         stop = None if self.high is None else max(0, round((self.high - self._begins) * SAMPLE_RATE))
         return wave[begin:stop]
 
+    def _start(self, frame: Any, form: tuple[str, str, int], hole: float) -> None:
+        """Begin anew after `hole` seconds of silence."""
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        try:
+            frames = resampler.resample(frame)
+        except av.error.FFmpegError as error:
+            channels = frame.layout.nb_channels
+            raise ValueError(f"its {channels} channels at {frame.sample_rate:,} Hz are not mixed") from error
+        self._hold(np.zeros(round(hole * SAMPLE_RATE), np.float32))
+        self.silence += hole
+        self._take(frames)
+        self._resampler, self._form = resampler, form
+
     def _flush(self) -> None:
         if self._resampler is not None:
             self._take(self._resampler.resample(None))
@@ -287,19 +360,26 @@ class Sound:
 
     def _take(self, frames: list[Any]) -> None:
         for frame in frames:
-            self._parts.append(frame.to_ndarray().reshape(-1).astype(np.float32))
-            self._samples += self._parts[-1].size
+            self._hold(frame.to_ndarray().reshape(-1).astype(np.float32))
+
+    def _hold(self, samples: np.ndarray) -> None:
+        self._parts.append(samples)
+        self._samples += samples.size
 
 
-def _sound(taker: Sound, clip: Clip, damage: str | None, promised: float | None) -> np.ndarray | None:
+def _sound(
+    taker: Sound, clip: Clip, damage: str | None, promised: float | None, part: bool
+) -> np.ndarray | None:
     wave = taker.wave()
     seconds = wave.size / SAMPLE_RATE
     if not wave.size:
-        clip.faults["audio"] = _nothing("sound", damage)
+        clip.faults["audio"] = _nothing("sound", damage, part)
         return None
     if taker.max_seconds is not None and promised is not None:
         promised = min(promised, taker.max_seconds)
-    if not _enough("audio", clip, damage, seconds, promised):
+    # a stream may pause or begin late: without damage it counts how far it goes, not how much there is
+    read = seconds - taker.silence if damage else max(seconds, taker.until - taker.low)
+    if not _enough("audio", clip, damage, max(0.0, read), promised):
         return None
     if taker.max_seconds is not None and seconds > taker.max_seconds:
         clip.notes["audio"] = f"longer than {taker.max_seconds:g} s: only its beginning is read"
@@ -308,10 +388,11 @@ def _sound(taker: Sound, clip: Clip, damage: str | None, promised: float | None)
 
 
 def _pictures(
-    taker: KeyFrames, clip: Clip, damage: str | None, promised: float | None
+    taker: KeyFrames, clip: Clip, damage: str | None, promised: float | None, part: bool
 ) -> list[np.ndarray] | None:
     if taker.count < 2:
-        clip.faults["video"] = "its video is a single frame" if taker.count else _nothing("picture", damage)
+        nothing = _nothing("picture", damage, part)
+        clip.faults["video"] = "its video is a single frame" if taker.count else nothing
         return None
     if not _enough("video", clip, damage, taker.until - taker.low, promised):
         return None
@@ -320,7 +401,7 @@ def _pictures(
 
 def _enough(cue: Cue, clip: Clip, damage: str | None, read: float, promised: float | None) -> bool:
     """Whether a stream gives enough to stand for the utterance; faults or notes what is lacking."""
-    share = 1.0 if promised is None else read / max(promised, _TICK)
+    share = 1.0 if promised is None or promised - read < _SLACK else read / promised
     if damage is None and share >= _WHOLE:
         return True
     reason = damage or "the file ends early"
@@ -331,8 +412,10 @@ def _enough(cue: Cue, clip: Clip, damage: str | None, read: float, promised: flo
     return True
 
 
-def _nothing(what: str, damage: str | None) -> str:
-    return f"no {what} can be decoded: {damage}" if damage else f"there is no {what} in its time span"
+def _nothing(what: str, damage: str | None, part: bool) -> str:
+    if damage:
+        return f"no {what} can be decoded: {damage}"
+    return f"there is no {what} in its time span" if part else f"its stream holds no {what}"
 
 
 def _reason(error: Exception) -> str:
