@@ -48,7 +48,12 @@ def _connect(address: str | None) -> bool:
     import ray
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is told to anyone
-    logging.getLogger("ray").setLevel(logging.ERROR)  # what it says of its plans is nothing to act upon
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    for name in (
+        "ray",
+        "ray.data",
+    ):  # what it says of its plans is nothing to act upon; its errors are raised
+        logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
         return False
     size = {"num_cpus": cores()} if address is None else {}

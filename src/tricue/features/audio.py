@@ -40,7 +40,7 @@ class LightAudio:
 
     config: AudioFeatures
     name: str = "light"
-    version: int = 2
+    version: int = 3
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class HubAudio:
     folder: Path
     config: AudioFeatures
     device: str = "cpu"
-    version: int = 2
+    version: int = 3
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from tricue.features.media import MediaError, content_digest, probe
 from tricue.features.progress import Bar
 from tricue.features.store import Store
 from tricue.features.text import Spoken
-from tricue.features.worker import Job, Source
+from tricue.features.worker import Job, Source, file_state
 from tricue.types import Cue, Fault, Utterance
 
 MEDIA_BATCH, TEXT_BATCH = 16, 256  # jobs that are encoded and written together: a kill loses at most these
@@ -73,7 +73,9 @@ def make_plan(
             ):
                 plan.jobs.append(Job(id_, {"text": key}, spoken=words))
     cues: list[Cue] = [cue for cue in ("audio", "video") if cue in stores]
-    digests = _content_digests(utterances, cues, bar)
+    paths = list(dict.fromkeys(path for row in utterances for _, path in _files(row, cues)))
+    states = {path: file_state(path) for path in paths}  # before the digests: a change meanwhile is noticed
+    digests = _content_digests(paths, bar)
     for utterance in utterances:
         files, keys = {}, {}
         for cue, path in _files(utterance, cues):
@@ -84,7 +86,7 @@ def make_plan(
                 reason = getattr(digest, "strerror", None) or digest
                 plan.faults.append(Fault(utterance.id, cue, f"{path}: {reason}"))
             elif lacks(cue, utterance.id, key := _digest(digest, start, end, *half)):
-                files[cue], keys[cue] = Source(path, start, end), key
+                files[cue], keys[cue] = Source(path, start, end, states[path]), key
         if files:
             plan.jobs.append(Job(utterance.id, keys, files=files, crop=utterance.crop))
     return plan
@@ -97,7 +99,7 @@ def size_line(plan: Plan, extractors: Mapping[Cue, Extractor]) -> str:
     todo = ", ".join(f"{cue} {count:,}" for cue, count in wanted.items())
     there = ", ".join(f"{cue} {count:,}" for cue, count in stored.items() if count)
     paths = {source.path for job in plan.jobs for source in (job.files or {}).values()}
-    media = sum(path.stat().st_size for path in paths if path.is_file())
+    media = sum(state[0] for path in paths if (state := file_state(path)))
     return (
         f"To extract: {todo}" + (f" (already there: {there})" if there else "") + "; "
         + (f"{decimal(media)} of media to read, " if media else "")
@@ -136,9 +138,7 @@ def _seconds(path: Path) -> float | None:
         return None
 
 
-def _content_digests(
-    utterances: Sequence[Utterance], cues: Sequence[Cue], bar: Bar
-) -> dict[Path, str | Exception]:
+def _content_digests(paths: Sequence[Path], bar: Bar) -> dict[Path, str | Exception]:
     """The digest of every file, or why it cannot be looked at. Several at once: disks and SHA-256 need no lock."""
 
     def digest(path: Path) -> str | Exception:
@@ -147,7 +147,6 @@ def _content_digests(
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
             return error
 
-    paths = list(dict.fromkeys(path for row in utterances for _, path in _files(row, cues)))
     bar.begin("Looking at files", len(paths))
     found: dict[Path, str | Exception] = {}
     with ThreadPoolExecutor(cores()) as pool:

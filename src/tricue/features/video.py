@@ -29,7 +29,7 @@ class LightVideo:
 
     config: VideoFeatures
     name: str = "light"
-    version: int = 1
+    version: int = 2
     dims: tuple[int, ...] = (_ORIENTATIONS * (_SIDE // _CELL) ** 2,)
     faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
@@ -68,7 +68,7 @@ class HubVideo:
     folder: Path
     config: VideoFeatures
     device: str = "cpu"
-    version: int = 1
+    version: int = 2
     faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
     @property

@@ -23,6 +23,18 @@ NO_WORDS = "its text holds no word"
 KILLED = "the process that read it was killed: too little memory, or a file that breaks the decoder"
 
 
+FileState = tuple[int, int]  # bytes, time of change in nanoseconds
+
+
+def file_state(path: Path) -> FileState | None:
+    """What changes when a file is written to; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # ValueError: a name with a NUL in it
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class Source:
     """A stretch of a media file: all of it, or seconds `start` to `end`."""
@@ -30,6 +42,7 @@ class Source:
     path: Path
     start: float | None = None
     end: float | None = None
+    state: FileState | None = None  # of the file when its key was made
 
 
 @dataclass(frozen=True)
@@ -112,6 +125,8 @@ class Worker:
         return done
 
     def _decode(self, source: Source, crop: Side | None, cues: Sequence[Cue]) -> Clip:
+        if source.state is not None and file_state(source.path) != source.state:
+            raise MediaError("the file has changed since the run began", source.path, passing=True)
         frames, max_seconds = 0, None
         if "video" in cues:
             pictures = self.extractors["video"].config  # type: ignore[attr-defined]
