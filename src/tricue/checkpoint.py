@@ -66,6 +66,7 @@ class Card:
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
     audit: dict[str, Any] | None = None  # what the leakage audit found in those rows, see data/audit.py
     encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
+    tuned: dict[Cue, str] = field(default_factory=dict)  # cue -> what its encoder was tuned for emotion on
     weights_sha256: str | None = None  # of the file beside it, once it is saved
     seen: Seen | None = field(default=None, compare=False, repr=False)
 
@@ -118,6 +119,7 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
                 "trained_on": card.trained_on,
                 "audit": card.audit,
                 "encoders": card.encoders,
+                "tuned": card.tuned,
                 "weights_sha256": file_digest(fresh / WEIGHTS),
                 "versions": {
                     "tricue": __version__,
@@ -197,6 +199,7 @@ def read_card(folder: str | Path) -> Card:
         trained_on=card.get("trained_on"),
         audit=card.get("audit"),
         encoders=card.get("encoders", {}),
+        tuned=card.get("tuned", {}),
         weights_sha256=card["weights_sha256"],
         seen=_read_seen(folder / ROWS),
     )

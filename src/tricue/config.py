@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tricue.tuned import PRESET, PRESETS
 from tricue.types import CUES, SPLITS, Cue, InputError
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -148,7 +149,8 @@ class TextFeatures(Section):
     """What is said."""
 
     encoder: str = "roberta-base"
-    """Hub name, local folder, or `light` (hashed character n-grams per word; nothing is downloaded)."""
+    """Hub name, local folder, `light` (hashed character n-grams per word; nothing is downloaded), or `emotion` (one
+    that was tuned for emotion, see src/tricue/tuned.py: every result then names it)."""
     layer: LayerChoice = None
     """Hidden layer read: a number (0 = embeddings, -1 = last), a list (their mean), `mix` (all of them, in a mix that
     the network learns; as many times the room in the store), or null (the last)."""
@@ -165,7 +167,7 @@ class AudioFeatures(Section):
     """How it sounds. Speech vectors, 25 MFCC and spectral features stand side by side on one time grid."""
 
     encoder: str = "facebook/wav2vec2-base-960h"
-    """Hub name, local folder, or `light` (log-mel spectrogram; nothing is downloaded)."""
+    """Hub name, local folder, `light` (log-mel spectrogram; nothing is downloaded), or `emotion`, as for text."""
     layer: LayerChoice = None
     """Hidden layer read: a number (0 = before the first block, -1 = last), a list, `mix`, or null, as for text."""
     rate_hz: Annotated[float, Field(gt=0.0, le=50.0)] = 10.0
@@ -186,7 +188,8 @@ class VideoFeatures(Section):
     """How it looks: key frames by the entropy of their gray-level histogram, spread over the clip."""
 
     encoder: str = "microsoft/resnet-50"
-    """Hub name, local folder, or `light` (histograms of oriented gradients; nothing is downloaded)."""
+    """Hub name, local folder, `light` (histograms of oriented gradients; nothing is downloaded), or `emotion`, as for
+    text: one that looks at faces, so set `faces` too."""
     frames: PositiveInt = 10
     """Key frames per utterance."""
     faces: Literal["none", "largest", "central"] = "none"
@@ -206,6 +209,19 @@ class FeaturesConfig(Section):
     """How it sounds."""
     video: VideoFeatures = VideoFeatures()
     """How it looks."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_by_their_names(cls, given: Any) -> Any:
+        """`emotion` is the name of a hub encoder from here on: results name what was used."""
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            cue: {**own, "encoder": PRESETS[cue]}
+            if isinstance(own, Mapping) and own.get("encoder") == PRESET
+            else own
+            for cue, own in given.items()
+        }
 
     def precomputed_cues(self) -> list[Cue]:
         """The cues whose features come from a file: every utterance may have them, whatever its row names."""

@@ -105,6 +105,11 @@ def _notes(results: Sequence[Result], kind: GroupKind) -> list[str]:
     metrics = [result.metrics for result in results]
     if any(m.get("toy") for m in metrics):
         notes.append(TOY_MARK)
+    for i, m in enumerate(metrics):
+        tuned = m.get("tuned") or {}
+        notes += [
+            f"the {cue} encoder of {_name(i)} was tuned for emotion on {told}" for cue, told in tuned.items()
+        ]
     roles = list(dict.fromkeys(str(m.get("split_role")) for m in metrics))
     if len(roles) > 1:
         notes.append(f"the split served differently: {' | '.join(roles)}")
@@ -141,7 +146,7 @@ def _model(i: int, result: Result, labels: np.ndarray) -> dict[str, Any]:
     return {
         "name": _name(i),
         "folder": str(result.folder),
-        **{key: result.metrics.get(key) for key in ("modalities", "split_role", "toy")},
+        **{key: result.metrics.get(key) for key in ("modalities", "split_role", "toy", "tuned")},
         **{name: float(values.mean()) for name, values in scores.items()},
         "seeds": {
             "n": len(result.runs),

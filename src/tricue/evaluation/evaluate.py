@@ -22,7 +22,7 @@ from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features.extract import extract
 from tricue.features.precomputed import located
 from tricue.files import check_place, write_json
-from tricue.types import CUES, InputError, Prediction, Split, Utterance
+from tricue.types import CUES, Cue, InputError, Prediction, Split, Utterance
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ def circumstances(
     card: Card,
     corpus: Corpus,
     split: Split,
-    cues: Sequence[str],
+    cues: Sequence[Cue],
     predictions: Sequence[Prediction],
     model: Path,
 ) -> dict[str, Any]:
@@ -271,6 +271,8 @@ def circumstances(
         "corpus": corpus.name,
         "split": split,
         "split_role": split,
+        "encoders": {cue: _source(card.config, cue) for cue in cues},
+        "tuned": {cue: told for cue, told in card.tuned.items() if cue in cues},
         "coverage": {cue: sum(cue in p.cues for p in predictions) for cue in cues},
         "without_any_cue": sum(p.emotion is None for p in predictions),
         "class_shares": card.class_shares,
@@ -283,6 +285,12 @@ def circumstances(
             "trained_on": card.trained_on,
         },
     }
+
+
+def _source(config: Config, cue: Cue) -> str:
+    """What the features of a cue came from, by name."""
+    settings = getattr(config.features, cue)
+    return f"precomputed: {Path(settings.precomputed).name}" if settings.precomputed else settings.encoder
 
 
 def _role(card: Card, split: Split, dealt: bool, chose: bool) -> str:

@@ -31,6 +31,9 @@ def metrics_table(metrics: Mapping[str, Any], title: str) -> Table:
         table.add_row(_folds(metrics["folds"]))
     if metrics.get("audit"):
         table.add_row(_audit(metrics["audit"]))
+    for cue, told in metrics.get("tuned", {}).items():
+        table.add_row(Text(f"Its {cue} encoder, {metrics['encoders'][cue]}, was tuned for emotion on {told}: that may "
+                           f"overlap {metrics['corpus']}."))  # fmt: skip
     return table
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from tricue.config import FeaturesConfig, LayerChoice
+from tricue.tuned import tuned_on
 from tricue.types import Cue, InputError
 
 if TYPE_CHECKING:
@@ -105,6 +106,20 @@ def encoder_digests(features: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, 
     encoded = [cue for cue in cues if cue not in features.precomputed_cues()]
     named: dict[Cue, str] = {cue: getattr(features, cue).encoder for cue in encoded}
     return {cue: encoder_digest(find_encoder(name, cue)) for cue, name in named.items() if name != LIGHT}
+
+
+def emotion_tuned(features: FeaturesConfig, cues: Sequence[Cue]) -> dict[Cue, str]:
+    """What the encoder of each cue was tuned for emotion on; no entry where nothing says that it was."""
+    found: dict[Cue, str] = {}
+    for cue in cues:
+        encoder = getattr(features, cue).encoder
+        if cue in features.precomputed_cues() or encoder == LIGHT:
+            continue
+        settings = load_settings(find_encoder(encoder, cue, weights=False))
+        told = tuned_on(encoder, settings.architectures or (), settings.id2label or {})
+        if told is not None:
+            found[cue] = told
+    return found
 
 
 @lru_cache(maxsize=16)

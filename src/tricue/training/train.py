@@ -120,6 +120,7 @@ def train(
         audit=found.summary(),
         seen=seen,
         encoders=_frozen(run["encoders"], config),
+        tuned=hub.emotion_tuned(config.features, config.modalities),
     )
     save_dir.mkdir(parents=True, exist_ok=True)
     write_json(save_dir / RUN, run)
