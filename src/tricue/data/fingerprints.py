@@ -9,7 +9,6 @@ every 8 ms, which tell two takes of one sentence apart better.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,6 +20,7 @@ import numpy as np
 import scipy.fft
 from threadpoolctl import threadpool_limits
 
+from tricue.device import cores
 from tricue.features.media import SAMPLE_RATE, MediaError, decode
 from tricue.features.progress import Bar
 from tricue.types import InputError
@@ -103,7 +103,7 @@ def fingerprint_files(
     Raises InputError where a process was killed.
     """
     if workers is None:
-        workers = (os.cpu_count() or 1) if len(jobs) > _FEW else 0
+        workers = cores() if len(jobs) > _FEW else 0
     recordings = []
     with Bar(progress) as bar:
         bar.begin("fingerprints", len(jobs))

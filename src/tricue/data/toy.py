@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
@@ -31,6 +30,7 @@ from tricue.data.toy_draws import EMOTIONS, STREAMS, Clip, Draw, bayes_posterior
 from tricue.data.toy_face import Look, draw_face, face_jitter, look_of_speaker
 from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, voice_of_speaker
 from tricue.data.toy_words import Wording, sentence, wording
+from tricue.device import cores
 from tricue.features.progress import Bar
 from tricue.files import replaced_file, write_json
 from tricue.types import InputError, Utterance
@@ -77,7 +77,7 @@ def make_toy(folder: Path, config: ToyConfig, *, workers: int | None = None, pro
     manifest = folder / MANIFEST
     if not missing and record_beside(manifest) is not None and (folder / DRAWS).exists():
         return manifest
-    _write_clips(missing, folder, config, workers or os.cpu_count() or 1, progress)
+    _write_clips(missing, folder, config, workers or cores(), progress)
     _write_draws([clip.draw for clip in clips], folder / DRAWS)
     utterances = [_utterance(clip, folder, config) for clip in clips]
     write_prepared(

@@ -20,7 +20,7 @@ from tricue.features.text import Spoken
 from tricue.features.worker import Job, Source, file_state
 from tricue.types import Cue, Fault, Utterance
 
-MEDIA_BATCH, TEXT_BATCH = 16, 256  # jobs that are encoded and written together: a kill loses at most these
+MEDIA_BATCH, TEXT_BATCH = 8, 256  # jobs that are encoded and written together: a kill loses at most these
 _PROBED = 20  # files whose headers tell how long clips are, for the estimate
 _BYTES = 2  # of a float16
 _CHARACTERS_PER_TOKEN = 4.0
