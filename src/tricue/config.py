@@ -250,8 +250,15 @@ class ModelConfig(Section):
     """Heads of the cross-modal attention; one is the seed's formula, scaled by sqrt(d)."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     """Dropout of the blocks before fusion."""
+    feature_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Dropout of the scaled feature vectors: a dropped dimension is gone from all steps of a row, so that no average
+    over time brings it back (Gal and Ghahramani, 2016, "A Theoretically Grounded Application of Dropout in RNNs")."""
     fusion_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.2
     """Dropout of the fusion and intention MLPs."""
+    linear_path: bool = False
+    """Whether the mean over time of each cue's scaled features is also added to H through a matrix of its own, from
+    zero (Cheng et al., 2016, "Wide & Deep Learning"). What a logistic regression finds, the rest then need not: with
+    a few hundred training rows the deep part alone generalises worse than that. It is the same in H_cf as in H."""
     counterfactual_start: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.12
     """a_m at the start: how far the counterfactual features lean to their transformation."""
     finetune: Literal["none", "all"] | PositiveInt = "none"

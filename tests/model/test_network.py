@@ -35,7 +35,7 @@ junk_values = st.sampled_from([0.0, float("nan"), 1e30, -1e30, float("inf")])
 @cache
 def network(cues: tuple[Cue, ...] = CUES) -> Network:
     torch.manual_seed(0)
-    config = load_config(None, {"model.width": 32, "modalities": list(cues)})
+    config = load_config(None, {"model.width": 32, "model.linear_path": True, "modalities": list(cues)})
     made = Network.from_config(config, {cue: DIMS[cue] for cue in cues}, CLASSES).eval()
     with torch.no_grad():
         for parameter in made.parameters():  # zeros would hide what a learned vector does

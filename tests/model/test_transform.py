@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from tricue.model.transform import FeatureTransformation, Scaling
+from tricue.model.transform import DimensionDropout, FeatureTransformation, Scaling
 
 
 def test_feature_transformation_is_linear_layernorm_relu() -> None:
@@ -43,3 +43,17 @@ def test_scaling_uses_its_buffers() -> None:
     torch.testing.assert_close(scaling(x), torch.tensor([[0.0, 0.5, 8.0]]))
     assert {"mean", "std"} <= scaling.state_dict().keys()  # they travel with the weights
     assert not list(scaling.parameters())
+
+
+def test_dimension_dropout_drops_a_dimension_at_all_steps_of_a_row_in_training_only() -> None:
+    torch.manual_seed(0)
+    dropout, x = DimensionDropout(0.25), torch.rand(3, 5, 400) + 1.0
+    y = dropout.train()(x)
+    kept = y[:, 0] != 0  # (B, D)
+    torch.testing.assert_close(y, kept[:, None, :] * x / 0.75)  # inverted dropout scales by 1 / (1 - 0.25)
+    assert abs(kept.float().mean().item() - 0.75) < 0.05
+    assert not torch.equal(kept[0], kept[1])  # each row has its own draw
+    assert torch.equal(dropout.eval()(x), x)
+    state = torch.get_rng_state()
+    assert torch.equal(DimensionDropout(0.0).train()(x), x)
+    assert torch.equal(torch.get_rng_state(), state)  # unused it draws nothing: runs without it stay as they were

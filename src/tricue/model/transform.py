@@ -32,3 +32,14 @@ class Scaling(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x - self.mean) / self.std
+
+
+class DimensionDropout(nn.Module):
+    """Dropout of whole dimensions: (B, T, D), one draw per row and dimension, the same at each of its T steps."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.dropout(torch.ones_like(x[:, :1])) if self.training and self.dropout.p else x
