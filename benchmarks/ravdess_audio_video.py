@@ -50,10 +50,9 @@ Guesses = Mapping[str, str]  # utterance id -> emotion
 
 
 def base_settings() -> dict[str, Any]:
-    """What configs/ravdess.yaml leaves to the user: where encoder and action units lie, which layer is read."""
+    """Where encoder and action units lie."""
     return {
         "features.audio.encoder": str(shared("models/whisper-tiny-en")),
-        "features.audio.layer": 3,
         "features.video.precomputed": str(shared("data/ravdess") / "face_action_units.npz"),
         "training.tensorboard": False,
     }

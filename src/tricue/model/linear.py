@@ -18,9 +18,13 @@ class LinearPath(nn.Module):
 
     def __init__(self, widths: Mapping[Cue, int], width: int) -> None:
         super().__init__()
-        self.maps = nn.ModuleDict({str(cue): nn.Linear(wide, width, bias=False) for cue, wide in widths.items()})
+        self.maps = nn.ModuleDict(
+            {str(cue): nn.Linear(wide, width, bias=False) for cue, wide in widths.items()}
+        )
 
-    def forward(self, features: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]) -> torch.Tensor:
+    def forward(
+        self, features: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]
+    ) -> torch.Tensor:
         """features: zeros at masked steps; at least one cue."""
         mapped = []
         for cue, x in features.items():

@@ -97,7 +97,9 @@ class Network(nn.Module):
             gate_start=m.gate_start,
             live_text=live,
             feature_dropout=m.feature_dropout,
-            linear_path=LinearPath({cue: sum(streams[cue]) for cue in cues}, m.width) if m.linear_path else None,
+            linear_path=LinearPath({cue: sum(streams[cue]) for cue in cues}, m.width)
+            if m.linear_path
+            else None,
         )
 
     def forward(self, batch: Batch, counterfactual: bool = False, intention: bool = False) -> Output:
