@@ -99,6 +99,20 @@ def _saved(model: Any, folder: Path, processor: Any) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Path:
+    """Its settings have other names (`dim`, `n_layers`), and it has no token types."""
+    import torch
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertModel
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(str(tiny_bert))
+    shape = DistilBertConfig(
+        vocab_size=len(tokenizer), dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=128
+    )
+    return _saved(DistilBertModel(shape), tmp_path_factory.mktemp("tiny-distilbert"), tokenizer)
+
+
+@pytest.fixture(scope="session")
 def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """wav2vec2-base's kind: group norm over time, 320 samples per frame."""
     import torch
