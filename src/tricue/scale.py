@@ -10,32 +10,37 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import socket
+import traceback
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from tricue.device import cores
 from tricue.features.engine import Batch, Engine, one_thread
-from tricue.features.worker import Result, Worker
-from tricue.types import InputError
+from tricue.features.worker import Result, Worker, killed
+from tricue.types import Cue, InputError
 
 _BLOCKS = 10_000  # of batches, at most: what comes back and is retried together
+_RETRIES = 2  # of a batch whose actor was lost
+_PATIENCE = 10.0  # seconds for a cluster to answer; Ray itself tries for minutes
 
 
 def ray_engine(address: str | None = None, workers: int | None = None) -> Engine:
     """address: of a running cluster (`auto`, `ray://host:10001`); None starts one on this machine for the run.
 
     workers: actors that decode; None is one per core of the cluster. Actors that are lost are started again, and
-    their batches with them: by Ray. Raises InputError where Ray is not installed or the cluster does not answer.
+    their batches with them: by Ray; a job that kills every one is named and passed over. Raises InputError where Ray
+    is not installed or the cluster does not answer.
     """
     try:
         import ray.data
     except ImportError as error:
         raise InputError("--engine ray needs Ray: pip install 'tricue[ray]'") from error
 
-    def run(worker: Worker, batches: Sequence[Batch]) -> Iterator[list[Result]]:
+    def run(worker: Worker, batches: Sequence[Batch]) -> Generator[list[Result]]:
         started = _connect(address)
         try:
-            yield from _mapped(worker, batches, workers)
+            yield from _surviving(worker, batches, workers)
         finally:
             if started:
                 ray.shutdown()
@@ -49,17 +54,17 @@ def _connect(address: str | None) -> bool:
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is told to anyone
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    for name in (
-        "ray",
-        "ray.data",
-    ):  # what it says of its plans is nothing to act upon; its errors are raised
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("ray", "ray.data"):  # what it says of its plans is no news; errors are raised
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if ray.is_initialized():
         return False
     size = {"num_cpus": cores()} if address is None else {}
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     try:
+        if host and port.isdecimal():
+            socket.create_connection((host, int(port)), _PATIENCE).close()
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **size)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, OverflowError, ImportError) as error:
         raise InputError(
             f"--ray-address {address}: no Ray cluster there ({error}). Start one with `ray start --head`, or leave the "
             "address out."
@@ -67,28 +72,69 @@ def _connect(address: str | None) -> bool:
     return True
 
 
-def _mapped(worker: Worker, batches: Sequence[Batch], workers: int | None) -> Iterator[list[Result]]:
-    """Actors and tasks that a lost machine takes with it are started again: Ray Data's default."""
+def _surviving(worker: Worker, batches: Sequence[Batch], workers: int | None) -> Iterator[list[Result]]:
+    """What the cluster gives; jobs of batches that no actor survived once more, each alone, then their names."""
+    left = [job for batch in batches for job in batch]
+    for in_hand in (None, 1):  # one: what waits behind a job that kills would be blamed for it
+        done: set[tuple[Cue, str]] = set()
+        for results in _mapped(worker, batches, workers, in_hand):
+            done.update((result.cue, result.key) for result in results)
+            yield results
+        left = [job for job in left if not done.issuperset(job.keys.items())]
+        if not left:
+            return
+        batches = [[job] for job in left]
+    yield from map(killed, left)
+
+
+def _mapped(
+    worker: Worker, batches: Sequence[Batch], workers: int | None, in_hand: int | None
+) -> Iterator[list[Result]]:
+    """What a lost machine or a killed actor had in hand is tried again, then left out.
+
+    in_hand: batches that an actor has at once; None is Ray's choice.
+    """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    DataContext.get_current().enable_progress_bars = False  # there is a bar already
+    context = DataContext.get_current()
+    context.enable_progress_bars = False  # there is a bar already
+    context.max_errored_blocks = -1  # as many as there are
     found = ray.cluster_resources()
     cpus, gpus = int(found.get("CPU", 1)), int(found.get("GPU", 0))
-    decoders = ActorPoolStrategy(min_size=1, max_size=min(workers or cpus, len(batches)))
+    decoders = ActorPoolStrategy(
+        min_size=1, max_size=min(workers or cpus, len(batches)), max_tasks_in_flight_per_actor=in_hand
+    )
     rows = ray.data.from_items(
         [{"item": batch} for batch in batches], override_num_blocks=min(_BLOCKS, len(batches))
     )
     if worker.device == "cpu" or not gpus:
-        rows = rows.map(_Actor, fn_constructor_args=(worker, "__call__"), compute=decoders, num_cpus=1)
-    else:
-        encoders = ActorPoolStrategy(size=gpus)
-        rows = rows.map(_Actor, fn_constructor_args=(worker, "prepare"), compute=decoders, num_cpus=1)
+        given = (worker, "__call__")
         rows = rows.map(
-            _Actor, fn_constructor_args=(worker, "encode"), compute=encoders, num_cpus=0, num_gpus=1
+            _Actor, fn_constructor_args=given, compute=decoders, num_cpus=1, ray_remote_args_fn=_retried
+        )
+    else:
+        given = (worker, "prepare")
+        rows = rows.map(
+            _Actor, fn_constructor_args=given, compute=decoders, num_cpus=1, ray_remote_args_fn=_retried
+        )
+        given, encoders = (worker, "encode"), ActorPoolStrategy(size=gpus)
+        rows = rows.map(
+            _Actor,
+            fn_constructor_args=given,
+            compute=encoders,
+            num_cpus=0,
+            num_gpus=1,
+            ray_remote_args_fn=_retried,
         )
     for row in rows.iter_rows():
+        if isinstance(row["item"], Exception):
+            raise row["item"]
         yield row["item"]
+
+
+def _retried() -> dict[str, Any]:
+    return {"max_restarts": -1, "max_task_retries": _RETRIES}
 
 
 class _Actor:
@@ -99,4 +145,12 @@ class _Actor:
         self.do = getattr(worker, task)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"item": self.do(row["item"])}
+        """An error is handed on to be raised where the run is: Ray would wrap it, and leave the batch out."""
+        if isinstance(row["item"], Exception):
+            return row
+        try:
+            return {"item": self.do(row["item"])}
+        except InputError as error:
+            return {"item": error}
+        except Exception:  # noqa: BLE001
+            return {"item": RuntimeError(f"An actor failed:\n{traceback.format_exc()}")}

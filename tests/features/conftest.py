@@ -1,119 +1,13 @@
-"""Clips made by PyAV, and encoders of random weights small enough to run anywhere."""
+"""Real encoders, where this machine has them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
-import numpy as np
 import pytest
 
-MakeClip = Callable[..., Path]
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
-
-
-def picture(i: int, size: int, seed: int) -> np.ndarray:
-    """(size, size, 3): a flat ground and a noisy square whose extent, and so the entropy, differs by frame."""
-    rng = np.random.default_rng([seed, i])
-    image = np.full((size, size, 3), 180, np.uint8)
-    side = 8 + int(rng.integers(0, size - 10))
-    image[:side, :side] = rng.integers(0, 255, (side, side, 3))
-    return image
-
-
-def tone(seconds: float, rate: int, hertz: float) -> np.ndarray:
-    return (0.4 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
-
-
-@pytest.fixture
-def make_clip(tmp_path: Path) -> MakeClip:
-    """Write a clip: `frames` pictures at `fps` and as long a tone; either may be left out."""
-
-    def make(
-        name: str = "clip.mp4", *, frames: int = 24, fps: int = 12, size: int = 64, seed: int = 0,
-        length: int | None = None, sound: float | None = 2.0, hertz: float = 220.0,
-        options: dict[str, str] | None = None,
-    ) -> Path:  # fmt: skip
-        path = tmp_path / name
-        webm = path.suffix == ".webm"
-        with av.open(str(path), "w", options=options or {}) as container:
-            streams: list[tuple[Any, list[Any]]] = []
-            if frames:
-                stream = container.add_stream("libvpx" if webm else "libx264", rate=fps)
-                stream.width, stream.height = length or size, size  # the encoder stretches the pictures
-                stream.pix_fmt = "yuv420p"
-                shots = [av.VideoFrame.from_ndarray(picture(i, size, seed), "rgb24") for i in range(frames)]
-                streams.append((stream, shots))
-            if sound:
-                rate = 48_000 if webm else 16_000
-                stream = container.add_stream("libopus" if webm else "aac", rate=rate, layout="mono")
-                wave = av.AudioFrame.from_ndarray(tone(sound, rate, hertz)[None], "fltp", "mono")
-                wave.sample_rate, wave.time_base = rate, Fraction(1, rate)
-                wave.pts = 0  # so that the encoder's priming lies before 0, where decoders cut it off
-                streams.append((stream, [wave]))
-            for stream, items in streams:
-                for item in [*items, None]:
-                    container.mux(stream.encode(item))
-        return path
-
-    return make
-
-
-def _saved(model: Any, folder: Path, processor: Any) -> Path:
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """wav2vec2-base's kind: group norm over time, 320 samples per frame."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
-
-    torch.manual_seed(0)
-    shape = Wav2Vec2Config(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        conv_dim=(8,) * 7, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("tiny-wav2vec2")
-    return _saved(Wav2Vec2Model(shape), folder, Wav2Vec2FeatureExtractor(do_normalize=True))
-
-
-@pytest.fixture(scope="session")
-def tiny_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
-
-    torch.manual_seed(0)
-    shape = WhisperConfig(
-        vocab_size=32, d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_target_positions=8,
-        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("tiny-whisper")
-    return _saved(WhisperModel(shape), folder, WhisperFeatureExtractor())
-
-
-@pytest.fixture(scope="session")
-def tiny_resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import ResNetConfig, ResNetModel
-
-    torch.manual_seed(0)
-    shape = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-    folder = tmp_path_factory.mktemp("tiny-resnet")
-    ResNetModel(shape).save_pretrained(folder)
-    processor = {
-        "image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 48}, "crop_pct": 0.875,
-        "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225],
-    }  # fmt: skip
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    return folder
 
 
 @pytest.fixture

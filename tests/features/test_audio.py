@@ -141,6 +141,23 @@ def test_padding_would_have_changed_group_norm_encoders(tiny_wav2vec2):
     assert (alone - padded).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("kind", ["tiny_wav2vec2", "tiny_whisper"])
+@pytest.mark.parametrize(
+    ("mfcc", "spectral", "beside"), [(25, True, (34,)), (13, False, (13,)), (0, False, ())]
+)
+def test_a_mix_holds_every_layer_before_the_acoustic_features(kind, mfcc, spectral, beside, request):
+    folder, sound = request.getfixturevalue(kind), wave(16_000)
+    parts = {"mfcc": mfcc, "spectral": spectral}
+    extractor = hub(folder, layer="mix", **parts)
+    prepared = extractor.prepare(sound)
+    (own,) = extractor.encode([prepared])
+    assert extractor.dims == (16, 16, 16, *beside) and own.shape == (10, sum(extractor.dims))
+    for layer in range(3):
+        (alone,) = hub(folder, layer=layer, **parts).encode([prepared])
+        np.testing.assert_allclose(own[:, 16 * layer : 16 * (layer + 1)], alone[:, :16], atol=1e-6)
+    np.testing.assert_array_equal(own[:, 48:], prepared.acoustic)
+
+
 def test_whisper_hears_no_more_than_its_positions(tiny_whisper):
     with pytest.raises(InputError, match="at most 30 s"):
         hub(tiny_whisper, max_seconds=40.0)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
+import torch
 
 from tricue.features import hub
 from tricue.types import InputError
@@ -45,3 +47,58 @@ def test_the_digest_follows_weights_and_vocabulary(tiny_bert, tmp_path):
         (copy / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         seen.add(hub.encoder_digest(copy))
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_distilbert", "tiny_wav2vec2", "tiny_whisper"])
+def test_a_mix_is_all_hidden_states_side_by_side(kind, request):
+    """And their widths are known from the settings, whatever a model calls them."""
+    folder = request.getfixturevalue(kind)
+    widths = hub.layer_widths(folder, "mix")
+    assert widths == (16,) * 3 and hub.layer_widths(folder, None) == hub.layer_widths(folder, [0, 1]) == (16,)
+    model = hub.load_model(folder, "cpu")
+    model = model.get_encoder() if kind == "tiny_whisper" else model
+    inputs = {"tiny_wav2vec2": torch.zeros(1, 4000), "tiny_whisper": torch.zeros(1, 80, 3000)}
+    with torch.inference_mode():
+        output = model(inputs.get(kind, torch.tensor([[1, 2, 3]])), output_hidden_states=True)
+    mixed = hub.choose_layer(output, "mix", "x")
+    assert torch.equal(mixed, torch.cat(output.hidden_states, dim=-1)) and mixed.shape[-1] == sum(widths)
+
+
+def on_half_a_gpu(monkeypatch, dtype: torch.dtype) -> list[torch.dtype]:
+    """Autocast of this machine's CPU in place of a GPU's; the types that were asked for."""
+    asked, autocast = [], torch.autocast
+
+    def here(device: str, dtype_: torch.dtype | None = None, **more: object):
+        asked.append(more.get("dtype", dtype_))
+        return autocast("cpu", dtype=dtype)
+
+    monkeypatch.setattr(torch, "autocast", here)
+    return asked
+
+
+@pytest.mark.parametrize(("dtype", "step"), [(torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+def test_on_a_gpu_a_model_computes_in_mixed_precision(tiny_bert, monkeypatch, dtype, step):
+    model, ids = hub.load_model(tiny_bert, "cpu"), torch.arange(5, 25)[None]
+    full = hub.run_model("cpu", lambda: model(ids).last_hidden_state)
+    asked = on_half_a_gpu(monkeypatch, dtype)
+    half = hub.run_model("cuda", lambda: model(ids).last_hidden_state)
+    assert asked == [torch.float16]
+    assert half.dtype == full.dtype == np.float32
+    assert 0 < np.abs(half - full).max() < step * np.abs(full).max()
+
+
+def test_what_exceeds_half_precision_is_computed_again_in_full(monkeypatch):
+    on_half_a_gpu(monkeypatch, torch.float16)
+    large, layer = torch.full((2, 8), 300.0), torch.nn.Linear(8, 4)
+    with torch.no_grad():
+        layer.weight.fill_(100.0)
+        layer.bias.zero_()
+    types = []
+
+    def compute() -> torch.Tensor:
+        types.append(layer(large).dtype)
+        return layer(large) / 10.0
+
+    values = hub.run_model("cuda:0", compute)
+    assert types == [torch.float16, torch.float32]
+    np.testing.assert_allclose(values, 24_000.0)

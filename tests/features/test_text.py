@@ -105,6 +105,24 @@ def test_hub_vectors_are_transformers_without_specials(tiny_bert, layer):
     np.testing.assert_allclose(own, states[1:-1], atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["tiny_bert", "tiny_distilbert"])
+def test_a_mix_holds_every_layer_of_each_token(kind, request):
+    folder, text = request.getfixturevalue(kind), "you are fine"
+    extractor = hub(folder, layer="mix")
+    (own,) = extractor.encode([extractor.prepare(Spoken(text))])
+    assert extractor.dims == (16, 16, 16) and own.shape[1] == 48
+    for layer in range(3):
+        (alone,) = hub(folder, layer=layer).encode([extractor.prepare(Spoken(text))])
+        np.testing.assert_allclose(own[:, 16 * layer : 16 * (layer + 1)], alone, atol=1e-6)
+    assert extractor.settings != hub(folder).settings
+    assert TokenText(extractor).dims == extractor.dims
+
+
+def test_light_has_one_layer_whatever_is_asked_for():
+    made = text_extractor(TextFeatures(encoder="light", layer="mix"))
+    assert made.dims == (256,) and made.settings == LightText(128).settings
+
+
 def test_hub_with_context_keeps_the_utterances_own_words(tiny_bert):
     extractor = hub(tiny_bert, context=2, max_tokens=64)
     spoken = Spoken("you are fine", "Joey: ", ("Ross: what?", "Joey: really"))

@@ -237,6 +237,47 @@ def test_a_network_builds_only_its_cues(cues: tuple[Cue, ...]) -> None:
     assert set(output.enhanced) == set(output.layers) == set(cues)
 
 
+@pytest.mark.parametrize(("mfcc", "spectral", "beside"), [(25, True, (34,)), (0, True, (9,)), (0, False, ())])
+def test_layers_of_text_and_audio_are_mixed_before_all_else(
+    mfcc: int, spectral: bool, beside: tuple[int, ...]
+) -> None:
+    """The network of a mix is that of its mean, until it has learnt another."""
+    torch.manual_seed(0)
+    given = {
+        "model.width": 32, "features.text.layer": "mix", "features.audio.layer": "mix",
+        "features.audio.mfcc": mfcc, "features.audio.spectral": spectral,
+    }  # fmt: skip
+    dims: dict[Cue, tuple[int, ...]] = {"text": (6,) * 4, "audio": (8, 8, 8, *beside), "video": (5,)}
+    made = Network.from_config(load_config(None, given), dims, CLASSES)
+    assert {cue: (mix.layers, mix.width) for cue, mix in made.mixes.items()} == {
+        "text": (4, 6),
+        "audio": (3, 8),
+    }
+    widths = {cue: sum(parts) for cue, parts in dims.items()}
+    values = {cue: torch.randn(4, 3, width) for cue, width in widths.items()}
+    batch = Batch(list("abcd"), values, {cue: torch.ones(4, 3, dtype=torch.bool) for cue in CUES})
+    vectors_of, _ = made._vectors("audio", batch)
+    torch.testing.assert_close(vectors_of[..., :8], values["audio"][..., :24].unflatten(-1, (3, 8)).mean(-2))
+    assert torch.equal(vectors_of[..., 8:], values["audio"][..., 24:])
+    found = gradients(batch, made)
+    assert found["mixes.text.weights"].any() and found["mixes.audio.weights"].any()
+    before = made.mixes["text"].weights.detach().clone()
+    torch.optim.AdamW(made.parameters(), lr=0.1).step()  # without gradients: nothing
+    made(batch, counterfactual=True, intention=True).logits.square().sum().backward()
+    torch.optim.AdamW(made.parameters(), lr=0.1).step()
+    assert not torch.equal(made.mixes["text"].weights, before)
+
+
+def test_light_and_precomputed_features_are_not_layers_to_mix() -> None:
+    """However `layer` stands in the settings: as every other number there, it is of the encoder that is not asked."""
+    given = {
+        "model.width": 32, "modalities": ["text", "audio"], "features.text.encoder": "light",
+        "features.text.layer": "mix", "features.audio.layer": "mix", "features.audio.precomputed": "x.npz",
+    }  # fmt: skip
+    made = Network.from_config(load_config(None, given), {"text": (24,), "audio": (16,)}, CLASSES)
+    assert not made.mixes
+
+
 def mixture(made: Network) -> CounterfactualFeatures:
     return next(part for part in made.modules() if isinstance(part, CounterfactualFeatures))
 

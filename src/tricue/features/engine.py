@@ -9,11 +9,14 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
+import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from threading import Thread
 from typing import Any
 
 import psutil
@@ -24,14 +27,13 @@ from tricue.features.worker import Job, Ready, Result, Worker, killed
 from tricue.types import InputError
 
 Batch = list[Job]
-Engine = Callable[[Worker, Sequence[Batch]], Iterable[list[Result]]]  # in any order; each batch once
+Engine = Callable[[Worker, Sequence[Batch]], Generator[list[Result]]]  # in any order; each batch once
 
 _FEW = 48  # clips that one process is done with before others have started
 _IN_HAND = 2  # batches per process: one in work, one waiting
 _ROOM = 1.5e9  # bytes that a process with three ordinary encoders and a batch of clips needs
-_DEATHS = 3  # in a row, and nothing ever finished: it is not the clips
 _ALL_DIE = (
-    "Processes that read clips die whatever they are given. In a script of your own, call tricue below "
+    "Processes that read clips die before they are given any. In a script of your own, call tricue below "
     '`if __name__ == "__main__":`; else give --workers 1.'
 )
 _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1  # malloc.h
@@ -40,9 +42,9 @@ _M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1  # malloc.h
 def local_engine(workers: int | None = None) -> Engine:
     """workers: processes; None is one per core (as far as memory allows, none for a few clips), 0 or 1 is this one."""
 
-    def run(worker: Worker, batches: Sequence[Batch]) -> Iterator[list[Result]]:
+    def run(worker: Worker, batches: Sequence[Batch]) -> Generator[list[Result]]:
         count = _processes(batches) if workers is None else workers
-        return map(worker, batches) if count <= 1 else _in_processes(worker, batches, count)
+        yield from map(worker, batches) if count <= 1 else _in_processes(worker, batches, count)
 
     return run
 
@@ -53,26 +55,19 @@ def _processes(batches: Sequence[Batch]) -> int:
     return max(1, min(cores(), int(psutil.virtual_memory().available / _ROOM)))
 
 
-def _in_processes(worker: Worker, batches: Iterable[Batch], count: int) -> Iterator[list[Result]]:
+def _in_processes(worker: Worker, batches: Sequence[Batch], count: int) -> Iterator[list[Result]]:
     """A job that kills its process (out of memory, a decoder's crash) is found, named and passed over.
 
-    Raises InputError where processes die whatever they are given.
+    Raises InputError where processes die before they are given a job.
     """
-    waiting, alive, deaths = deque(batches), False, 0
+    waiting = deque(batches)
     while waiting:
         lost: list[Batch] = []
-        for results in _pool(worker, waiting, count, _IN_HAND, lost):
-            alive = True
-            yield results
+        yield from _pool(worker, waiting, count, _IN_HAND, lost)
         suspects = deque([job] for batch in lost for job in batch)
         while suspects:  # one process, one in hand: that is the one that kills
             lost = []
-            for results in _pool(worker, suspects, 1, 1, lost):
-                alive = True
-                yield results
-            deaths += len(lost)
-            if deaths >= _DEATHS and not alive:
-                raise InputError(_ALL_DIE)
+            yield from _pool(worker, suspects, 1, 1, lost)
             yield from (killed(job) for batch in lost for job in batch)
 
 
@@ -84,7 +79,9 @@ def _pool(
     encodes = worker.device != "cpu"
     task: Callable[[Batch], Any] = _prepare if encodes else _work
     running: dict[Future[Any], Batch] = {}
-    with ProcessPoolExecutor(count, context, initializer=_start, initargs=(worker,)) as pool:
+    theirs, ours = context.Pipe(duplex=False)
+    with ours, ProcessPoolExecutor(count, context, initializer=_start, initargs=(worker, theirs)) as pool:
+        started = pool.submit(_nothing)
         try:
             while waiting or running:
                 while waiting and len(running) < count * in_hand:
@@ -94,21 +91,36 @@ def _pool(
                     done = future.result()
                     del running[future]
                     yield worker.encode(done) if encodes else done
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
+            if started.exception() is not None:
+                raise InputError(_ALL_DIE) from error
             lost += running.values()
-        finally:  # the reader stopped early: do not decode what nobody will take
-            for future in running:
-                future.cancel()
+        except BaseException:  # the reader stopped early: nobody will take what they are doing
+            ours.close()
+            raise
 
 
 _WORKER: Worker | None = None
 
 
-def _start(worker: Worker) -> None:
+def _start(worker: Worker, parent: Connection) -> None:
     """Once per process."""
     global _WORKER
     _WORKER = worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends this process
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
     one_thread()
+
+
+def _end_with(parent: Connection) -> None:
+    """End this process when the parent closes its side: it has stopped, or was killed and can't say so. Otherwise one
+    would finish what nobody takes, or wait for ever."""
+    parent.poll(None)
+    os._exit(1)
+
+
+def _nothing() -> None:
+    """Done by every process that starts at all."""
 
 
 def one_thread() -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -182,16 +183,18 @@ def _work(plan: Plan, worker: Worker, engine: Engine, bar: Bar) -> dict[tuple[Cu
     passing: dict[tuple[Cue, str], str] = {}
     batches = plan.batches()
     bar.begin("Extracting", len(plan.jobs))
-    for results in engine(worker, batches) if batches else ():
-        rows: dict[Cue, list[tuple[str, Row]]] = defaultdict(list)
-        for result in results:
-            if result.passing:
-                passing[result.cue, result.key] = result.row.note or ""
-            else:
-                rows[result.cue].append((result.key, result.row))
-        for cue, own in rows.items():
-            plan.stores[cue].add(own)
-        bar.advance(len({result.id for result in results}))
+    if batches:
+        with closing(engine(worker, batches)) as done:  # its processes end with the loop, however that ends
+            for results in done:
+                rows: dict[Cue, list[tuple[str, Row]]] = defaultdict(list)
+                for result in results:
+                    if result.passing:
+                        passing[result.cue, result.key] = result.row.note or ""
+                    else:
+                        rows[result.cue].append((result.key, result.row))
+                for cue, own in rows.items():
+                    plan.stores[cue].add(own)
+                bar.advance(len({result.id for result in results}))
     for store in plan.stores.values():
         store.merge()
     return passing

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tricue.files import file_digest
 from tricue.types import Cue, InputError
 
 _LOG = logging.getLogger(__name__)
@@ -79,11 +80,15 @@ class Store:
             with suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
                     leftover.unlink()
-        for shard in sorted(self.folder.glob("shard-*.arrow")):
-            if _intact(shard):
-                self._index(shard)
-            elif not shard.exists():
-                self.broken.append(shard.with_suffix(".broken"))
+        seen: set[Path] = set()
+        while fresh := sorted(set(self.folder.glob("shard-*.arrow")) - seen):
+            seen.update(fresh)
+            for shard in fresh:
+                with suppress(FileNotFoundError):  # merged by another process: the next round finds it again
+                    if _intact(shard):
+                        self._index(shard)
+                    else:
+                        self.broken.append(shard.with_suffix(".broken"))
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows
@@ -121,7 +126,7 @@ class Store:
 
     def merge(self) -> None:
         """Put small shards together, so that a store of many batches is a few files. A kill leaves both, which is
-        twice the same rows and no harm."""
+        twice the same rows and no harm; where the larger cannot be written, the small ones stay."""
         group: list[Path] = []
         for shard in sorted(self._small):
             group.append(shard)
@@ -134,21 +139,24 @@ class Store:
         if len(shards) < 2:
             return
         kept: dict[str, None] = {}
-        parts = []
-        for shard in shards:
-            for batch in _batches(shard):
-                keys = batch.column("key").to_pylist()
-                new = [i for i, key in enumerate(keys) if key not in kept]
-                kept.update(dict.fromkeys(keys))
-                parts.append(batch.take(pa.array(new, pa.int64())))
-        merged = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+        read, parts = [], []
         for shard in shards:
             del self._small[shard]
-        fresh = self._write_shard(merged)
-        for shard in shards:
-            if shard != fresh:
-                with suppress(OSError):  # mapped by a process of a system that then deletes nothing
-                    shard.unlink()
+            with suppress(FileNotFoundError):  # merged by another process, which keeps its rows
+                for batch in _batches(shard):
+                    keys = batch.column("key").to_pylist()
+                    new = [i for i, key in enumerate(keys) if key not in kept]
+                    kept.update(dict.fromkeys(keys))
+                    parts.append(batch.take(pa.array(new, pa.int64())))
+                read.append(shard)
+        if len(read) < 2:
+            return
+        merged = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+        with suppress(InputError, OSError):  # no room for both; or a system that deletes no mapped file
+            fresh = self._write_shard(merged)
+            for shard in read:
+                if shard != fresh:
+                    shard.unlink(missing_ok=True)
 
     def _write_shard(self, batch: pa.RecordBatch) -> Path:
         sink = pa.BufferOutputStream()
@@ -192,12 +200,11 @@ def _lists(arrays: list[np.ndarray | None]) -> pa.Array:
 
 
 def _intact(shard: Path) -> bool:
-    """Whether the bytes are those that the name promises; if not, the shard is set aside with a warning."""
-    try:
-        with shard.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except FileNotFoundError:  # set aside by another process meanwhile
-        return False
+    """Whether the bytes are those that the name promises; if not, the shard is set aside with a warning.
+
+    Raises FileNotFoundError where another process has merged it meanwhile.
+    """
+    digest = file_digest(shard)[:32]
     if shard.stem == f"shard-{digest}":
         return True
     _LOG.warning("Features shard %s is broken (its content has changed); its rows are made again.", shard)
