@@ -108,25 +108,17 @@ def _mapped(
     rows = ray.data.from_items(
         [{"item": batch} for batch in batches], override_num_blocks=min(_BLOCKS, len(batches))
     )
+
+    def stage(data: Any, task: str, pool: Any, **resources: float) -> Any:
+        return data.map(
+            _Actor, fn_constructor_args=(worker, task), compute=pool, ray_remote_args_fn=_retried, **resources
+        )
+
     if worker.device == "cpu" or not gpus:
-        given = (worker, "__call__")
-        rows = rows.map(
-            _Actor, fn_constructor_args=given, compute=decoders, num_cpus=1, ray_remote_args_fn=_retried
-        )
+        rows = stage(rows, "__call__", decoders, num_cpus=1)
     else:
-        given = (worker, "prepare")
-        rows = rows.map(
-            _Actor, fn_constructor_args=given, compute=decoders, num_cpus=1, ray_remote_args_fn=_retried
-        )
-        given, encoders = (worker, "encode"), ActorPoolStrategy(size=gpus)
-        rows = rows.map(
-            _Actor,
-            fn_constructor_args=given,
-            compute=encoders,
-            num_cpus=0,
-            num_gpus=1,
-            ray_remote_args_fn=_retried,
-        )
+        rows = stage(rows, "prepare", decoders, num_cpus=1)
+        rows = stage(rows, "encode", ActorPoolStrategy(size=gpus), num_cpus=0, num_gpus=1)
     for row in rows.iter_rows():
         if isinstance(row["item"], Exception):
             raise row["item"]
@@ -145,7 +137,8 @@ class _Actor:
         self.do = getattr(worker, task)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """An error is handed on to be raised where the run is: Ray would wrap it, and leave the batch out."""
+        """Any error is handed on, to be raised where the run is: Ray, told to pass over what kills its actors, would
+        pass over errors as well."""
         if isinstance(row["item"], Exception):
             return row
         try:
