@@ -44,7 +44,8 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "corpus"
     folder.mkdir()
     lines = [
-        f"u{i},{EMOTIONS[i % 2]},{('train', 'train', 'val', 'test')[i // 2 % 4]},s{i % 6}" for i in range(24)
+        f"u{i},{EMOTIONS[i % 2]},{('train', 'train', 'val', 'test')[i // 2 % 4]},s{i // 2 % 6}"
+        for i in range(24)
     ]
     (folder / "rows.csv").write_text("\n".join(["id,emotion,split,speaker", *lines]) + "\n")
     write_features(folder)
@@ -104,7 +105,7 @@ def test_a_changed_file_is_another_run(
 
 @pytest.mark.slow
 def test_folds_of_speakers(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    more = ["--protocol", "kfold-speaker", "--set", "data.folds=3", "--epochs", 6, "--save_dir", "folds"]
+    more = ["--protocol", "kfold-speaker", "--set", "data.folds=3", "--epochs", 12, "--save_dir", "folds"]
     assert tricue("train", "--config", "given.yaml", "--manifest", "corpus/rows.csv", *more, "--quiet") == 0
     assert "3 models trained" in capsys.readouterr().out
     metrics = json.loads((tmp_path / "folds/metrics.json").read_text())

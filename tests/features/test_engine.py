@@ -176,15 +176,17 @@ def test_no_process_is_left(tmp_path: Path, how: str) -> None:
 
 
 def test_a_worker_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what it loads later, too: torch comes with the first hub encoder."""
+    """With what it loads later, too: torch comes with the first hub encoder, OpenCV with faces."""
     import torch
 
+    cv2 = pytest.importorskip("cv2")
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=engine.one_thread) as pool:
         before = pool.submit(threadpool_info).result()
         assert pool.submit(torch.get_num_threads).result() == 1
+        assert pool.submit(cv2.getNumThreads).result() == 1
         after = pool.submit(threadpool_info).result()
     assert before and len(after) > len(before)
     assert all(library["num_threads"] == 1 for library in after)

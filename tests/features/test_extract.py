@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from tricue.config import FeaturesConfig
-from tricue.features import engine, media, plan, text, worker
+from tricue.features import media, plan, text, worker
 from tricue.features import extract as room
 from tricue.features.extract import default_store, extract
 from tricue.features.extractors import prefetch
@@ -220,13 +217,6 @@ def test_where_features_lie(monkeypatch, tmp_path):
     monkeypatch.delenv("TRICUE_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_store() == tmp_path / "cache/tricue/features"
-
-
-def test_a_worker_process_computes_with_one_thread() -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=engine.one_thread) as pool:
-        libraries = pool.submit(threadpool_info).result()
-    assert libraries and all(library["num_threads"] == 1 for library in libraries)
 
 
 def test_a_file_that_is_cut_already_is_read_whole_and_halves_are_told_apart(make_clip, tmp_path):

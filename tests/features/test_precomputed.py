@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -153,3 +154,32 @@ def test_a_file_is_looked_for_in_the_corpus_folder(tmp_path: Path, monkeypatch: 
     here = npz(tmp_path / "x.npz", id=IDS, x=VALUES)
     assert located(config, tmp_path / "corpus").video.precomputed == here
     assert located(FeaturesConfig(), None) == FeaturesConfig()
+
+
+@pytest.mark.parametrize("name", ["packed.npz", "plain.npz", "x.npy", "x.csv"])
+def test_a_damaged_file_is_one_message_or_still_whole(tmp_path: Path, name: str) -> None:
+    """Whatever bytes are turned or cut off; what is said names the file."""
+    path, ids = tmp_path / name, np.array([f"row{i}" for i in range(20)])
+    values = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    if name == "x.npy":
+        np.save(path, values)
+        (tmp_path / "x.ids.txt").write_text("\n".join(ids))
+    elif name == "x.csv":
+        path.write_text(
+            "id,a\n" + "".join(f"{id_},{value}\n" for id_, value in zip(ids, values[:, 0], strict=True))
+        )
+    else:
+        (np.savez_compressed if name == "packed.npz" else np.savez)(path, id=ids, x=values)
+    content, draw, refused = path.read_bytes(), np.random.default_rng(1), 0
+    for turn in range(300):
+        harmed = bytearray(content)
+        for place in draw.integers(0, len(content) if turn % 2 else 200, 1 + turn % 3):
+            harmed[place] = draw.integers(256)
+        path.write_bytes(harmed[: draw.integers(len(content))] if turn % 5 == 0 else harmed)
+        os.utime(path, ns=(turn, turn))  # for the cache
+        try:
+            assert read_precomputed(str(path), "video").dim
+        except InputError as error:
+            refused += 1
+            assert name in str(error)
+    assert refused > 30

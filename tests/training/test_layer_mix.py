@@ -41,7 +41,7 @@ def learned(model: Path, cue: str) -> torch.Tensor:
 
 def test_audio_from_clips_to_scores(make_clip: Any, tiny_wav2vec2: Path, tmp_path: Path) -> None:
     sounds = [
-        make_clip(f"{i}.wav", frames=0, sound=0.8, hertz=(150.0, 900.0)[i % 2] + 5 * i) for i in range(12)
+        make_clip(f"{i}.m4a", frames=0, sound=0.8, hertz=(150.0, 900.0)[i % 2] + 5 * i) for i in range(12)
     ]
     rows = [
         Utterance(f"u{i}", audio=sound, emotion=("joy", "anger")[i % 2],

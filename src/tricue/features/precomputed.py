@@ -11,7 +11,9 @@ features. Nothing is unpickled. All are float32 here: such values need not fit i
 from __future__ import annotations
 
 import csv
+import tokenize
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ from tricue.files import file_digest
 from tricue.types import Cue, InputError
 
 _SHOWN = 5  # ids named in an error
+_UNREADABLE = (  # pickled, cut short, encrypted, not what it says: what numpy, zipfile and csv make of it
+    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, csv.Error
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,7 @@ def _read(path: Path, size: int, modified_ns: int, cue: Cue) -> Precomputed:
     """Once per file and process: training, evaluation and folds read the same one."""
     try:
         ids, values = _READERS[path.suffix.lower()](path)
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:  # pickled, cut short, not what it says
+    except _UNREADABLE as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} cannot be read as precomputed features: {error}") from error

@@ -1,0 +1,105 @@
+"""Jobs in, rows out: what is decoded together, and what becomes of what cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tricue.config import AudioFeatures, VideoFeatures
+from tricue.features import media, worker
+from tricue.features.audio import LightAudio
+from tricue.features.text import LightText, Spoken
+from tricue.features.video import LightVideo
+from tricue.features.worker import KILLED, NO_WORDS, Job, Ready, Source, Worker, as_row, file_state, killed
+
+LIGHT = Worker(
+    {
+        "text": LightText(64),
+        "audio": LightAudio(AudioFeatures()),
+        "video": LightVideo(VideoFeatures(frames=3)),
+    }
+)
+
+
+@pytest.fixture
+def decodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    seen: list[dict[str, Any]] = []
+
+    def decode(path: Path, **wanted: Any) -> media.Clip:
+        seen.append({"path": path, **wanted})
+        return media.decode(path, **wanted)
+
+    monkeypatch.setattr(worker, "decode", decode)
+    return seen
+
+
+def test_cues_of_the_same_stretch_are_decoded_together(make_clip: Any, decodes: list[dict[str, Any]]) -> None:
+    clip = make_clip()
+    both = {"audio": Source(clip), "video": Source(clip)}
+    results = LIGHT([Job("a", {"audio": "ka", "video": "kv"}, files=both)])  # type: ignore[arg-type, dict-item]
+    assert {(r.cue, r.key) for r in results} == {("audio", "ka"), ("video", "kv")} and len(decodes) == 1
+    assert all(r.row.values is not None and r.row.values.dtype == np.float16 for r in results)
+    decodes.clear()
+    apart = {"audio": Source(clip), "video": Source(clip, 0.5, 1.0)}
+    LIGHT([Job("a", {"audio": "ka", "video": "kv"}, files=apart)])  # type: ignore[arg-type, dict-item]
+    assert [(d["audio"], d["frames"], d["start"]) for d in decodes] == [(True, 0, None), (False, 3, 0.5)]
+
+
+def test_a_stage_at_a_time_gives_the_same(make_clip: Any) -> None:
+    """As on a GPU, where the two stages run in different processes."""
+    clip = make_clip()
+    jobs = [
+        Job("a", {"audio": "ka"}, files={"audio": Source(clip)}),
+        Job("b", {"text": "kt"}, spoken=Spoken("hello there")),
+        Job("c", {"text": "ke"}, spoken=Spoken("")),
+        Job("d", {"video": "kg"}, files={"video": Source(clip.with_name("gone.mp4"))}),
+    ]
+    whole, staged = LIGHT(jobs), LIGHT.encode(LIGHT.prepare(jobs))
+    assert [(r.id, r.cue, r.key, r.row.note, r.passing) for r in whole] == [
+        (r.id, r.cue, r.key, r.row.note, r.passing) for r in staged
+    ]
+    notes = {r.id: r.row.note for r in whole}
+    assert (
+        notes["a"] is notes["b"] is None and notes["c"] == NO_WORDS and "gone.mp4" not in (notes["d"] or "")
+    )
+    assert {r.id for r in whole if r.row.values is None} == {"c", "d"}
+
+
+def test_a_file_that_has_changed_since_its_digest_is_not_for_the_store(make_clip: Any) -> None:
+    clip = make_clip()
+    source = Source(clip, state=file_state(clip))
+    (fine,) = LIGHT([Job("a", {"audio": "k"}, files={"audio": source})])
+    assert fine.row.values is not None
+    os.utime(clip, ns=(1, 1))
+    (changed,) = LIGHT([Job("a", {"audio": "k"}, files={"audio": source})])
+    assert changed.row.values is None and changed.passing and "changed since" in (changed.row.note or "")
+
+
+def test_what_is_not_there_has_no_state() -> None:
+    assert file_state(Path("no such file")) is None and file_state(Path("a\0b")) is None
+
+
+@pytest.mark.parametrize(
+    ("array", "part"),
+    [(np.zeros((0, 4)), "no word"), (np.full((2, 4), np.nan), "finite"), (np.full((2, 4), 7e4), "16 bits")],
+)
+def test_what_cannot_be_stored_is_a_reason(array: np.ndarray, part: str) -> None:
+    row = as_row(array.astype(np.float32), Ready("a", "text", "k", None))
+    assert row.values is None and part in (row.note or "")
+
+
+def test_a_row_keeps_its_note_and_its_frames_without_a_face() -> None:
+    row = as_row(np.ones((2, 4), np.float32), Ready("a", "video", "k", None, "cut", 1))
+    assert row.values is not None and (row.note, row.missed) == ("cut", 1)
+
+
+def test_a_killed_job_is_each_of_its_cues_and_may_pass() -> None:
+    results = killed(Job("a", {"audio": "ka", "video": "kv"}))
+    assert [(r.cue, r.key, r.row.note, r.passing) for r in results] == [
+        ("audio", "ka", KILLED, True),
+        ("video", "kv", KILLED, True),
+    ]
