@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tricue.config import FeaturesConfig
-from tricue.features import media, plan, text, worker
 from tricue.features import extract as room
+from tricue.features import media, plan, text, worker
 from tricue.features.extract import default_store, extract
 from tricue.features.extractors import prefetch
 from tricue.types import InputError, Utterance

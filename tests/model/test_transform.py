@@ -56,4 +56,6 @@ def test_dimension_dropout_drops_a_dimension_at_all_steps_of_a_row_in_training_o
     assert torch.equal(dropout.eval()(x), x)
     state = torch.get_rng_state()
     assert torch.equal(DimensionDropout(0.0).train()(x), x)
-    assert torch.equal(torch.get_rng_state(), state)  # unused it draws nothing: runs without it stay as they were
+    assert torch.equal(
+        torch.get_rng_state(), state
+    )  # unused it draws nothing: runs without it stay as they were
