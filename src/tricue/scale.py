@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import traceback
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
@@ -21,7 +21,7 @@ from tricue.features.worker import Result, Worker, killed
 from tricue.types import Cue, InputError
 
 _BLOCKS = 10_000  # of batches, at most: what comes back and is retried together
-_RETRIES = 2  # of a batch whose actor was lost
+_TRIES = 3  # of a batch whose actor is lost each time
 _PATIENCE = 10.0  # seconds for a cluster to answer; Ray itself tries for minutes
 
 
@@ -75,44 +75,35 @@ def _connect(address: str | None) -> bool:
 def _surviving(worker: Worker, batches: Sequence[Batch], workers: int | None) -> Iterator[list[Result]]:
     """What the cluster gives; jobs of batches that no actor survived once more, each alone, then their names."""
     left = [job for batch in batches for job in batch]
-    for in_hand in (None, 1):  # one: what waits behind a job that kills would be blamed for it
+    for parts in (batches, None):
         done: set[tuple[Cue, str]] = set()
-        for results in _mapped(worker, batches, workers, in_hand):
+        for results in _mapped(worker, parts or [[job] for job in left], workers):
             done.update((result.cue, result.key) for result in results)
             yield results
         left = [job for job in left if not done.issuperset(job.keys.items())]
         if not left:
             return
-        batches = [[job] for job in left]
     yield from map(killed, left)
 
 
-def _mapped(
-    worker: Worker, batches: Sequence[Batch], workers: int | None, in_hand: int | None
-) -> Iterator[list[Result]]:
-    """What a lost machine or a killed actor had in hand is tried again, then left out.
-
-    in_hand: batches that an actor has at once; None is Ray's choice.
-    """
+def _mapped(worker: Worker, batches: Sequence[Batch], workers: int | None) -> Iterator[list[Result]]:
+    """What a lost machine or a killed actor had in hand is begun again by Ray Data, and again, for ever: after _TRIES
+    nothing is given for it."""
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = False  # there is a bar already
-    context.max_errored_blocks = -1  # as many as there are
+    DataContext.get_current().enable_progress_bars = False  # there is a bar already
+    tries = ray.remote(num_cpus=0)(_Tries).remote()
     found = ray.cluster_resources()
     cpus, gpus = int(found.get("CPU", 1)), int(found.get("GPU", 0))
-    decoders = ActorPoolStrategy(
-        min_size=1, max_size=min(workers or cpus, len(batches)), max_tasks_in_flight_per_actor=in_hand
-    )
+    decoders = ActorPoolStrategy(min_size=1, max_size=min(workers or cpus, len(batches)))
     rows = ray.data.from_items(
-        [{"item": batch} for batch in batches], override_num_blocks=min(_BLOCKS, len(batches))
+        [{"number": number, "item": batch} for number, batch in enumerate(batches)],
+        override_num_blocks=min(_BLOCKS, len(batches)),
     )
 
     def stage(data: Any, task: str, pool: Any, **resources: float) -> Any:
-        return data.map(
-            _Actor, fn_constructor_args=(worker, task), compute=pool, ray_remote_args_fn=_retried, **resources
-        )
+        return data.map(_Actor, fn_constructor_args=(worker, task, tries), compute=pool, **resources)
 
     if worker.device == "cpu" or not gpus:
         rows = stage(rows, "__call__", decoders, num_cpus=1)
@@ -120,30 +111,38 @@ def _mapped(
         rows = stage(rows, "prepare", decoders, num_cpus=1)
         rows = stage(rows, "encode", ActorPoolStrategy(size=gpus), num_cpus=0, num_gpus=1)
     for row in rows.iter_rows():
-        if isinstance(row["item"], Exception):
+        if isinstance(row["item"], InputError):
             raise row["item"]
         yield row["item"]
 
 
-def _retried() -> dict[str, Any]:
-    return {"max_restarts": -1, "max_task_retries": _RETRIES}
+class _Tries:
+    """How often each batch was begun, told by a process that outlives those that try."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def begin(self, name: str) -> int:
+        self.counts[name] += 1
+        return self.counts[name]
 
 
 class _Actor:
     """One process of the cluster, with the models it has loaded."""
 
-    def __init__(self, worker: Worker, task: str) -> None:
+    def __init__(self, worker: Worker, task: str, tries: Any) -> None:
         one_thread()
-        self.do = getattr(worker, task)
+        self.do, self.task, self.tries = getattr(worker, task), task, tries
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Any error is handed on, to be raised where the run is: Ray, told to pass over what kills its actors, would
-        pass over errors as well."""
-        if isinstance(row["item"], Exception):
+        """What is wrong with the input is handed on, to be raised where the run is: Ray would wrap it."""
+        import ray
+
+        if isinstance(row["item"], InputError):
             return row
+        if ray.get(self.tries.begin.remote(f"{self.task} {row['number']}")) > _TRIES:
+            return row | {"item": []}
         try:
-            return {"item": self.do(row["item"])}
+            return row | {"item": self.do(row["item"])}
         except InputError as error:
-            return {"item": error}
-        except Exception:  # noqa: BLE001
-            return {"item": RuntimeError(f"An actor failed:\n{traceback.format_exc()}")}
+            return row | {"item": error}
