@@ -31,7 +31,7 @@ Engine = Callable[[Worker, Sequence[Batch]], Generator[list[Result]]]  # in any 
 
 _FEW = 48  # clips that one process is done with before others have started
 _IN_HAND = 2  # batches per process: one in work, one waiting
-_ROOM = 1.5e9  # bytes that a process with three ordinary encoders and a batch of clips needs
+_ROOM = 2e9  # bytes that a process with three small encoders and a batch of clips needs at most (measured)
 _ALL_DIE = (
     "Processes that read clips die before they are given any. In a script of your own, call tricue below "
     '`if __name__ == "__main__":`; else give --workers 1.'
