@@ -34,6 +34,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from common import HERE, keep, shared
 
+from tricue.device import cores
+from tricue.features.plan import MEDIA_BATCH
+
 if (
     TYPE_CHECKING
 ):  # torch is imported by the processes that are timed: this one's memory would count as theirs
@@ -47,7 +50,6 @@ WIDTH, HEIGHT, FPS, LOUD = 1280, 720, 25, 44_100
 WORDS = """the a my your this that what when well really never always maybe people kids dogs doors train coffee talking
 sitting waiting going looking want know think believe like love hate see hear say told left right home work morning
 night again before after"""
-BATCH = 16  # clips, as tricue.features.plan has them
 
 
 # ---- clips and manifests
@@ -186,6 +188,11 @@ def settings(**more: Any) -> dict[str, Any]:
     }
 
 
+def named(chosen: dict[str, Any]) -> dict[str, Any]:
+    """For what is kept: encoders by their names, not by where they lie on this machine."""
+    return {name: Path(value).name if name.endswith("encoder") else value for name, value in chosen.items()}
+
+
 def features_config(chosen: dict[str, Any]) -> FeaturesConfig:
     from tricue.config import load_config
 
@@ -196,12 +203,6 @@ def utterances(paths: Sequence[Path]) -> list[Utterance]:
     from tricue.types import Utterance
 
     return [Utterance(p.stem, text=sentence(int(p.stem)), audio=p, video=p) for p in paths]
-
-
-def cores() -> int:
-    from tricue.device import cores as usable
-
-    return usable()
 
 
 def machine() -> dict[str, Any]:
@@ -586,8 +587,8 @@ def run_stages(clips: list[str], chosen: dict[str, Any], store: str) -> dict[str
     spent.clear()
     begun = time.perf_counter()
     finish("text", [p.stem for p in paths], prepare("text", [Spoken(sentence(int(p.stem))) for p in paths]))
-    for i in range(0, len(paths), BATCH):
-        batch(paths[i : i + BATCH])
+    for i in range(0, len(paths), MEDIA_BATCH):
+        batch(paths[i : i + MEDIA_BATCH])
     with stage("write"):
         for own in stores.values():
             own.merge()
@@ -624,9 +625,9 @@ def floor_process(what: str, clips: list[str], chosen: dict[str, Any], barrier: 
             decode(path, frames=10, max_seconds=30.0)
     else:
         text.encode(texts)
-        for i in range(0, len(paths), BATCH):
-            audio.encode(sounds[i : i + BATCH])
-            video.encode(shots[i : i + BATCH])
+        for i in range(0, len(paths), MEDIA_BATCH):
+            audio.encode(sounds[i : i + MEDIA_BATCH])
+            video.encode(shots[i : i + MEDIA_BATCH])
     answers.put(time.perf_counter() - begun)
 
 
@@ -698,7 +699,7 @@ def clips(args: argparse.Namespace) -> dict[str, Any]:
         "clips": describe_clips([Path(path) for path in paths]),
         "clips_of_the_scripts": len(few),
         "repeats": args.repeats,
-        "settings": chosen,
+        "settings": named(chosen),
         "clips_per_second": {
             "whole calls, with start-up": {side: round(called[side], 3) for side in sides},
             "without start-up": {side: round(steady[side], 3) for side in sides},
@@ -810,7 +811,7 @@ def linear(args: argparse.Namespace) -> dict[str, Any]:
         "what": "tricue extract, audio alone, an empty store; wall time with the start of the process",
         "machine": before,
         "recordings": "RAVDESS (FLAC, 16 kHz), each repeat with its own dither of the last bit",
-        "settings": chosen,
+        "settings": named(chosen),
         "repeats": args.repeats,
         "sizes": measured,
         "milliseconds_per_utterance": " : ".join(f"{ms:g}" for ms in each),
@@ -923,7 +924,7 @@ def ray(args: argparse.Namespace) -> dict[str, Any]:
         "machine": before,
         "clips": args.clips,
         "clips_per_batch": args.batch,
-        "settings": settings(),
+        "settings": named(settings()),
         "repeats": args.repeats,
         "clips_per_second_while_mapping": rates,
         "two_ray_workers_to_one": round(rates["ray, 2"] / rates["ray, 1"], 2),
@@ -989,7 +990,7 @@ def hour(args: argparse.Namespace) -> dict[str, Any]:
         "machine": before,
         "recording": f"{args.seconds} s, {args.height * 16 // 9 // 2 * 2}x{args.height}, {args.fps} fps, H.264 + AAC",
         "megabytes": round(path.stat().st_size / 1e6, 1),
-        "settings": chosen,
+        "settings": named(chosen),
         "seconds": round(statistics.median(one["wall"] for one in found), 1),
         "peak_megabytes": round(peak / 1e6),
         "under_a_gigabyte": peak < 1e9,
@@ -1017,10 +1018,10 @@ def run_whisper_forms(clips: list[str], rounds: int) -> dict[str, Any]:
     spent: dict[str, list[float]] = {form: [] for form in forms}
     for _ in range(rounds):
         total = dict.fromkeys(forms, 0.0)
-        for i in range(0, len(heard), BATCH):
+        for i in range(0, len(heard), MEDIA_BATCH):
             for form, extractor in forms.items():
                 begun = time.perf_counter()
-                extractor.encode(heard[i : i + BATCH])
+                extractor.encode(heard[i : i + MEDIA_BATCH])
                 total[form] += time.perf_counter() - begun
         for form, seconds in total.items():
             spent[form].append(seconds / len(heard))
@@ -1041,7 +1042,7 @@ def whisper_form(args: argparse.Namespace) -> dict[str, Any]:
         "machine": before,
         "clips": args.clips,
         "clip_seconds_mean": round(found["clip_seconds"], 2),
-        "settings": {name: value for name, value in settings().items() if name.startswith("audio")},
+        "settings": named({n: value for n, value in settings().items() if n.startswith("audio")}),
         "threads": 1,
         "repeats": args.repeats,
         "seconds_per_clip": {form: round(value, 4) for form, value in seconds.items()},

@@ -129,11 +129,8 @@ def one_thread() -> None:
     And let it keep the memory it has: by default each large array is fetched from the system and given back, which
     costs an encoder up to half of its time (benchmarks/extraction_speed.py).
     """
-    for name in (
-        "OMP_NUM_THREADS",
-        "OPENCV_FOR_THREADS_NUM",
-    ):  # read by libraries that are still to be loaded
-        os.environ[name] = "1"
+    # read by libraries that are still to be loaded
+    os.environ.update(OMP_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
     threadpool_limits(1)  # of those that are: numpy's BLAS
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)

@@ -20,7 +20,7 @@ from tricue.features.precomputed import Precomputed, read_precomputed
 from tricue.features.progress import Bar
 from tricue.features.store import Row
 from tricue.features.text import HubText, Spoken, TokenText, with_context
-from tricue.features.worker import NO_WORDS, Worker
+from tricue.features.worker import NO_WORDS, Result, Worker
 from tricue.types import Cue, Fault, InputError, Utterance
 
 _LOG = logging.getLogger(__name__)
@@ -90,7 +90,6 @@ def verify(
     cues: Sequence[Cue],
     store: Path,
     *,
-    among: Sequence[Utterance] | None = None,
     progress: bool = True,
 ) -> dict[Cue, dict[str, int]]:
     """What the store holds of `cues`, read through to the last value; nothing is extracted.
@@ -99,7 +98,7 @@ def verify(
     numbers, or of another width) and `broken` shards, which are set aside for the next run to make again.
     """
     extractors = make_extractors(config, cues, "cpu")
-    spoken = _spoken(utterances, config, extractors, among)
+    spoken = _spoken(utterances, config, extractors, None)
     with Bar(progress) as bar:
         plan = make_plan(utterances, spoken, extractors, store, bar)
         counts = {}
@@ -128,11 +127,12 @@ def _given(
     extractors: Mapping[Cue, Extractor],
 ) -> FeatureSet:
     """A set that holds the precomputed cues, and is still to be filled with the others."""
-    files = {cue: read_precomputed(path, cue) for cue, path in precomputed_files(config, cues).items()}
+    paths = precomputed_files(config, cues)
+    files = {cue: read_precomputed(path, cue) for cue, path in paths.items()}
     dims = {c: e.dims for c, e in extractors.items()} | {c: (file.dim,) for c, file in files.items()}
     found = FeatureSet({cue: {} for cue in cues}, {cue: dims[cue] for cue in cues})
     for cue, file in files.items():
-        _take(cue, file, utterances, getattr(config, cue).precomputed, found)
+        _take(cue, file, utterances, paths[cue], found)
     return found
 
 
@@ -186,18 +186,23 @@ def _work(plan: Plan, worker: Worker, engine: Engine, bar: Bar) -> dict[tuple[Cu
     if batches:
         with closing(engine(worker, batches)) as done:  # its processes end with the loop, however that ends
             for results in done:
-                rows: dict[Cue, list[tuple[str, Row]]] = defaultdict(list)
-                for result in results:
-                    if result.passing:
-                        passing[result.cue, result.key] = result.row.note or ""
-                    else:
-                        rows[result.cue].append((result.key, result.row))
-                for cue, own in rows.items():
-                    plan.stores[cue].add(own)
+                _keep(results, plan, passing)
                 bar.advance(len({result.id for result in results}))
     for store in plan.stores.values():
         store.merge()
     return passing
+
+
+def _keep(results: Sequence[Result], plan: Plan, passing: dict[tuple[Cue, str], str]) -> None:
+    """Write a batch: one shard per cue."""
+    rows: dict[Cue, list[tuple[str, Row]]] = defaultdict(list)
+    for result in results:
+        if result.passing:
+            passing[result.cue, result.key] = result.row.note or ""
+        else:
+            rows[result.cue].append((result.key, result.row))
+    for cue, own in rows.items():
+        plan.stores[cue].add(own)
 
 
 def _collect(plan: Plan, passing: Mapping[tuple[Cue, str], str], found: FeatureSet) -> None:

@@ -20,9 +20,9 @@ import numpy as np
 from av.stream import Disposition
 
 from tricue.features.keyframes import KeyFrames
+from tricue.features.sound import PREROLL, SAMPLE_RATE, Sound
 from tricue.types import Cue, InputError, Side
 
-SAMPLE_RATE = 16_000
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes at open
 MAX_ASPECT = 20  # long by short side: scaled to a model's input, a thin picture would grow to gigabytes
 _FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hls, dash) would read other files
@@ -31,13 +31,9 @@ _FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hl
 )
 # bare streams in which no length is written: what FFmpeg says of it is a guess from the first bit rate
 _GUESSED = frozenset(["aac", "ac3", "amr", "mp3", "h264", "hevc", "m4v", "mpegvideo"])
-_RATES = (1_000, 768_000)  # samples per second; made 16 kHz, a second of one at 1 Hz would grow to gigabytes
-_PREROLL = 0.5  # seconds read before `start`: an AAC frame needs the one before it
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
 _SLACK = 0.1  # seconds; what is less is not missed: a clip may be shorter than a frame of its codec
-_HOLE = 0.1  # seconds without sound from which a stream is silent there; times are not exact to less
-_BREAK = 10.0  # seconds from which a jump is no silence but a change of the clock (joined or damaged files)
 _TICK = 1e-4  # seconds; `start` as a decimal fraction may lie a hair after the frame that is meant
 
 
@@ -247,9 +243,9 @@ def _span(path: Path, container: Any, start: float | None, end: float | None) ->
 
 def _packets(container: Any, streams: list[Any], start: float) -> Iterator[Any]:
     """Packets from the key frame before `start` on. Raises MediaError where not the content but its reading fails."""
-    if start > 2 * _PREROLL:
+    if start > 2 * PREROLL:
         with suppress(av.error.FFmpegError):  # not seekable: read from the beginning, as exact and slower
-            container.seek(int((start - _PREROLL + _origin(container)) * av.time_base))
+            container.seek(int((start - PREROLL + _origin(container)) * av.time_base))
     try:
         yield from container.demux(streams)
     except OSError as error:  # FFmpeg's are among them; damaged content is InvalidDataError or MemoryError
@@ -284,87 +280,6 @@ def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> 
         except (av.error.FFmpegError, ValueError) as error:  # one packet is lost
             damage.setdefault(index, _reason(error))
     return damage
-
-
-class Sound:
-    """Collects [low, high) of a stream, resampled; what exceeds `max_seconds` is not held.
-
-    Where frames are lost or the stream pauses, it is silent.
-    """
-
-    def __init__(self, low: float, high: float | None, max_seconds: float | None) -> None:
-        self.low, self.high, self.max_seconds = low, high, max_seconds
-        self.until = low  # the latest end of a frame taken
-        self.silence = 0.0  # seconds held that are in no frame
-        self._begins = 0.0  # time of the first sample held
-        self._ends = 0.0  # time at which the frame taken last ends
-        self._parts: list[np.ndarray] = []
-        self._samples = 0
-        self._surplus = 0.0  # seconds by which the last frame is longer than the file says
-        self._form: tuple[str, str, int] | None = None
-        self._resampler: Any = None
-
-    def add(self, frame: Any, time: float) -> bool:
-        """Take a decoded frame (av.AudioFrame); True once the span is over. Raises ValueError for no usable sound."""
-        if not _RATES[0] <= frame.sample_rate <= _RATES[1]:
-            raise ValueError(f"it has {frame.sample_rate:,} samples per second")
-        lasts = frame.samples / frame.sample_rate
-        if time + lasts < self.low - _PREROLL / 2:
-            return False
-        if self.high is not None and time > self.high + _PREROLL:
-            self.until = max(self.until, self.high)
-            return True
-        stated = float(frame.duration * frame.time_base) if frame.duration else lasts
-        self._surplus = max(0.0, lasts - stated)
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        hole = 0.0 if self._form is None else time - self._ends
-        hole = hole if _HOLE < hole < _BREAK else 0.0
-        if form == self._form and self._resampler is not None and not hole:
-            self._take(self._resampler.resample(frame))
-        else:  # some streams change in the middle, which one resampler does not follow
-            self._flush()
-            self._begins = time if self._form is None else self._begins
-            self._start(frame, form, hole)
-        self._ends = time + lasts
-        self.until = max(self.until, self._ends)
-        held = self._begins + self._samples / SAMPLE_RATE
-        full = self.max_seconds is not None and held > self.low + self.max_seconds + _PREROLL
-        return full or (self.high is not None and held >= self.high + _PREROLL)
-
-    def wave(self) -> np.ndarray:
-        """(samples,) float32. What a codec added to fill its last frame is cut off, as players do."""
-        self._flush()
-        wave = np.concatenate([*self._parts, np.zeros(0, np.float32)])
-        wave = wave[: max(0, wave.size - round(self._surplus * SAMPLE_RATE))]
-        begin = max(0, round((self.low - self._begins) * SAMPLE_RATE))
-        stop = None if self.high is None else max(0, round((self.high - self._begins) * SAMPLE_RATE))
-        return wave[begin:stop]
-
-    def _start(self, frame: Any, form: tuple[str, str, int], hole: float) -> None:
-        """Begin anew after `hole` seconds of silence."""
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        try:
-            frames = resampler.resample(frame)
-        except av.error.FFmpegError as error:
-            channels = frame.layout.nb_channels
-            raise ValueError(f"its {channels} channels at {frame.sample_rate:,} Hz are not mixed") from error
-        self._hold(np.zeros(round(hole * SAMPLE_RATE), np.float32))
-        self.silence += hole
-        self._take(frames)
-        self._resampler, self._form = resampler, form
-
-    def _flush(self) -> None:
-        if self._resampler is not None:
-            self._take(self._resampler.resample(None))
-            self._resampler = None
-
-    def _take(self, frames: list[Any]) -> None:
-        for frame in frames:
-            self._hold(frame.to_ndarray().reshape(-1).astype(np.float32))
-
-    def _hold(self, samples: np.ndarray) -> None:
-        self._parts.append(samples)
-        self._samples += samples.size
 
 
 def _sound(

@@ -98,8 +98,8 @@ def size_line(plan: Plan, extractors: Mapping[Cue, Extractor]) -> str:
     stored = {cue: len(set(plan.keys[cue].values())) - wanted[cue] for cue in plan.stores}
     todo = ", ".join(f"{cue} {count:,}" for cue, count in wanted.items())
     there = ", ".join(f"{cue} {count:,}" for cue, count in stored.items() if count)
-    paths = {source.path for job in plan.jobs for source in (job.files or {}).values()}
-    media = sum(state[0] for path in paths if (state := file_state(path)))
+    states = {source.path: source.state for job in plan.jobs for source in (job.files or {}).values()}
+    media = sum(state[0] for state in states.values() if state is not None)
     return (
         f"To extract: {todo}" + (f" (already there: {there})" if there else "") + "; "
         + (f"{decimal(media)} of media to read, " if media else "")

@@ -12,6 +12,7 @@ from tricue.config import Config, FeaturesConfig
 from tricue.data.corpus import Corpus
 from tricue.data.splits import rows_digest
 from tricue.features import hub
+from tricue.features.extractors import precomputed_files
 from tricue.features.precomputed import read_precomputed
 from tricue.files import recover_folder, remove_folder
 from tricue.types import InputError, Utterance
@@ -48,15 +49,14 @@ def describe(
 
     reading: the settings of the features with the places of their files. Raises InputError where one cannot be had.
     """
-    given = {c: read_precomputed(getattr(reading, c).precomputed, c).sha256
-             for c in reading.precomputed_cues() if c in config.modalities}  # fmt: skip
+    files = precomputed_files(reading, config.modalities)
     return {
         "config": config.model_dump(mode="json", exclude={"audit"}),  # which changes no result
         "init_from": {"path": str(init_from), "weights": read_card(init_from).weights_sha256}
         if init_from
         else None,
         "encoders": hub.encoder_digests(config.features, config.modalities),
-        "precomputed": given,
+        "precomputed": {cue: read_precomputed(path, cue).sha256 for cue, path in files.items()},
         "corpus": {
             "name": corpus.name,
             "protocol": config.data.protocol,
