@@ -82,7 +82,9 @@ def stopped(how):
     with closing(results):  # as extract does
         next(results)
         print(json.dumps([child.pid for child in psutil.Process().children(recursive=True)]), flush=True)
-        if how != "close":
+        if how == "close":
+            sys.stdin.readline()  # until the test has looked at its processes
+        else:
             next(results)
     print("closed", flush=True)
     sys.stdin.read()
@@ -164,6 +166,8 @@ def test_no_process_is_left(tmp_path: Path, how: str) -> None:
     assert len(workers) == 2
     try:
         if how == "close":
+            process.stdin.write("now\n")
+            process.stdin.flush()
             assert process.stdout.readline() == "closed\n"
         elif how == "interrupt":
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does
