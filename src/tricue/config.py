@@ -237,6 +237,8 @@ class ModelConfig(Section):
     """Layers of the progressive BiLSTM."""
     bilstm_heads: PositiveInt = 8
     """Attention heads inside each progressive layer."""
+    gating: bool = True
+    """Whether a progressive layer's gate mixes its output with its input; without, the output alone goes on."""
     gate_start: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.12
     """Share of a progressive layer's own output at the start; the rest is its input, passed on. Small helps deep
     stacks (Srivastava et al., 2015, "Highway Networks", section 2.2); 0.5 lets one layer learn order at once."""
@@ -248,6 +250,8 @@ class ModelConfig(Section):
     that differ as a whole."""
     cross_heads: PositiveInt = 1
     """Heads of the cross-modal attention; one is the seed's formula, scaled by sqrt(d)."""
+    cross_attention: bool = True
+    """Whether each cue attends to the others; without, they meet in the fusion only."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
     """Dropout of the blocks before fusion."""
     feature_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
@@ -283,10 +287,10 @@ class TrainingConfig(Section):
 
     phase1_epochs: PositiveInt = 15
     """Epochs of phase 1: focal loss alone."""
-    phase2_epochs: PositiveInt = 15
-    """Epochs of phase 2: + alignment."""
-    phase3_epochs: PositiveInt = 10
-    """Epochs of phase 3: + intention."""
+    phase2_epochs: Annotated[int, Field(ge=0)] = 15
+    """Epochs of phase 2: + alignment; 0 leaves the phase out."""
+    phase3_epochs: Annotated[int, Field(ge=0)] = 10
+    """Epochs of phase 3: + intention; 0 leaves the phase out."""
     batch_size: PositiveInt = 16
     """Utterances per batch."""
     accumulation: PositiveInt = 4
@@ -503,21 +507,22 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
-def share_epochs(total: int) -> tuple[int, int, int]:
-    """`--epochs N` over the phases 15:15:10 by largest remainder, the earlier phase first, each at least 1.
+def share_epochs(total: int, shares: tuple[int, int, int] = PHASE_SHARES) -> tuple[int, int, int]:
+    """`--epochs N` over the phases by largest remainder, the earlier phase first, each with a share at least 1.
 
-    Raises InputError under 3 epochs.
+    Raises InputError for fewer epochs than phases.
     """
-    if total < len(PHASE_SHARES):
-        raise InputError(f"--epochs {total}: three phases need at least 3 epochs.")
-    exact = [total * share / sum(PHASE_SHARES) for share in PHASE_SHARES]
+    phases = [i for i, share in enumerate(shares) if share]
+    if total < len(phases):
+        raise InputError(f"--epochs {total}: {len(phases)} phases need at least {len(phases)} epochs.")
+    exact = [total * share / sum(shares) for share in shares]
     epochs = [int(share) for share in exact]
-    by_remainder = sorted(range(3), key=lambda i: (-(exact[i] - epochs[i]), i))
+    by_remainder = sorted(phases, key=lambda i: (-(exact[i] - epochs[i]), i))
     for i in by_remainder[: total - sum(epochs)]:
         epochs[i] += 1
-    while 0 in epochs:  # only for totals of a few epochs: the longest phase gives one
+    while starved := [i for i in phases if not epochs[i]]:  # a few epochs in all: the longest phase gives one
         epochs[epochs.index(max(epochs))] -= 1
-        epochs[epochs.index(0)] += 1
+        epochs[starved[0]] += 1
     return epochs[0], epochs[1], epochs[2]
 
 

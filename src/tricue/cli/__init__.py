@@ -14,7 +14,7 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
-from tricue.cli import data, models
+from tricue.cli import data, models, studies
 from tricue.cli.app import app
 from tricue.types import InputError, TrainingError
 

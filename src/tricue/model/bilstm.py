@@ -37,17 +37,22 @@ class BiLSTM(nn.Module):
 
 
 class ProgressiveLayer(nn.Module):
-    """F_(i) = G * T(H_attn) + (1 - G) * F_(i-1), G = sigmoid(Linear([T; F_(i-1)])), all (B, T, 2h)."""
+    """F_(i) = G * T(H_attn) + (1 - G) * F_(i-1), G = sigmoid(Linear([T; F_(i-1)])), all (B, T, 2h).
 
-    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
+    gated: False makes G one, so that nothing of the input is passed on.
+    """
+
+    def __init__(self, hidden: int, heads: int, dropout: float, gated: bool = True) -> None:
         super().__init__()
         self.lstm = BiLSTM(2 * hidden, hidden)
         self.attention = SelfAttention(2 * hidden, heads)
         self.transform = FeatureTransformation(2 * hidden, 2 * hidden, dropout)
-        self.gate = nn.Linear(4 * hidden, 2 * hidden)
+        self.gate = nn.Linear(4 * hidden, 2 * hidden) if gated else None
 
     def forward(self, previous: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         refined = self.transform(self.attention(self.lstm(previous, mask), mask))
+        if self.gate is None:
+            return refined
         gate = torch.sigmoid(self.gate(torch.cat([refined, previous], dim=-1)))
         return gate * refined + (1 - gate) * previous
 
@@ -55,10 +60,12 @@ class ProgressiveLayer(nn.Module):
 class ProgressiveBiLSTM(nn.Module):
     """(B, T, in_width) -> the output (B, T, 2h) of each layer, the last one being the result."""
 
-    def __init__(self, in_width: int, hidden: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, in_width: int, hidden: int, layers: int, heads: int, dropout: float, gated: bool = True
+    ) -> None:
         super().__init__()
         self.project = nn.Identity() if in_width == 2 * hidden else nn.Linear(in_width, 2 * hidden)
-        self.layers = nn.ModuleList(ProgressiveLayer(hidden, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(ProgressiveLayer(hidden, heads, dropout, gated) for _ in range(layers))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
         features = self.project(x)

@@ -16,17 +16,22 @@ class CrossModalAttention(nn.Module):
 
     W_Q, W_K, W_V belong to the modality and are shared by its pairs, as the superscripts in seed.md say;
     with one head the scale is sqrt(width), no biases, no output projection: the seed's formula exactly.
-    The slot of an absent partner is a learned vector per directed pair.
+    The slot of an absent partner is a learned vector per directed pair. attends: False leaves each cue its own
+    features alone, standardised.
     """
 
-    def __init__(self, cues: Sequence[Cue], in_width: int, width: int, heads: int = 1) -> None:
+    def __init__(
+        self, cues: Sequence[Cue], in_width: int, width: int, heads: int = 1, attends: bool = True
+    ) -> None:
         super().__init__()
         self.cues = list(cues)
         self.heads = heads
+        self.attends = attends
+        attending = self.cues if attends else []
         self.project = nn.ModuleDict({cue: nn.Linear(in_width, width) for cue in cues})
-        self.query = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in cues})
-        self.key = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in cues})
-        self.value = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in cues})
+        self.query = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
+        self.key = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
+        self.value = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
         self.absent = nn.ParameterDict(
             {
                 f"{cue}_from_{other}": nn.Parameter(torch.zeros(width))
@@ -34,11 +39,12 @@ class CrossModalAttention(nn.Module):
                 for other in self.others(cue)
             }
         )
-        self.standardise = nn.ModuleDict({cue: nn.Linear(len(cues) * width, width) for cue in cues})
+        slots = len(cues) if attends else 1
+        self.standardise = nn.ModuleDict({cue: nn.Linear(slots * width, width) for cue in cues})
         self.norm = nn.ModuleDict({cue: nn.LayerNorm(width) for cue in cues})
 
     def others(self, cue: Cue) -> list[Cue]:
-        return [other for other in self.cues if other != cue]
+        return [other for other in self.cues if other != cue] if self.attends else []
 
     def attend(
         self, cue: Cue, other: Cue, projected: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]

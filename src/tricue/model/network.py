@@ -83,11 +83,11 @@ class Network(nn.Module):
             frontends=frontends,
             bilstms={
                 cue: ProgressiveBiLSTM(
-                    frontends[cue].out_width, m.width, m.bilstm_layers, m.bilstm_heads, m.dropout
+                    frontends[cue].out_width, m.width, m.bilstm_layers, m.bilstm_heads, m.dropout, m.gating
                 )
                 for cue in cues
             },
-            cross_attention=CrossModalAttention(cues, 2 * m.width, m.width, m.cross_heads),
+            cross_attention=CrossModalAttention(cues, 2 * m.width, m.width, m.cross_heads, m.cross_attention),
             fusion=FusionMLP(len(cues) * m.width, m.width, m.fusion_dropout),
             counterfactual=CounterfactualFeatures(cues, m.width, m.counterfactual_start, m.dropout),
             classifier=nn.Linear(m.width, classes),
@@ -226,7 +226,7 @@ def initialise(network: Network, gate_start: float) -> None:
             with torch.no_grad():  # torch orders the gates: input, forget, cell, output
                 module.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
     for module in network.modules():
-        if isinstance(module, ProgressiveLayer):
+        if isinstance(module, ProgressiveLayer) and module.gate is not None:
             nn.init.constant_(module.gate.bias, math.log(gate_start / (1.0 - gate_start)))
         elif isinstance(module, LinearPath):
             for mapping in module.maps.children():

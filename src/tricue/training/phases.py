@@ -23,6 +23,11 @@ Phase = Literal[1, 2, 3]
 PHASES: tuple[Phase, ...] = (1, 2, 3)
 
 
+def phases_of(training: TrainingConfig) -> list[Phase]:
+    """The phases that have an epoch, in order."""
+    return [phase for phase in PHASES if training.epochs[phase - 1] > 0]
+
+
 def loss_weights(phase: Phase, epoch: int, training: TrainingConfig) -> dict[str, float]:
     """Weight of each term beside the focal loss in `epoch` (from 0) of `phase`.
 

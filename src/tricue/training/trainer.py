@@ -23,12 +23,12 @@ from tricue.training.batches import Examples, hide_cues, row_lengths, training_p
 from tricue.training.log import RunLog
 from tricue.training.losses import AlignmentQueue, class_weights, focal_loss
 from tricue.training.phases import (
-    PHASES,
     Phase,
     Schedule,
     loss_terms,
     loss_weights,
     parameter_groups,
+    phases_of,
     ramp_epochs,
 )
 from tricue.types import Batch, Output, TrainingError
@@ -76,6 +76,7 @@ class Trainer:
         self.train, self.val = train, val
         self.save_dir = save_dir
         self.accelerator = accelerator
+        self.phases = phases_of(self.training)
         self.lengths = row_lengths(train)
         assert train.labels is not None
         counts = torch.from_numpy(np.bincount(train.labels, minlength=len(card.emotions)))
@@ -89,7 +90,7 @@ class Trainer:
     def fit(self) -> Standing:
         """All phases, from the beginning or from where a killed run stood."""
         resumed = self._resume()
-        for phase in PHASES[self.standing.phase - 1 :]:
+        for phase in self.phases[self.phases.index(self.standing.phase) :]:
             if not resumed:
                 self._start_phase(phase)
             resumed = False
@@ -104,7 +105,8 @@ class Trainer:
     def _start_phase(self, phase: Phase) -> None:
         """The best weights of the phase before, a fresh optimizer and schedule."""
         if phase > 1:
-            self.network.load_state_dict(load_file(self.save_dir / f"phase{phase - 1}" / WEIGHTS))
+            before = self.phases[self.phases.index(phase) - 1]
+            self.network.load_state_dict(load_file(self.save_dir / f"phase{before}" / WEIGHTS))
         self.standing = replace(
             self.standing,
             phase=phase,
@@ -151,7 +153,9 @@ class Trainer:
     def _keep_best_model(self) -> None:
         """best_model: the best phase by val, ties to the earlier; without val the last phase."""
         scores = self.standing.phase_scores
-        best = max(scores, key=lambda phase: (scores[phase], -int(phase))) if self.val is not None else "3"
+        best = max(scores, key=lambda phase: (scores[phase], -int(phase)))
+        if self.val is None:
+            best = str(self.phases[-1])
         with replaced_folder(best_model(self.save_dir, self.config)) as fresh:
             shutil.copytree(self.save_dir / f"phase{best}", fresh, dirs_exist_ok=True)
         remove_folder(self.save_dir / "state")
@@ -184,8 +188,8 @@ class Trainer:
         batch = hide_cues(batch, self.training.modality_dropout, self.training.whole_view)
         batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
-            phase = self.standing.phase
-            output = self.network(batch, counterfactual=phase > 1, intention=phase > 2)
+            changed = any(weights.values())  # a counterfactual that no term reads is not made
+            output = self.network(batch, counterfactual=changed, intention=weights["intention"] > 0)
         terms = loss_terms(output, batch, weights, self.training, self.class_weights, self.queue)
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         if not torch.isfinite(loss):

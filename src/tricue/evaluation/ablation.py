@@ -1,0 +1,170 @@
+"""`tricue ablate`: what does each part of the method give, at the same training budget?
+
+Each variant is trained with every seed on the same rows (`train_all`), scored on the same split (`evaluate_all`), and
+compared with the whole method (`compare`): one table, ablation.json.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from tricue.checkpoint import best_model
+from tricue.config import Config, change_config, share_epochs
+from tricue.data.corpora import Manifests
+from tricue.evaluation.compare import Comparison, compare
+from tricue.evaluation.runs import evaluate_all
+from tricue.files import check_place, write_json
+from tricue.training.runs import read_runs, train_all
+from tricue.types import InputError
+
+logger = logging.getLogger(__name__)
+
+FULL = "full"
+RESULT = "ablation.json"
+DRAWS = 10_000  # of each comparison
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The whole method, or the method without one of its parts: the settings that make it."""
+
+    name: str
+    told: str  # what it is, in the reader's words
+    settings: Mapping[str, Any]
+
+
+def variants(config: Config) -> list[Variant]:
+    """All variants that `config` has, the whole method first; each trains as many epochs as `config` does in all.
+
+    The epochs of phases that are left out go to the others in proportion. `no-counterfactual` keeps the three phases
+    with their learning rates and warm restarts, so that only the losses differ from the whole method; `phase-1` is one
+    long phase.
+    """
+
+    def epochs(*phases: int) -> dict[str, Any]:
+        own = config.training.epochs
+        shares = tuple(n if i in phases else 0 for i, n in enumerate(own, start=1))
+        shared = share_epochs(sum(own), (shares[0], shares[1], shares[2]))
+        return {f"training.phase{i}_epochs": n for i, n in enumerate(shared, start=1)}
+
+    no_losses = {
+        f"training.{name}": 0.0 for name in ("alignment_weight", "intention_weight", "minimal_change")
+    }
+    found = [
+        Variant(FULL, "phases 1, 2 and 3", {}),
+        Variant("phases-1+2", "phases 1 and 2, for as many epochs", epochs(1, 2)),
+        Variant("phase-1", "phase 1 alone, for as many epochs", epochs(1)),
+        Variant("no-counterfactual", "three phases, focal loss alone", no_losses),
+        Variant("no-intention", "without the intention loss", {"training.intention_weight": 0.0}),
+        Variant("no-gating", "without the adaptive gates", {"model.gating": False}),
+    ]
+    if len(config.modalities) > 1:
+        alone = {"model.cross_attention": False}
+        found.append(Variant("no-cross-attention", "without cross-modal attention", alone))
+        for cue in config.modalities:
+            others = [other for other in config.modalities if other != cue]
+            found.append(Variant(f"no-{cue}", f"without {cue}", {"modalities": others}))
+    return found
+
+
+def choose_variants(config: Config, names: Sequence[str] | None) -> list[Variant]:
+    """The variants named, the whole method always first; all without names. Raises InputError for unknown ones."""
+    if 0 in config.training.epochs:
+        raise InputError("ablate takes phases away: give settings with an epoch in each of the three.")
+    known = variants(config)
+    if names is None:
+        return known
+    unknown = [name for name in names if name not in [variant.name for variant in known]]
+    if unknown:
+        raise InputError(
+            f"--variants {','.join(unknown)}: there are {', '.join(variant.name for variant in known)}."
+        )
+    return [variant for variant in known if variant.name == FULL or variant.name in names]
+
+
+def ablate(
+    config: Config,
+    *,
+    save_dir: Path,
+    out: Path,
+    seeds: int,
+    store: Path,
+    names: Sequence[str] | None = None,
+    data_dir: Path | None = None,
+    manifest: Manifests = None,
+    split: str | None = None,
+    restart: bool = False,
+    device: str = "auto",
+    quiet: bool = False,
+) -> tuple[dict[str, Any], Comparison]:
+    """Train, score and compare the variants; a killed call goes on where it stood.
+
+    save_dir gets a folder of runs per variant; out a result folder per variant, compare.json and ablation.json.
+    names: of the variants; None: all. split: that is scored; None: test. Raises InputError as `train_all`,
+    `evaluate_all` and `compare` do.
+    """
+    check_place(out / RESULT)
+    chosen = choose_variants(config, names)
+    if len(chosen) < 2:
+        raise InputError("ablate needs a variant beside the whole method.")
+    place: dict[str, Any] = {
+        "data_dir": data_dir,
+        "manifest": manifest,
+        "store": store,
+        "device": device,
+        "quiet": quiet,
+    }
+    for number, variant in enumerate(chosen, start=1):
+        logger.info("Variant %d of %d: %s (%s)", number, len(chosen), variant.name, variant.told)
+        own = change_config(config, dict(variant.settings), f"the variant {variant.name}")
+        folder = save_dir / variant.name
+        train_all(own, seeds=seeds, save_dir=folder, restart=restart, **place)
+        model = folder if read_runs(folder) else best_model(folder, own)
+        evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
+    comparison = compare([out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out)
+    result = _summary(config, chosen, save_dir, out, seeds, comparison)
+    write_json(out / RESULT, result)
+    return result, comparison
+
+
+def _summary(
+    config: Config, chosen: Sequence[Variant], save_dir: Path, out: Path, seeds: int, comparison: Comparison
+) -> dict[str, Any]:
+    """One row per variant: its score, and what `compare` says of its difference from the whole method."""
+    content = comparison.content
+    pairs = [None, *content["comparisons"]]
+    rows = []
+    for variant, pair, model in zip(chosen, pairs, content["models"], strict=True):
+        folder = out / variant.name
+        name = "metrics.json" if content["comparable"] else "leaky.json"
+        metrics = json.loads((folder / name).read_text(encoding="utf-8"))
+        rows.append({
+            "name": variant.name,
+            "told": variant.told,
+            "settings": dict(variant.settings),
+            **{key: metrics[key] for key in ("weighted_f1", "accuracy", "macro_f1", "uar")},
+            "std_over_seeds": model["seeds"]["std"]["weighted_f1"],
+            "minutes_per_run": _minutes(save_dir / variant.name),
+            "difference": None if pair is None else pair,
+        })  # fmt: skip
+    keys = ("mark", "notes", "protocol", "corpus", "split", "n", "interval", "rule", "correction")
+    return {
+        **{key: content[key] for key in keys},
+        "seeds": seeds,
+        "epochs": sum(config.training.epochs),
+        "reference": FULL,
+        "variants": rows,
+    }
+
+
+def _minutes(folder: Path) -> float:
+    """Mean training time of a variant's runs."""
+    runs = [folder / run.folder for run in read_runs(folder)] or [folder]
+    histories = [json.loads((run / "history.json").read_text(encoding="utf-8")) for run in runs]
+    return round(mean(sum(row["seconds"] for row in history) for history in histories) / 60, 2)
