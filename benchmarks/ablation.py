@@ -1,6 +1,6 @@
 """What each part of the method gives, at the same training budget: `tricue ablate` on three corpora.
 
-    meld      text, encoder frozen; trained on nine tenths of train, epochs chosen on the tenth, dev scored as the test part
+    meld      text, encoder frozen; nine tenths of train train, a tenth chooses the epochs, dev is the test part
     ravdess   voice and action units, 5 folds over 20 speakers: every speaker is scored by models that never met them
     toy       the synthetic clips of the demo, its own small network: shows that the parts work, says nothing of people
 

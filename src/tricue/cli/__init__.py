@@ -18,7 +18,7 @@ from tricue.cli import data, models, studies
 from tricue.cli.app import app
 from tricue.types import InputError, TrainingError
 
-__all__ = ["app", "data", "main", "models"]  # the two rooms of commands register themselves
+__all__ = ["app", "data", "main", "models", "studies"]  # the three rooms of commands register themselves
 
 
 def main(arguments: list[str] | None = None) -> None:
