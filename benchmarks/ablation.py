@@ -4,7 +4,7 @@
     ravdess   voice and action units, 5 folds over 20 speakers: every speaker is scored by models that never met them
     toy       the synthetic clips of the demo, its own small network: shows that the parts work, says nothing of people
 
-Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. Width 128 (toy: 32).
+Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. The shipped width of each config (128, 64, 32).
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/ablation.py meld
 """
@@ -34,7 +34,7 @@ def settings(corpus: str) -> tuple[str, dict[str, Any]]:
         text = {"modalities": ["text"], "features.text.encoder": str(shared("models/minilm-l6"))}
         return "meld-frozen", quiet | text | {"data.val_from_train": 0.1}
     if corpus == "ravdess":
-        voice = {"features.audio.encoder": str(shared("models/whisper-tiny-en")), "model.width": 128}
+        voice = {"features.audio.encoder": str(shared("models/whisper-tiny-en"))}
         return "ravdess", quiet | voice | {"data.protocol": "kfold-speaker", "training.select": "last"}
     return "demo", quiet
 

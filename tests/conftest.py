@@ -6,7 +6,9 @@ Every property test is deterministic and judged by what it finds, never by how l
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -157,3 +159,18 @@ def tiny_resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright. Where TRICUE_BROWSER is set, as in CI, its absence is a failure."""
+    program = shutil.which("chromium")
+    if program is None:
+        assert "TRICUE_BROWSER" not in os.environ, "no chromium here: apt-get install chromium"
+        pytest.skip("no chromium here: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])  # root in CI
+        yield opened
+        opened.close()

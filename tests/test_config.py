@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tricue.cli.settings import with_epochs, with_learning_rate
-from tricue.config import load_config, parse_overrides, shipped_configs
+from tricue.config import load_config, parse_overrides, share_epochs, shipped_configs
 from tricue.types import InputError
 
 
@@ -76,6 +79,63 @@ def test_epochs_beside_phases_must_agree() -> None:
     assert with_epochs(config, 29, (4, None, None)).training.epochs == (4, 15, 10)
     with pytest.raises(InputError, match="10 \\+ 10 \\+ 10 = 30"):
         with_epochs(config, 40, (10, 10, 10))
+
+
+def test_phases_2_and_3_may_have_no_epoch_and_phase_1_must() -> None:
+    none = {"training.phase2_epochs": 0, "training.phase3_epochs": 0}
+    assert load_config(None, none).training.epochs == (15, 0, 0)
+    for wrong in ({"training.phase1_epochs": 0}, {"training.phase2_epochs": -1}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            load_config(None, wrong)
+
+
+def test_epochs_flag_brings_no_phase_back_that_is_left_out() -> None:
+    config = load_config(None, {"training.phase2_epochs": 0})
+    assert with_epochs(config, 20, (None, None, None)).training.epochs == (12, 0, 8)
+    assert with_epochs(config, 20, (10, 5, 5)).training.epochs == (10, 5, 5)
+    assert with_epochs(config, 2, (2, 0, 0)).training.epochs == (2, 0, 0)
+    with pytest.raises(InputError, match="--epochs 1: 2 phases"):
+        with_epochs(config, 1, (None, None, None))
+
+
+@pytest.mark.parametrize(
+    ("total", "shares", "want"),
+    [
+        (40, (15, 15, 0), (20, 20, 0)),
+        (40, (15, 0, 10), (24, 0, 16)),
+        (40, (15, 0, 0), (40, 0, 0)),
+        (7, (1, 1, 0), (4, 3, 0)),  # a tie: the earlier phase first
+        (1003, (1000, 2, 1), (1000, 2, 1)),
+        (10, (1000, 2, 1), (8, 1, 1)),  # 9.97, 0.02, 0.01: none is left without
+    ],
+)
+def test_epochs_by_other_shares(total: int, shares: tuple[int, int, int], want: tuple[int, int, int]) -> None:
+    assert share_epochs(total, shares) == want
+
+
+any_shares = st.tuples(st.integers(1, 60), st.integers(0, 60), st.integers(0, 60))
+
+
+@given(shares=any_shares, extra=st.integers(0, 200))
+def test_every_phase_with_a_share_gets_an_epoch_and_no_other(
+    shares: tuple[int, int, int], extra: int
+) -> None:
+    present = [share for share in shares if share]
+    total = len(present) + extra
+    got = share_epochs(total, shares)
+    assert sum(got) == total
+    assert [epochs > 0 for epochs in got] == [share > 0 for share in shares]
+    exact = [Fraction(total * share, sum(shares)) for share in shares]
+    if min(part for part in exact if part) >= 1:  # else the longest phase has given some away
+        assert all(abs(part - want) < 1 for part, want in zip(got, exact, strict=True))
+    assert share_epochs(sum(shares), shares) == shares
+
+
+@given(shares=any_shares)
+def test_fewer_epochs_than_phases_are_an_error(shares: tuple[int, int, int]) -> None:
+    phases = sum(share > 0 for share in shares)
+    with pytest.raises(InputError, match=f"{phases} phases need at least {phases}"):
+        share_epochs(phases - 1, shares)
 
 
 def test_learning_rate_goes_to_whoever_is_trained(caplog: pytest.LogCaptureFixture) -> None:

@@ -24,7 +24,8 @@ from tricue.types import Batch, Cue
 ROOT = Path(__file__).resolve().parents[1]
 SEED = ROOT / "../shared/seed.md"
 PAGE = (ROOT / "docs/from-the-seed.md").read_text(encoding="utf-8")
-SPANS = sorted(set(re.findall(r"(?<!`)`([^`\n]+)`(?!`)", PAGE)))
+METHOD = (ROOT / "docs/method.md").read_text(encoding="utf-8")
+SPANS = sorted(set(re.findall(r"(?<!`)`([^`\n]+)`(?!`)", PAGE + METHOD)))
 # a path begins with a folder of the repository, or is a file of its root
 PATH = re.compile(
     r"((?:src|tests|docs|benchmarks|data|\.ci)/[\w./-]+|[\w-]+\.(?:py|md|toml|txt)|LICENSE|Makefile)(?:::([\w.]+))?"

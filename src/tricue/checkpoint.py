@@ -93,6 +93,19 @@ def best_model(save_dir: Path, config: Config) -> Path:
     return save_dir / ("leaky_model" if config.data.protocol == "leaky" else "best_model")
 
 
+def phase_folders(model_path: Path) -> dict[int, Path]:
+    """The checkpoints of the run that a model is of, by phase: those beside it, else it alone.
+
+    Raises InputError where there is no checkpoint.
+    """
+    folder = checkpoint_folder(model_path)
+    card = read_card(folder)
+    beside = {phase: folder.parent / f"phase{phase}" for phase in (1, 2, 3)}
+    found = {phase: path for phase, path in beside.items() if (path / SETTINGS).is_file()}
+    same_run = {p: f for p, f in found.items() if read_card(f).trained_on == card.trained_on}
+    return same_run or {card.phase or 1: folder}
+
+
 def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
     """Write network and card to `folder`, replacing what lies there in one step."""
     with replaced_folder(folder) as fresh:

@@ -6,7 +6,7 @@ A config is read from a YAML file (only what differs from the defaults stands th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -507,7 +507,7 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
     return overrides
 
 
-def share_epochs(total: int, shares: tuple[int, int, int] = PHASE_SHARES) -> tuple[int, int, int]:
+def share_epochs(total: int, shares: Sequence[int] = PHASE_SHARES) -> tuple[int, int, int]:
     """`--epochs N` over the phases by largest remainder, the earlier phase first, each with a share at least 1.
 
     Raises InputError for fewer epochs than phases.

@@ -29,6 +29,8 @@ from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
 from tricue.files import check_place, write_json
 from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.report.embedding import FEW
+from tricue.report.report import PAGE, make_report
 from tricue.training.place import OtherRun
 from tricue.training.train import train
 from tricue.types import Cue, Utterance
@@ -71,6 +73,8 @@ def run_demo(config: Config, out: Path, quiet: bool = False) -> Group:
     best_rule = _score_ceiling(run, full.utterances, draws)
     sarcastic = _compare_on_sarcasm(run, full, alone, draws)
     failed = _predict(run, full.utterances)
+    _say(run, "Drawing the report")
+    make_report(out / "best_model", out=out, points=FEW, store=run.store, data_dir=run.corpus, quiet=quiet)
     seconds = time.monotonic() - started
     write_json(out / "demo.json", {"sarcastic": sarcastic, "seconds": round(seconds, 1), "toy": TOY_MARK})
     rows = [(f"one model, {name}", metrics) for name, metrics in subsets.items()]
@@ -193,7 +197,8 @@ def _sarcasm_table(sarcastic: dict[str, Any]) -> Table:
 def _where(out: Path, failed: int, seconds: float) -> str:
     trouble = f" ({failed} rows failed)" if failed else ""
     return (
-        f"\nResults: {out}/metrics.json, {out}/subsets/, {out}/alone/, {out}/ceiling.json\n"
+        f"\nReport: {out / PAGE} (open it in a browser)\n"
+        f"Results: {out}/metrics.json, {out}/subsets/, {out}/alone/, {out}/ceiling.json\n"
         f"Predictions: {out}/predictions.csv{trouble}; model: {out}/best_model; took {seconds:.0f} s\n"
         f"Next: tricue predict --model_path {out}/best_model --input_file data/sample.csv"
     )

@@ -13,13 +13,14 @@ from tricue.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder,
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_cues
+from tricue.evaluation.explain import Explanation, explain
 from tricue.evaluation.predictions import predict_utterances, write_predictions
 from tricue.features import hub
-from tricue.features.extract import extract
+from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
 from tricue.files import check_place, is_file
 from tricue.model.network import Network
-from tricue.types import InputError, Prediction, Utterance
+from tricue.types import Cue, InputError, Prediction, Utterance
 
 logger = logging.getLogger(__name__)
 
@@ -83,22 +84,28 @@ class MultimodalEmotionRecognizer:
             raise InputError(f"Nothing to go by: {prediction.error}")
         return prediction
 
+    def explain(
+        self, text: str | None = None, audio: Source | None = None, video: Source | None = None
+    ) -> Explanation:
+        """Why `predict` says what it says: by cue, and by word, moment and frame (docs/explain.md).
+
+        Raises InputError where nothing can be used, saying why.
+        """
+        utterance = Utterance("input", *preprocess((text, audio, video)))
+        with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:
+            features = self._read([utterance], self._clip_cues(None), Path(scratch), quiet=True, workers=0)
+            return explain(self.network, self.card, utterance, features, self.device)
+
     def predict_batch(self, inputs: Sequence[Any], cues: Sequence[str] | None = None) -> list[Prediction]:
         """One prediction per input (whatever `preprocess` takes), in order; a failed one says why in `error`.
 
         A cue that the network knows from precomputed features alone is not used: no clip gives it.
         """
-        given = self.card.config.features.precomputed_cues()
-        cues = [cue for cue in usable_cues(self.network.cues, cues) if cue not in given]
-        if not cues:
-            raise InputError(
-                f"This model reads precomputed features alone ({', '.join(given)}), which no clip gives: use tricue "
-                "predict with a table of ids and --set features.<cue>.precomputed=FILE."
-            )
+        read = self._clip_cues(cues)
         asked = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
-            predictions = self._predict(utterances, cues, Path(scratch), quiet=True, workers=0)
+            predictions = self._predict(utterances, read, Path(scratch), quiet=True, workers=0)
         return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
 
     def predict_file(
@@ -123,6 +130,17 @@ class MultimodalEmotionRecognizer:
         write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
 
+    def _clip_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
+        """The cues that a clip gives, of those wanted. Raises InputError where there is none."""
+        given = self.card.config.features.precomputed_cues()
+        cues = [cue for cue in usable_cues(self.network.cues, wanted) if cue not in given]
+        if not cues:
+            raise InputError(
+                f"This model reads precomputed features alone ({', '.join(given)}), which no clip gives: use tricue "
+                "predict with a table of ids and --set features.<cue>.precomputed=FILE."
+            )
+        return cues
+
     def _predict(
         self,
         utterances: Sequence[Utterance],
@@ -132,9 +150,22 @@ class MultimodalEmotionRecognizer:
         workers: int | None = None,
         folder: Path | None = None,
     ) -> list[Prediction]:
+        features = self._read(utterances, cues, store, quiet, workers, folder)
+        batch_size = self.card.config.evaluation.batch_size
+        return predict_utterances(self.network, self.card, utterances, features, batch_size, self.device)
+
+    def _read(
+        self,
+        utterances: Sequence[Utterance],
+        cues: Sequence[str] | None,
+        store: Path,
+        quiet: bool,
+        workers: int | None = None,
+        folder: Path | None = None,
+    ) -> FeatureSet:
         config, used = self.card.config, usable_cues(self.network.cues, cues)
         check_encoders(self.card, config, used)
-        features = extract(
+        return extract(
             utterances,
             located(config.features, folder),
             used,
@@ -143,9 +174,6 @@ class MultimodalEmotionRecognizer:
             device=self.device,
             workers=workers,
             progress=not quiet,
-        )
-        return predict_utterances(
-            self.network, self.card, utterances, features, config.evaluation.batch_size, self.device
         )
 
 

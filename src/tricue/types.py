@@ -68,6 +68,16 @@ class Fault:
     reason: str
 
 
+@dataclass(frozen=True)
+class Moment:
+    """What successive time steps of a cue's features are: a word, a stretch of sound, a key frame."""
+
+    label: str
+    start: float | None = None  # seconds into the cue's file; None: not known, or not in a file
+    end: float | None = None
+    steps: int = 1  # time steps that it covers: a word may be several tokens
+
+
 @dataclass
 class Batch:
     """What the network reads. A cue that is not used at all has no key; one that a row lacks has mask False."""
@@ -101,6 +111,7 @@ class Output:
         default_factory=dict
     )  # progressive BiLSTM, (B, T_m, 2h) each
     enhanced: dict[Cue, torch.Tensor] = field(default_factory=dict)  # standardised, (B, T_m, d)
+    masks: dict[Cue, torch.Tensor] = field(default_factory=dict)  # (B, T_m) bool, the valid steps of both
 
 
 @dataclass(frozen=True)

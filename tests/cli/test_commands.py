@@ -66,7 +66,7 @@ def test_prepare_audit_train_evaluate(
     assert (
         tricue("train", "--dataset", "MELD", *SMALL) == 0
     )  # it finds data/MELD, and never stops for a verdict
-    assert tricue("evaluate", "--split", "dev", "--out", "out") == 0
+    assert tricue("evaluate", "--split", "dev", "--out", "out", "--no_report") == 0
     said = capsys.readouterr().out
     assert "fail: texts" in said  # beside the score
     assert json.loads((working_folder / "out/metrics.json").read_text())["audit"]["verdict"] == "fail"

@@ -72,7 +72,7 @@ def test_train_evaluate_predict(corpus: Path, tmp_path: Path, capsys: pytest.Cap
         == "look.npz"
     )  # not where it lay here
     model = ["--model_path", "run/best_model", "--quiet"]
-    assert tricue("evaluate", *model, "--manifest", "corpus/rows.csv", "--out", "out") == 0
+    assert tricue("evaluate", *model, "--manifest", "corpus/rows.csv", "--out", "out", "--no_report") == 0
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
     assert metrics["n"] == 6 and metrics["modalities"] == ["audio", "video"]
     assert not list(tmp_path.glob("store/*/shard-*"))

@@ -68,9 +68,9 @@ def test_bilstm_against_the_cell_equations_by_hand() -> None:
     np.testing.assert_allclose(got[0], want, atol=1e-12)
 
 
-def progressive(in_width: int = 8, hidden: int = 4, layers: int = 3) -> ProgressiveBiLSTM:
+def progressive(in_width: int = 8, hidden: int = 4, layers: int = 3, gated: bool = True) -> ProgressiveBiLSTM:
     torch.manual_seed(2)
-    return ProgressiveBiLSTM(in_width, hidden, layers, 2, 0.3).double().eval()
+    return ProgressiveBiLSTM(in_width, hidden, layers, 2, 0.3, gated).double().eval()
 
 
 @pytest.mark.parametrize("in_width", [5, 8])
@@ -129,6 +129,35 @@ def test_the_gate_is_a_vector_of_2h() -> None:
     layers: Any = progressive().layers
     for layer in layers:
         assert tuple(layer.gate.weight.shape) == (8, 16)
+
+
+def test_without_gates_a_layer_gives_its_transformed_attention_output() -> None:
+    block = progressive(5, gated=False)
+    layers: Any = block.layers
+    mask = mask_of([4, 1, 3])
+    x = torch.randn(*mask.shape, 5, dtype=torch.float64)
+    features = block.project(x)
+    for layer, output in zip(layers, block(x, mask), strict=True):
+        features = layer.transform(layer.attention(layer.lstm(features, mask), mask))
+        assert torch.equal(output, features)
+
+
+def test_without_gates_only_the_gates_are_gone_as_if_they_stood_open() -> None:
+    """The same weights give what a gated block gives whose gates let nothing of the input through."""
+    gated, bare = progressive(5), progressive(5, gated=False)
+    layers: Any = gated.layers
+    with torch.no_grad():
+        for layer in layers:
+            layer.gate.weight.zero_()
+            layer.gate.bias.fill_(60.0)
+    weights = gated.state_dict()
+    gates = {f"layers.{i}.gate.{part}" for i in range(3) for part in ("weight", "bias")}
+    assert set(weights) - set(bare.state_dict()) == gates
+    bare.load_state_dict({name: value for name, value in weights.items() if name not in gates})
+    mask = mask_of([4, 2])
+    x = torch.randn(2, 4, 5, dtype=torch.float64)
+    for one, other in zip(bare(x, mask), gated(x, mask), strict=True):
+        torch.testing.assert_close(one[mask], other[mask], atol=1e-9, rtol=1e-9)
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)

@@ -26,10 +26,10 @@ def random_features(width: int, cues: tuple[Cue, ...] = CUES) -> Tensors:
 
 
 def block(
-    width: int, in_width: int = 12, cues: tuple[Cue, ...] = CUES, heads: int = 1
+    width: int, in_width: int = 12, cues: tuple[Cue, ...] = CUES, heads: int = 1, attends: bool = True
 ) -> CrossModalAttention:
     torch.manual_seed(0)
-    made = CrossModalAttention(cues, in_width, width, heads).double().eval()
+    made = CrossModalAttention(cues, in_width, width, heads, attends).double().eval()
     with torch.no_grad():
         for name, parameter in made.named_parameters():  # no neutral starts: a forgotten part must show
             if "absent" in name or "norm" in name:
@@ -164,3 +164,35 @@ def test_several_heads_split_the_width() -> None:
         powers = np.exp(q[:, head] @ k[:, head].T / np.sqrt(8))
         want.append(powers / powers.sum(axis=1, keepdims=True) @ v[:, head])
     np.testing.assert_allclose(got[0, : len(own)], np.concatenate(want, axis=1), atol=1e-6)
+
+
+def test_without_attention_no_cue_depends_on_another() -> None:
+    """Whatever another cue says, and whether it is there at all: H = norm(standardise(project(x)))."""
+    made = block(16, attends=False)
+    features, masks = random_features(12), masks_of(LENGTHS)
+    enhanced = made(features, masks)
+    for cue in CUES:
+        want = made.norm[cue](made.standardise[cue](made.project[cue](features[cue])))
+        assert torch.equal(enhanced[cue], want)
+        others = {other: x if other == cue else torch.randn_like(x) for other, x in features.items()}
+        assert torch.equal(made(others, masks)[cue], enhanced[cue])
+        assert torch.equal(made({cue: features[cue]}, {cue: masks[cue]})[cue], enhanced[cue])
+        assert not torch.equal(block(16)(others, masks)[cue], block(16)(features, masks)[cue])
+
+
+@pytest.mark.parametrize("cues", [CUES, ("text", "video"), ("audio",)])
+def test_without_attention_what_it_needs_is_gone(cues: tuple[Cue, ...]) -> None:
+    attends, alone = block(16, cues=cues).state_dict(), block(16, cues=cues, attends=False).state_dict()
+    own = ("query.", "key.", "value.", "absent.")
+    assert set(alone) == {name for name in attends if not name.startswith(own)}
+    for cue in cues:
+        assert alone[f"standardise.{cue}.weight"].shape == (16, 16)
+        assert attends[f"standardise.{cue}.weight"].shape == (16, 16 * len(cues))
+
+
+def test_a_single_cue_is_the_same_with_attention_and_without() -> None:
+    features = random_features(12, ("audio",))
+    masks = {"audio": masks_of(LENGTHS)["audio"]}
+    attends, alone = block(16, cues=("audio",)), block(16, cues=("audio",), attends=False)
+    alone.load_state_dict({name: attends.state_dict()[name] for name in alone.state_dict()})
+    assert torch.equal(attends(features, masks)["audio"], alone(features, masks)["audio"])

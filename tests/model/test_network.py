@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from itertools import chain, combinations
 
@@ -276,6 +277,53 @@ def test_light_and_precomputed_features_are_not_layers_to_mix() -> None:
     }  # fmt: skip
     made = Network.from_config(load_config(None, given), {"text": (24,), "audio": (16,)}, CLASSES)
     assert not made.mixes
+
+
+def built(**switches: bool) -> Network:
+    torch.manual_seed(0)
+    given = {"model.width": 32, **{f"model.{name}": value for name, value in switches.items()}}
+    return Network.from_config(load_config(None, given), DIMS, CLASSES).eval()
+
+
+@pytest.mark.parametrize(
+    ("switch", "where"),
+    [
+        ("gating", r"bilstms\.(text|audio|video)\.layers\.[012]\.gate\.(weight|bias)"),
+        ("cross_attention", r"cross_attention\.((query|key|value)\.\w+\.weight|absent\.\w+_from_\w+)"),
+    ],
+)
+def test_a_part_that_is_switched_off_takes_its_parameters_and_no_others(switch: str, where: str) -> None:
+    """By default every part is there, and saying so changes no weight."""
+    whole, same, less = built(), built(**{switch: True}), built(**{switch: False})
+    weights = whole.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in same.state_dict().items())
+    gone = set(weights) - set(less.state_dict())
+    assert gone == {name for name in weights if re.fullmatch(where, name)} != set()
+    assert set(less.state_dict()) < set(weights)
+
+
+@pytest.mark.parametrize("switch", ["gating", "cross_attention"])
+def test_without_a_part_the_rest_is_alive(switch: str) -> None:
+    """Rows with all cues and rows that lack each one: finite, no dead weight."""
+    samples = samples_of(FEW)
+    for row, cue in enumerate(CUES):
+        samples[cue][row] = samples[cue][row][:0]
+    made = built(**{switch: False})
+    with torch.no_grad():
+        for parameter in made.parameters():  # zeros would hide what a learned vector does
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    found = gradients(collate(samples, junk=float("nan")), made)
+    cancels = ("key.bias", "score.bias")  # a bias that shifts all scores alike
+    assert [name for name, grad in found.items() if not grad.any() and not name.endswith(cancels)] == []
+
+
+def test_without_cross_attention_the_cues_meet_in_the_fusion_only() -> None:
+    made, samples = built(cross_attention=False), samples_of(FEW)
+    one = run(collate(samples), made)
+    other = run(collate(samples | {"audio": samples_of(FEW, seed=1)["audio"]}), made)
+    for cue, same in (("text", True), ("audio", False), ("video", True)):
+        assert torch.equal(one.enhanced[cue], other.enhanced[cue]) is same  # type: ignore[index]
+    assert (one.logits - other.logits).abs().max() > 100 * TOLERANCE
 
 
 def mixture(made: Network) -> CounterfactualFeatures:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tricue.config import TrainingConfig, share_epochs
-from tricue.training.phases import Phase, Schedule, loss_weights, ramp_epochs
+from tricue.training.phases import Phase, Schedule, loss_weights, phases_of, ramp_epochs
 from tricue.types import InputError
 
 RATES = (5e-5, 5e-4)  # a fine-tuned encoder and the rest
@@ -76,6 +76,13 @@ def test_the_ramp_ends_where_the_weight_reaches_its_cap(phase: Phase, epochs: in
         want = min(cap, step * (epoch + 1) * float(steepness))
         assert loss_weights(phase, epoch, training)[name] == pytest.approx(want)
     assert ramp_epochs(phase, training) == math.ceil(5 / steepness)  # cap / step = 5 in both
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "want"), [(15, 10, [1, 2, 3]), (15, 0, [1, 2]), (0, 10, [1, 3]), (0, 0, [1])]
+)
+def test_phases_without_an_epoch_are_left_out(second: int, third: int, want: list[Phase]) -> None:
+    assert phases_of(TrainingConfig(phase2_epochs=second, phase3_epochs=third)) == want
 
 
 # --- rates -------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def train(
     if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
         place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
         model = save_dir if len(results) > 1 else results[0].best_model
-        _evaluate(model, save_dir, **place, store=store, device=device, quiet=quiet)
+        _evaluate(model, save_dir, **place, store=store or default_store(), device=device, quiet=quiet)
 
 
 def _trained(results: Sequence[TrainResult]) -> str:
@@ -142,42 +142,55 @@ def evaluate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Gets metrics.json and predictions.csv. [results/<model>-<split>]"),
+        typer.Option(
+            "--out", help="Gets metrics.json, predictions.csv and report.html. [results/<model>-<split>]"
+        ),
     ] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no_report", help="Numbers only: the figures take a minute or more.")
+    ] = False,
     seed: Seed = None,
     store: Store = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Measure a checkpoint on one split: every number with its 95% interval.
+    """Measure a checkpoint on one split: every number with its 95% interval, and all figures on one page.
 
-    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread.
+    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread; it has no
+    page.
     """
-    scored = split or ("val" if model_path.stem == "leaky_model" else "test")
-    _evaluate(
-        model_path,
-        out or Path("results") / f"{model_path.stem}-{scored}",
-        dataset=dataset,
-        data_dir=data_dir,
-        manifest=manifest,
-        split=split,
-        cues=parse_cues(modalities),
-        overrides=parse_overrides(settings or []),
-        seed=seed,
-        store=store,
-        device=device,
-        quiet=quiet,
-    )
-
-
-def _evaluate(model_path: Path, out: Path, *, store: Path | None, **choices: Any) -> None:
-    from tricue.evaluation.runs import evaluate_all
-    from tricue.evaluation.table import metrics_table
     from tricue.features.extract import default_store
 
-    result = evaluate_all(model_path, out=out, store=store or default_store(), **choices)
+    scored = split or ("val" if model_path.stem == "leaky_model" else "test")
+    out = out or Path("results") / f"{model_path.stem}-{scored}"
+    choices: dict[str, Any] = {
+        "dataset": dataset,
+        "data_dir": data_dir,
+        "manifest": manifest,
+        "split": split,
+        "cues": parse_cues(modalities),
+        "overrides": parse_overrides(settings or []),
+        "seed": seed,
+        "store": store or default_store(),
+        "device": device,
+        "quiet": quiet,
+    }
+    single = _evaluate(model_path, out, **choices)
+    if single and not no_report:
+        from tricue.report.report import make_report
+
+        console.print(f"Report: {make_report(model_path, out=out, **choices)}")
+
+
+def _evaluate(model_path: Path, out: Path, **choices: Any) -> bool:
+    """Score, show and keep; whether it was one model alone."""
+    from tricue.evaluation.runs import evaluate_all
+    from tricue.evaluation.table import metrics_table
+
+    result = evaluate_all(model_path, out=out, **choices)
     console.print(metrics_table(result.metrics, result.title))
     console.print(f"Results: {result.scores}")
+    return "runs" not in result.metrics["model"]
 
 
 @app.command()

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from tricue.config import Config, change_config, load_config, parse_overrides, share_epochs
+from tricue.config import PHASE_SHARES, Config, change_config, load_config, parse_overrides, share_epochs
 from tricue.types import InputError
 
 COMMAND_LINE = "the command line"  # where a wrong setting came from, as errors name it
@@ -49,10 +49,9 @@ def parse_cues(modalities: str | None) -> list[str] | None:
 def with_epochs(
     config: Config, total: int | None, phases: tuple[int | None, int | None, int | None]
 ) -> Config:
-    """--epochs shared out over the phases; beside --phaseN_epochs the totals must agree."""
+    """--epochs shared out over the phases that the settings have; beside --phaseN_epochs the totals must agree."""
     names = ("phase1_epochs", "phase2_epochs", "phase3_epochs")
     named = {name: given for name, given in zip(names, phases, strict=True) if given is not None}
-    shared = dict(zip(names, share_epochs(total), strict=True)) if total is not None else {}
     if total is not None and named:
         known = {name: getattr(config.training, name) for name in names} | named
         if sum(known.values()) != total:
@@ -60,10 +59,10 @@ def with_epochs(
             raise InputError(
                 f"--epochs {total} does not agree with the phases' epochs ({stated} = {sum(known.values())})."
             )
-        shared = {}
-    return change_config(
-        config, {f"training.{name}": count for name, count in (shared | named).items()}, COMMAND_LINE
-    )
+    elif total is not None:
+        there = [share if own else 0 for share, own in zip(PHASE_SHARES, config.training.epochs, strict=True)]
+        named = dict(zip(names, share_epochs(total, there), strict=True))
+    return change_config(config, {f"training.{name}": count for name, count in named.items()}, COMMAND_LINE)
 
 
 def with_learning_rate(config: Config, rate: float | None) -> Config:

@@ -1,4 +1,4 @@
-"""The commands that study a method or a model: ablate."""
+"""The commands that study a method or a model: ablate, report, robustness."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tricue.cli.app import (
     Device,
     Manifests,
     Modalities,
+    ModelPath,
     Protocol,
     Quiet,
     Seed,
@@ -23,6 +24,7 @@ from tricue.cli.app import (
     console,
 )
 from tricue.cli.settings import parse_cues, read_settings, with_epochs
+from tricue.config import parse_overrides
 
 
 @app.command()
@@ -67,11 +69,12 @@ def ablate(
     from tricue.evaluation.ablation import ablate as run
     from tricue.evaluation.compare import comparison_table
     from tricue.features.extract import default_store
+    from tricue.report.ablation import draw_ablation
 
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
     chosen = with_epochs(chosen, epochs, (None, None, None))
     out = out or save_dir / "results"
-    _, comparison = run(
+    result, comparison = run(
         chosen,
         save_dir=save_dir,
         out=out,
@@ -86,4 +89,105 @@ def ablate(
         quiet=quiet,
     )
     console.print(comparison_table(comparison))
-    console.print(f"Results: {out / 'ablation.json'}")
+    draw_ablation(result).write(out)  # its JSON is ablation.json as it stands
+    console.print(f"Results: {out / 'ablation.json'}, {out / 'ablation.svg'}")
+
+
+@app.command()
+def report(
+    model_path: ModelPath = Path("checkpoints/best_model"),
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    manifest: Manifests = None,
+    settings: Set = None,
+    modalities: Modalities = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="Gets report.html, and report/ with every figure as SVG, PNG and JSON."),
+    ] = Path("results/report"),
+    points: Annotated[
+        int | None,
+        typer.Option("--points", min=10, help="Rows in each t-SNE map. [2000 for up to 12 maps, else 500]"),
+    ] = None,
+    seed: Seed = None,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """All figures of a run on one page: its phases side by side. `evaluate` makes the same page beside its numbers."""
+    from tricue.features.extract import default_store
+    from tricue.report.report import make_report
+
+    page = make_report(
+        model_path,
+        out=out,
+        points=points,
+        dataset=dataset,
+        data_dir=data_dir,
+        manifest=manifest,
+        split=split,
+        cues=parse_cues(modalities),
+        overrides=parse_overrides(settings or []),
+        seed=seed,
+        store=store or default_store(),
+        device=device,
+        quiet=quiet,
+    )
+    console.print(f"Report: {page}")
+
+
+@app.command()
+def robustness(
+    model_path: ModelPath = Path("checkpoints/best_model"),
+    dataset: Dataset = None,
+    data_dir: DataDir = None,
+    manifest: Manifests = None,
+    settings: Set = None,
+    kinds: Annotated[
+        str | None,
+        typer.Option(
+            "--kinds",
+            help="Some of subsets, noise, blur, occlusion, frame-loss, word-errors, e.g. subsets,noise. [all]",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Gets robustness.json and the curves as .svg and .png.")
+    ] = Path("results/robustness"),
+    seed: Seed = None,
+    store: Store = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """What is left when cues are missing or damaged? Weighted F1 of every phase, by kind and level of damage.
+
+    Damaged features are kept in the store: the same call goes on where a killed one stood.
+    """
+    from tricue.evaluation.robustness import RESULT, measure_robustness, robustness_table
+    from tricue.features.extract import default_store
+    from tricue.report.robustness import draw_robustness
+
+    result = measure_robustness(
+        model_path,
+        out=out,
+        names=parse_cues(kinds),
+        dataset=dataset,
+        data_dir=data_dir,
+        manifest=manifest,
+        split=split,
+        overrides=parse_overrides(settings or []),
+        seed=seed,
+        store=store or default_store(),
+        device=device,
+        quiet=quiet,
+    )
+    drawn = draw_robustness(result)
+    drawn.write(out)  # its JSON is robustness.json as it stands
+    console.print(robustness_table(result))
+    curves = "" if drawn.figure is None else f", {out / drawn.name}.svg"
+    console.print(f"Results: {out / RESULT}{curves}")

@@ -16,11 +16,12 @@ from typing import Any
 
 from tricue.checkpoint import best_model
 from tricue.config import Config, change_config, share_epochs
-from tricue.data.corpora import Manifests
+from tricue.data.corpora import Manifests, read_corpus
 from tricue.evaluation.compare import Comparison, compare
 from tricue.evaluation.runs import evaluate_all
 from tricue.files import check_place, write_json
 from tricue.training.runs import read_runs, train_all
+from tricue.training.train import with_cues
 from tricue.types import InputError
 
 logger = logging.getLogger(__name__)
@@ -49,8 +50,7 @@ def variants(config: Config) -> list[Variant]:
 
     def epochs(*phases: int) -> dict[str, Any]:
         own = config.training.epochs
-        shares = tuple(n if i in phases else 0 for i, n in enumerate(own, start=1))
-        shared = share_epochs(sum(own), (shares[0], shares[1], shares[2]))
+        shared = share_epochs(sum(own), [n if i in phases else 0 for i, n in enumerate(own, start=1)])
         return {f"training.phase{i}_epochs": n for i, n in enumerate(shared, start=1)}
 
     no_losses = {
@@ -110,6 +110,8 @@ def ablate(
     `evaluate_all` and `compare` do.
     """
     check_place(out / RESULT)
+    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+    config = with_cues(config, corpus.utterances)  # a cue that nobody has is no part to take away
     chosen = choose_variants(config, names)
     if len(chosen) < 2:
         raise InputError("ablate needs a variant beside the whole method.")

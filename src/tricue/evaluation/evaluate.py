@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import KNOWN_SHARE, Card, check_encoders, load_checkpoint
+from tricue.checkpoint import Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import Manifests, config_of, read_corpus, report
 from tricue.data.corpus import Corpus
-from tricue.data.manifest import SPLIT_NAMES
-from tricue.data.splits import as_given, row_keys, rows_digest, split_utterances
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
 from tricue.evaluation.predictions import predict_utterances, write_predictions
-from tricue.features.extract import extract
+from tricue.evaluation.rows import deal, known_rows, labelled, split_name
+from tricue.features.corruption import Corruption
+from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
 from tricue.files import check_place, write_json
+from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError, Prediction, Split, Utterance
-
-logger = logging.getLogger(__name__)
 
 SCORES, LEAKY_SCORES = "metrics.json", "leaky.json"  # what no other score compares with has a file of its own
 
@@ -42,6 +40,7 @@ class Evaluation:
     card: Card
     config: Config  # how it was measured
     dealt: bool  # whether the rows are a split as the model's own protocol deals it
+    features: FeatureSet = field(repr=False)  # what the network read of the rows
     scores: Path | None = None  # the file of the numbers, once it is written
 
 
@@ -93,38 +92,87 @@ def measure(
     overrides: other places of the encoders, or how to measure (`features.<cue>.encoder`, `evaluation.*`). seed: of
     the intervals. Raises InputError where things do not fit together.
     """
+    trial = open_trial(
+        model_path, dataset=dataset, data_dir=data_dir, manifest=manifest, split=split, overrides=overrides, seed=seed
+    )  # fmt: skip
+    used = usable_cues(trial.network.cues, cues)
+    check_encoders(trial.card, trial.config, used)
+    chosen = choose_device(device)
+    return score_trial(trial, trial.read_features(used, store, chosen, not quiet), chosen)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model, and the rows that it is to be scored on."""
+
+    path: Path
+    network: Network
+    card: Card
+    config: Config  # how it is measured
+    corpus: Corpus
+    split: Split
+    turns: Sequence[Utterance]  # the whole split: what text may read as context
+    rows: list[Utterance]  # those with a label
+    dealt: bool  # as in Evaluation
+    known: int  # rows that the model may know from its training
+    chose: bool  # whether some of the rows chose its epochs
+
+    def read_features(
+        self, cues: Sequence[Cue], store: Path, device: str, progress: bool, damage: Corruption | None = None
+    ) -> FeatureSet:
+        """`extract` for the rows, as the model reads them."""
+        return extract(
+            list({row.id: row for row in self.rows}.values()),  # each once: the leaky protocol copies them
+            located(self.config.features, self.corpus.folder),
+            cues,
+            store,
+            live_text=self.config.finetunes_text,
+            among=self.turns,
+            damage=damage,
+            device=device,
+            progress=progress,
+        )
+
+
+def open_trial(
+    model_path: Path,
+    *,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+    manifest: Manifests = None,
+    split: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Trial:
+    """The first half of `measure`, whose arguments these are: all that is known before a feature is read."""
     network, card = load_checkpoint(model_path)
     config = reading_config(card, overrides or {}, dataset, seed)
     if manifest is not None and dataset is None:  # not the corpus that the model was trained on
         config = change_config(config, {"data.name": ""}, "the manifest")
     corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    wanted = _split_name(split or ("val" if card.leaky else "test"))
-    parts, dealt = _parts(corpus, card)
-    rows = _labelled(parts, corpus, card, wanted)
-    known, chose = _known_rows(rows, card, wanted)
-    used = usable_cues(network.cues, cues)
-    check_encoders(card, config, used)
-    chosen = choose_device(device)
-    features = extract(
-        list({row.id: row for row in rows}.values()),  # each once: the leaky protocol copies them
-        located(config.features, corpus.folder),
-        used,
-        store,
-        live_text=config.finetunes_text,
-        among=parts[wanted],
-        device=chosen,
-        progress=not quiet,
-    )
+    wanted = split_name(split or ("val" if card.leaky else "test"))
+    parts, dealt = deal(corpus, card)
+    rows = labelled(parts, corpus, card, wanted)
+    known, chose = known_rows(rows, card, wanted)
+    return Trial(model_path, network, card, config, corpus, wanted, parts[wanted], rows, dealt, known, chose)
+
+
+def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
+    """The second half of `measure`: what the model answers to `features` of the cues that it may use."""
+    card, config, corpus, rows = trial.card, trial.config, trial.corpus, trial.rows
     predictions = predict_utterances(
-        network.to(chosen), card, rows, features, config.evaluation.batch_size, chosen, corpus.faults
+        trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults
     )
     probabilities = np.array([
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
     ])  # fmt: skip
     metrics = score_rows(rows, [probabilities], card, config)
-    metrics |= circumstances(card, corpus, wanted, used, predictions, model_path)
-    metrics |= {"split_role": _role(card, wanted, dealt, chose), "known_rows": known}
-    return Evaluation(metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, dealt)
+    metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
+    role = _role(card, trial.split, trial.dealt, trial.chose)
+    metrics |= {"split_role": role, "known_rows": trial.known}
+    return Evaluation(
+        metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, trial.dealt, features
+    )
 
 
 def score_rows(
@@ -186,71 +234,6 @@ def grouping(rows: Sequence[Utterance]) -> tuple[list[str] | None, GroupKind]:
     if all(u.speaker is not None for u in rows):
         return [str(u.speaker) for u in rows], "speaker"
     return None, "row"
-
-
-def _split_name(split: str) -> Split:
-    if split.lower() not in SPLIT_NAMES:
-        raise InputError(f"--split {split}: use one of {', '.join(SPLIT_NAMES)}.")
-    return SPLIT_NAMES[split.lower()]
-
-
-def _labelled(
-    parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, card: Card, wanted: Split
-) -> list[Utterance]:
-    """The rows to be scored. Raises InputError without one, and for emotions that the model does not know."""
-    rows = [u for u in parts[wanted] if u.emotion is not None]
-    if not rows:
-        there = ", ".join(f"{name} {len(own)}" for name, own in parts.items() if own) or "no row"
-        raise InputError(
-            f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
-        )
-    unknown = sorted({str(u.emotion) for u in rows} - set(card.emotions))
-    if unknown:
-        raise InputError(
-            f"{corpus.name} has the emotions {', '.join(unknown)}, which this model does not know "
-            f"({', '.join(card.emotions)}). Map them in the manifest, or train with data.mapping."
-        )
-    return rows
-
-
-def _parts(corpus: Corpus, card: Card) -> tuple[Mapping[str, Sequence[Utterance]], bool]:
-    """The splits of the corpus, and whether they are those of the model's own protocol: on the rows that it was trained
-    on it deals them again; on any other corpus, and under `official`, the split column holds."""
-    config = card.config
-    if config.data.protocol == "official":
-        return as_given(corpus.utterances), True
-    try:
-        need_val = config.training.select == "best"
-        parts = split_utterances(corpus.utterances, config.data, config.seed, need_val)
-    except InputError:  # another corpus, which has not what the protocol deals by
-        return as_given(corpus.utterances), False
-    if rows_digest(parts) == (card.trained_on or {}).get("digest"):
-        return parts, True
-    logger.warning("%s is not the corpus that the model was trained on: its split column holds.", corpus.name)
-    return as_given(corpus.utterances), False
-
-
-def _known_rows(rows: Sequence[Utterance], card: Card, split: Split) -> tuple[int, bool]:
-    """How many of the rows the model knows from its training, and whether some of them chose its epochs.
-
-    Raises InputError where over 1% of what is to be scored as val or test was trained on, or of a test part chose the
-    epochs. The leaky protocol's own val is let through: it is marked.
-    """
-    if card.seen is None or split == "train" or (card.leaky and split == "val"):
-        return 0, False
-    keys = row_keys(rows)
-    known = card.seen.knows(keys, chosen=split == "test")
-    if known.sum() > KNOWN_SHARE * len(known):
-        first = rows[int(known.argmax())].id
-        raise InputError(
-            f"The model knows {known.sum():,} of {len(rows):,} {split} rows from its training, e.g. {first}: their "
-            "score would be recall. Give the corpus as it was in training, or rows that the model has not seen."
-        )
-    if known.any():
-        logger.warning(
-            "The model may know %d of %d %s rows from its training.", known.sum(), len(rows), split
-        )
-    return int(known.sum()), bool(card.seen.knows(keys).sum() > known.sum())
 
 
 def circumstances(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from tricue.config import AudioFeatures
 from tricue.features import acoustic, hub
 from tricue.features.media import SAMPLE_RATE, MediaError
-from tricue.types import InputError
+from tricue.types import InputError, Moment
 
 _SHORTEST = 1600  # samples; shorter sound is padded with silence to give one analysis window
 _LOUDEST = 1e6  # times full scale: float files may hold anything, and their squares overflow
@@ -156,6 +157,12 @@ def audio_extractor(config: AudioFeatures, device: str = "cpu") -> LightAudio | 
             f"{settings.max_source_positions / 50:g} s."
         )
     return extractor
+
+
+def stretches(count: int, rate_hz: float, begin: float = 0.0) -> list[Moment]:
+    """The first `count` cells of the time grid, in seconds of the file; begin: where the utterance begins in it."""
+    edges = begin + np.arange(count + 1) / rate_hz
+    return [Moment(f"{low:.2f}-{high:.2f} s", float(low), float(high)) for low, high in pairwise(edges)]
 
 
 @lru_cache(maxsize=4)

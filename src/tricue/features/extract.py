@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tricue.config import FeaturesConfig
+from tricue.features.corruption import Corruption, with_damage
 from tricue.features.engine import Engine, local_engine
 from tricue.features.extractors import Extractor, make_extractors, precomputed_files
 from tricue.features.plan import Plan, make_plan, size_line
@@ -54,6 +55,7 @@ def extract(
     *,
     live_text: bool = False,
     among: Sequence[Utterance] | None = None,
+    damage: Corruption | None = None,
     device: str = "cpu",
     workers: int | None = None,
     engine: Engine | None = None,
@@ -63,11 +65,15 @@ def extract(
 
     live_text: text as (T, 2) int32 [token id, own?] for an encoder trained with the network, not stored.
     among: the rows whose turns text may read as context (by default the utterances themselves).
+    damage: done to the signal of its cue before the extractor reads it; faults are then told in the set alone, not
+    logged once more, and frames without a face are not counted.
     workers: processes on this machine, see `local_engine`; or another `engine` altogether.
     A cue that cannot be had is a Fault and a logged warning, never an error. Raises InputError where an
     encoder cannot be loaded or the store cannot be written.
     """
     extractors = make_extractors(config, cues, device, text_weights=not live_text)
+    if damage is not None:
+        extractors = with_damage(extractors, damage)
     found = _given(utterances, config, cues, extractors)
     spoken = _spoken(utterances, config, extractors, among)
     if live_text and (text := extractors.pop("text", None)):
@@ -80,7 +86,8 @@ def extract(
             passing = _work(plan, Worker(extractors, device), engine or local_engine(workers), bar)
         found.faults.extend(plan.faults)
         _collect(plan, passing, found)
-    _report(found)
+    if damage is None:
+        _report(found)
     return found
 
 

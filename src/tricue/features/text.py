@@ -17,7 +17,7 @@ import numpy as np
 
 from tricue.config import TextFeatures
 from tricue.features import hub
-from tricue.types import InputError, Utterance
+from tricue.types import InputError, Moment, Utterance
 
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")  # punctuation stands by itself: "?!" says something
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
@@ -84,6 +84,10 @@ class LightText:
     def prepare(self, spoken: Spoken) -> list[str]:
         return _WORDS.findall(spoken.text)[: self.max_tokens]
 
+    def moments(self, spoken: Spoken) -> list[Moment]:
+        """The word of each time step."""
+        return [Moment(word) for word in self.prepare(spoken)]
+
     def encode(self, prepared: Sequence[list[str]]) -> list[np.ndarray]:
         """(words, 256) float32 each; sklearn's HashingVectorizer over `char_wb` n-grams."""
         from sklearn.feature_extraction.text import HashingVectorizer
@@ -106,6 +110,7 @@ class Tokens:
     ids: np.ndarray  # int32
     types: np.ndarray  # int32, the segment of each token
     own: np.ndarray  # bool, True where the token is of the utterance's own text
+    ends: np.ndarray  # where the token ends: characters of the text that it is of, `own` ones without the prefix
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,20 @@ class HubText:
             np.array(coded["input_ids"], np.int32)[kept],
             np.array(coded["token_type_ids"], np.int32)[kept],
             (utterance & (ends > len(spoken.prefix)))[kept],
+            (ends - len(spoken.prefix) * utterance)[kept],
         )
+
+    def moments(self, spoken: Spoken) -> list[Moment]:
+        """The words that have time steps, cut as LightText cuts them, each with the number of its tokens.
+
+        A token belongs to the word in which it ends: at its start some tokenizers put the space before the word.
+        """
+        tokens = self.prepare(spoken)
+        words = list(_WORDS.finditer(spoken.text))
+        starts = [word.start() for word in words]
+        of = np.searchsorted(starts, tokens.ends[tokens.own] - 1, side="right") - 1
+        numbers, counts = np.unique(np.maximum(of, 0), return_counts=True)  # ascending, as the tokens are
+        return [Moment(words[i].group(), steps=int(n)) for i, n in zip(numbers, counts, strict=True)]
 
     def encode(self, prepared: Sequence[Tokens]) -> list[np.ndarray]:
         """(own tokens, D) float32 each. Batches hold similar lengths, padded under an attention mask."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 from tricue.config import VideoFeatures
 from tricue.features import hub
 from tricue.features.faces import FaceCrop, face_crop
-from tricue.types import InputError
+from tricue.features.media import decode, probe
+from tricue.types import InputError, Moment, Utterance
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
 _ORIENTATIONS, _CELL = 8, 8
@@ -121,6 +123,35 @@ def video_extractor(config: VideoFeatures, device: str = "cpu") -> LightVideo | 
     folder = hub.find_encoder(config.encoder, "video")
     _image_processor(folder)
     return HubVideo(folder, config, device, faces=faces)
+
+
+def key_frames(utterance: Utterance, config: VideoFeatures) -> list[np.ndarray]:
+    """The pictures that an extractor of these settings reads, (H, W, 3) uint8 RGB each; none where there are none.
+
+    Raises MediaError where the file cannot be read, InputError where the face detector cannot be had.
+    """
+    if utterance.video is None:
+        return []
+    start, end = utterance.span("video")
+    frames = config.frames
+    clip = decode(utterance.video, start=start, end=end, audio=False, frames=frames, crop=utterance.crop)
+    faces = face_crop(config)
+    return faces.crop(clip.frames)[0] if faces and clip.frames else clip.frames or []
+
+
+def frame_moments(utterance: Utterance, count: int, config: VideoFeatures) -> list[Moment]:
+    """`count` key frames, each with the part of the clip that it was chosen from (KeyFrames), in seconds of the file.
+
+    Without times where the file does not say how long it is, or has fewer pictures than there are parts. Raises
+    MediaError where it cannot be opened.
+    """
+    names = [f"frame {i + 1} of {count}" for i in range(count)]
+    start, end = utterance.span("video")
+    length = probe(utterance.video).seconds if utterance.video else None
+    if length is None or count != config.frames:
+        return [Moment(name) for name in names]
+    edges = np.linspace(start or 0.0, length if end is None else min(end, length), count + 1)
+    return [Moment(name, float(a), float(b)) for name, (a, b) in zip(names, pairwise(edges), strict=True)]
 
 
 def _settings_of(faces: FaceCrop | None) -> dict[str, Any]:

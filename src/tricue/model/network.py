@@ -107,23 +107,42 @@ class Network(nn.Module):
 
         Raises ValueError if the batch has none of the network's cues.
         """
+        return self.decide(*self.vectors(batch), counterfactual, intention)
+
+    def vectors(self, batch: Batch) -> tuple[dict[Cue, torch.Tensor], dict[Cue, torch.Tensor]]:
+        """What `decide` reads: per cue the scaled vectors (B, T, D), whose zero is the training mean, and the mask (B, T).
+
+        A live text encoder has run by then: the steps are the utterance's own tokens. Raises ValueError as `forward`.
+        """
         vectors: dict[Cue, torch.Tensor] = {}
-        layers: dict[Cue, list[torch.Tensor]] = {}
         masks: dict[Cue, torch.Tensor] = {}
         for cue in self.cues:
             if (
                 cue in batch.values and batch.values[cue].shape[1] > 0
             ):  # without a time step nobody has the cue
                 vectors[cue], masks[cue] = self._vectors(cue, batch)
-                layers[cue] = self.bilstms[cue](self.frontends[cue](vectors[cue], masks[cue]), masks[cue])
-        if not layers:
+        if not vectors:
             raise ValueError(
                 f"The batch has none of the network's cues {self.cues}; it has {list(batch.values)}."
             )
+        return vectors, masks
+
+    def decide(
+        self,
+        vectors: Mapping[Cue, torch.Tensor],
+        masks: Mapping[Cue, torch.Tensor],
+        counterfactual: bool = False,
+        intention: bool = False,
+    ) -> Output:
+        """`forward` from the scaled vectors on; they are zero at masked steps, valid steps stand first."""
+        layers: dict[Cue, list[torch.Tensor]] = {
+            cue: self.bilstms[cue](self.frontends[cue](own, masks[cue]), masks[cue])
+            for cue, own in vectors.items()
+        }
         enhanced = self.cross_attention({cue: outputs[-1] for cue, outputs in layers.items()}, masks)
         linear = self.linear_path(vectors, masks) if self.linear_path is not None else None
         h_org = self._fuse(enhanced, masks, linear)
-        output = Output(self.classifier(h_org), h_org, layers=layers, enhanced=enhanced)
+        output = Output(self.classifier(h_org), h_org, layers=layers, enhanced=enhanced, masks=dict(masks))
         if counterfactual or intention:
             output.h_cf = self._fuse(self.counterfactual(enhanced), masks, linear)
             output.logits_cf = self.classifier(output.h_cf)

@@ -79,7 +79,7 @@ def train(
     splits = split_utterances(
         corpus.utterances, config.data, config.seed, need_val=config.training.select == "best"
     )
-    config = _with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
+    config = with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
     _check_rows(config, splits)
     reading = located(config.features, corpus.folder)
     run = describe(config, reading, corpus, splits, init_from)
@@ -198,7 +198,7 @@ def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance
     return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
 
 
-def _with_cues(config: Config, train_rows: list[Utterance]) -> Config:
+def with_cues(config: Config, train_rows: list[Utterance]) -> Config:
     """The cues that the training rows have: nothing is built for one that nobody has."""
     given = config.features.precomputed_cues()
     cues = [c for c in config.modalities if c in given or any(getattr(u, c) is not None for u in train_rows)]

@@ -1,0 +1,147 @@
+"""What the report is drawn from: each phase's model on the same rows, its answers and what it holds inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tricue.checkpoint import checkpoint_folder, load_checkpoint
+from tricue.evaluation.evaluate import Evaluation, measure
+from tricue.model.network import Network
+from tricue.training.batches import Examples, gather_examples, reading_plan, row_lengths
+from tricue.types import CUES, Cue, InputError, Output
+
+CROSS = "cross-attention"  # the space after it; those of the progressive BiLSTM are "BiLSTM layer 1", ...
+
+
+@dataclass(frozen=True)
+class Space:
+    """One cue's vectors at one place of the network: mean over the valid steps of each row that has the cue."""
+
+    place: str
+    cue: Cue
+    rows: np.ndarray  # (n,) which of the scored rows
+    vectors: np.ndarray  # (n, D) float32
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One phase's model on the scored rows (N of them)."""
+
+    phase: int
+    folder: Path
+    evaluation: Evaluation
+    labels: np.ndarray  # (N,) class numbers
+    change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a cue
+    flips: np.ndarray  # (n,) bool, whether H_cf gives another class than H_org
+    strengths: dict[Cue, float]  # a_m
+    spaces: list[Space]
+
+    @property
+    def emotions(self) -> list[str]:
+        return self.evaluation.card.emotions
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(N, C)."""
+        return self.evaluation.probabilities
+
+
+def read_history(model_path: Path) -> list[dict[str, Any]]:
+    """One row per epoch of the model's run, oldest first; none where it lies elsewhere.
+
+    Raises InputError where the file is damaged.
+    """
+    path = checkpoint_folder(model_path).parent / "history.json"
+    if not path.is_file():
+        return []
+    try:
+        history = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}); the report can be made without it: move it away."
+        ) from error
+    if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
+        raise InputError(
+            f"{path} is not the history of a run; the report can be made without it: move it away."
+        )
+    return history
+
+
+def read_phase(phase: int, folder: Path, device: str, choices: Mapping[str, Any]) -> Reading:
+    """Score a checkpoint, and look inside it. choices: as `measure` takes them."""
+    evaluation = measure(folder, device=device, **choices)
+    network, card = load_checkpoint(folder)
+    rows = evaluation.utterances
+    labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
+    examples = gather_examples(rows, evaluation.features.arrays, card.emotions)
+    place = {id(u): i for i, u in enumerate(rows)}
+    usable = np.array([place[id(u)] for u in examples.utterances], dtype=int)
+    inside = _look_inside(network, examples, evaluation.config.evaluation.batch_size)
+    return Reading(
+        phase=phase,
+        folder=folder,
+        evaluation=evaluation,
+        labels=labels,
+        change=inside.change,
+        flips=inside.flips,
+        strengths={cue: network.counterfactual.strength(cue).item() for cue in network.cues},
+        spaces=[Space(s.place, s.cue, usable[s.rows], s.vectors) for s in inside.spaces],
+    )
+
+
+@dataclass
+class _Inside:
+    change: np.ndarray
+    flips: np.ndarray
+    spaces: list[Space]
+
+
+@torch.no_grad()
+def _look_inside(network: Network, examples: Examples, batch_size: int) -> _Inside:
+    network.eval()
+    change, flips = np.zeros(len(examples)), np.zeros(len(examples), dtype=bool)
+    held: dict[tuple[str, Cue], dict[int, np.ndarray]] = {}
+    for rows in reading_plan(row_lengths(examples), batch_size):
+        batch = examples.batch(rows)
+        output = network(batch, counterfactual=True)
+        assert output.h_cf is not None and output.logits_cf is not None
+        distance = (output.h_cf - output.h_org).norm(dim=1) / output.h_org.norm(dim=1).clamp_min(1e-6)
+        change[rows] = distance.numpy()
+        flips[rows] = (output.logits_cf.argmax(dim=1) != output.logits.argmax(dim=1)).numpy()
+        for cue, mask in output.masks.items():
+            for place, values in _places(output, cue):
+                vectors, present = _mean_over_time(values, mask)
+                into = held.setdefault((place, cue), {})
+                into.update((rows[i], vectors[i]) for i in np.flatnonzero(present))
+    return _Inside(change, flips, _as_spaces(held))
+
+
+def _places(output: Output, cue: Cue) -> list[tuple[str, torch.Tensor]]:
+    layers = [(f"BiLSTM layer {i}", values) for i, values in enumerate(output.layers[cue], start=1)]
+    return [*layers, (CROSS, output.enhanced[cue])]
+
+
+def _mean_over_time(values: torch.Tensor, mask: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(B, T, D) -> (B, D) means over the valid steps, and (B,) which rows have one."""
+    steps = mask.sum(dim=1)
+    summed = torch.where(mask.unsqueeze(-1), values, 0.0).sum(dim=1)
+    return (summed / steps.clamp_min(1).unsqueeze(-1)).numpy(), (steps > 0).numpy()
+
+
+def _as_spaces(held: Mapping[tuple[str, Cue], Mapping[int, np.ndarray]]) -> list[Space]:
+    """In the order of the network: cross-attention first, as the seed shows it, then layer by layer; cue by cue."""
+    places = sorted({place for place, _ in held}, key=lambda place: (place != CROSS, place))
+    order: Sequence[tuple[str, Cue]] = [(p, cue) for p in places for cue in CUES if (p, cue) in held]
+    spaces = []
+    for place, cue in order:
+        rows = np.array(sorted(held[place, cue]), dtype=int)
+        vectors = np.array([held[place, cue][i] for i in rows], dtype=np.float32)
+        spaces.append(Space(place, cue, rows, vectors))
+    return spaces

@@ -1,0 +1,63 @@
+"""`tricue ablate` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tricue.cli import main
+
+SMALL = [
+    "--manifest", "rows.csv", "--modalities", "text", "--set", "features.text.encoder=light", "--set", "model.width=16",
+    "--set", "training.tensorboard=false", "--seeds", "1", "--quiet", "--device", "cpu",
+]  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
+    splits = ["train"] * 8 + ["val"] * 4 + ["test"] * 4
+    lines = [f"u{i},say {i},{('joy', 'anger')[i % 2]},{split},d{i}" for i, split in enumerate(splits)]
+    (tmp_path / "rows.csv").write_text("\n".join(["id,text,emotion,split,dialogue", *lines]) + "\n")
+    return tmp_path
+
+
+def ablate(*arguments: str) -> int:
+    """The exit status."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["ablate", *SMALL, *arguments])
+    return int(stopped.value.code or 0)
+
+
+def test_it_trains_compares_and_says_where_the_results_lie(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate("--variants", "phase-1", "--epochs", "4", "--save_dir", "runs") == 0
+    said = capsys.readouterr().out
+    assert "Compared with A on" in said and "Results: runs/results/ablation.json" in said
+    found = json.loads((place / "runs" / "results" / "ablation.json").read_text())
+    assert [row["name"] for row in found["variants"]] == ["full", "phase-1"] and found["epochs"] == 4
+    assert found["variants"][1]["settings"] == {
+        "training.phase1_epochs": 4, "training.phase2_epochs": 0, "training.phase3_epochs": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--variants", "no-gates"], "--variants no-gates: there are full, phases-1+2"),
+        (["--set", "training.phase2_epochs=0"], "an epoch in each of the three"),
+        (["--set", "training.phase3_epochs=0", "--epochs", "9"], "an epoch in each of the three"),
+        (["--epochs", "2"], "3 phases need at least 3 epochs"),
+    ],
+)
+def test_wrong_calls_exit_with_2_and_one_clear_message(
+    arguments: list[str], words: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ablate(*arguments) == 2
+    said = capsys.readouterr().err
+    assert words in " ".join(said.split()) and "Traceback" not in said
+    assert not (place / "runs").exists()

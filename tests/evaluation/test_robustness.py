@@ -1,0 +1,302 @@
+"""Missing and damaged cues: every point is what `measure` gives on files damaged by hand; what cannot be done is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tricue.config import ToyConfig, load_config
+from tricue.data.corpora import read_corpus
+from tricue.data.manifest import write_manifest
+from tricue.data.toy import make_toy
+from tricue.evaluation import evaluate as evaluate_room
+from tricue.evaluation.evaluate import measure
+from tricue.evaluation.robustness import KINDS, RESULT, choose_kinds, measure_robustness, robustness_table
+from tricue.evaluation.table import as_text
+from tricue.features import media, worker
+from tricue.features.corruption import Noise
+from tricue.features.extract import extract
+from tricue.features.media import SAMPLE_RATE, decode
+from tricue.features.word_errors import vocabulary, with_word_errors
+from tricue.training.runs import RUNS
+from tricue.training.train import train
+from tricue.types import CUES, InputError, Utterance
+
+EPOCHS = {f"training.phase{i}_epochs": 1 for i in (1, 2, 3)}
+SMALL = {"model.width": 16, "model.bilstm_heads": 2, "training.tensorboard": False} | EPOCHS
+TOY = ToyConfig.model_validate({
+    "clips": {"train": 24, "val": 8, "test": 8}, "speakers": {"train": 2, "val": 2, "test": 2}, "turns": 4,
+    "seconds": 0.5, "fps": 10, "size": 48,
+})  # fmt: skip
+MEDIA = {kind.name: kind for kind in KINDS if kind.damage is not None}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with corpus/, store/, phase1/ .. phase3/ and best_model/."""
+    place = tmp_path_factory.mktemp("robustness")
+    make_toy(place / "corpus", TOY, workers=1, progress=False)
+    train(load_config("demo", SMALL), save_dir=place, store=place / "store", data_dir=place / "corpus",
+          device="cpu", quiet=True)  # fmt: skip
+    return place
+
+
+@pytest.fixture(scope="module")
+def result(run: Path) -> dict[str, Any]:
+    return robust(run)
+
+
+def robust(run: Path, **choices: Any) -> dict[str, Any]:
+    """Without a corpus named: the run's own."""
+    corpus = {} if "manifest" in choices else {"data_dir": run / "corpus"}
+    given = {"out": run / "out", "store": run / "store", "device": "cpu", "quiet": True}
+    return measure_robustness(run / "best_model", **given | corpus | choices)
+
+
+def number(run: Path, phase: int, **choices: Any) -> dict[str, float]:
+    """The weighted F1 of a phase by `measure`."""
+    corpus = {} if "manifest" in choices else {"data_dir": run / "corpus"}
+    place = {"store": run / "store", "device": "cpu", "quiet": True}
+    return measure(run / f"phase{phase}", **place | corpus | choices).metrics["weighted_f1"]
+
+
+def rows_of(run: Path) -> list[Utterance]:
+    return [
+        u
+        for u in read_corpus(load_config("demo"), data_dir=run / "corpus", manifest=None).utterances
+        if u.split == "test"
+    ]
+
+
+def count_decodes(monkeypatch: pytest.MonkeyPatch, most: int | None = None) -> list[Path]:
+    """The files decoded from here on; after `most` of them the run is killed."""
+    seen: list[Path] = []
+
+    def counted(path: Path, **wanted: Any) -> media.Clip:
+        if most is not None and len(seen) == most:
+            raise KeyboardInterrupt
+        seen.append(path)
+        return decode(path, **wanted)
+
+    monkeypatch.setattr(worker, "decode", counted)
+    return seen
+
+
+# --- the numbers -------------------------------------------------------------------------------
+
+
+def test_every_subset_is_what_measure_gives_for_those_cues(run: Path, result: dict[str, Any]) -> None:
+    assert list(result["models"]) == ["phase 1", "phase 2", "phase 3"]
+    subsets = [list(s) for size in (1, 2, 3) for s in combinations(CUES, size)]
+    assert [point["cues"] for point in result["subsets"]] == subsets
+    for point in result["subsets"]:
+        assert point["rows"] == result["n"] == 8
+        assert point["weighted_f1"]["phase 3"] == number(run, 3, cues=point["cues"])
+    assert result["subsets"][4]["weighted_f1"]["phase 1"] == number(run, 1, cues=["text", "video"])
+
+
+def test_curves_begin_undamaged(run: Path, result: dict[str, Any]) -> None:
+    assert set(result["kinds"]) == {kind.name for kind in KINDS}
+    assert result["undamaged"] == result["subsets"][-1]["weighted_f1"]
+    assert result["undamaged"]["phase 2"] == number(run, 2)
+    for kind in KINDS:
+        found = result["kinds"][kind.name]
+        assert found["levels"] == [None, *kind.levels] and found["rows"] == 8
+        for model, curve in found["weighted_f1"].items():
+            assert len(curve) == len(found["levels"]) and curve[0] == result["undamaged"][model]
+
+
+def test_noise_is_what_measure_gives_for_noisy_files(
+    run: Path, result: dict[str, Any], tmp_path: Path
+) -> None:
+    noisy = []
+    for row in rows_of(run):
+        heard = decode(row.audio, max_seconds=30.0).audio
+        with av.open(str(tmp_path / f"{row.id}.wav"), "w") as container:
+            stream = container.add_stream("pcm_f32le", rate=SAMPLE_RATE, layout="mono")
+            frame = av.AudioFrame.from_ndarray(Noise(0.0, 0).damage(heard)[None], "flt", "mono")
+            frame.sample_rate = SAMPLE_RATE
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        noisy.append(replace(row, audio=tmp_path / f"{row.id}.wav"))
+    write_manifest(noisy, tmp_path / "noisy.csv")
+    curves = result["kinds"]["noise"]
+    place = curves["levels"].index(0)
+    for phase in (1, 3):
+        expected = number(run, phase, manifest=tmp_path / "noisy.csv", seed=0)
+        assert curves["weighted_f1"][f"phase {phase}"][place] == expected
+
+
+def test_word_errors_are_what_measure_gives_for_such_texts(run: Path, tmp_path: Path) -> None:
+    rows = rows_of(run)
+    write_manifest(with_word_errors(rows, 0.4, vocabulary(rows), seed=5), tmp_path / "wrong.csv")
+    found = robust(run, names=["word-errors"], seed=5)["kinds"]["word-errors"]
+    assert found["weighted_f1"]["phase 2"][-1] == number(run, 2, manifest=tmp_path / "wrong.csv", seed=5)
+
+
+def test_turns_before_are_damaged_as_well(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[Utterance], list[Utterance]]] = []
+
+    def spy(rows: list[Utterance], *settings: Any, among: list[Utterance], **more: Any) -> Any:
+        asked.append((rows, among))
+        return extract(rows, *settings, among=among, **more)
+
+    monkeypatch.setattr(evaluate_room, "extract", spy)
+    robust(run, names=["word-errors"])
+    clean, *damaged = asked
+    assert len(damaged) == 4
+    for rate, (rows, among) in zip((0.05, 0.1, 0.2, 0.4), damaged, strict=True):
+        assert among == with_word_errors(clean[1], rate, vocabulary(clean[0]), 0)
+        assert rows == [turn for turn in among if turn.id in {row.id for row in clean[0]}]
+
+
+def test_a_text_encoder_trained_along_reads_the_wrong_words(tiny_bert: Path, tmp_path: Path) -> None:
+    texts = ("oh my god", "you are fine", "I am so happy", "he has lost it")
+    rows = [
+        Utterance(f"u{i}", text=f"{texts[i % 4]} {texts[i // 4 % 4]} {i}", emotion=("joy", "anger")[i % 2],
+                  dialogue=f"d{i // 2}", turn=i % 2, split=("train", "train", "val", "test")[i // 8])
+        for i in range(32)
+    ]  # fmt: skip
+    write_manifest(rows, tmp_path / "rows.csv")
+    live = SMALL | {"modalities": ["text"], "features.text.encoder": str(tiny_bert), "model.finetune": "all"}
+    train(load_config(None, live), save_dir=tmp_path, store=tmp_path / "store", manifest=tmp_path / "rows.csv",
+          device="cpu", quiet=True)  # fmt: skip
+    found = robust(tmp_path, manifest=tmp_path / "rows.csv", names=["word-errors"])
+    tested = rows[24:]
+    write_manifest(with_word_errors(tested, 0.4, vocabulary(tested), 0), tmp_path / "wrong.csv")
+    curves = found["kinds"]["word-errors"]["weighted_f1"]
+    for phase in (1, 2, 3):
+        assert curves[f"phase {phase}"][-1] == number(tmp_path, phase, manifest=tmp_path / "wrong.csv")
+
+
+# --- the file, and a second call ---------------------------------------------------------------
+
+
+def test_the_file_holds_it_with_what_a_reader_must_know(run: Path, result: dict[str, Any]) -> None:
+    robust(run)
+    assert json.loads((run / "out" / RESULT).read_text()) == json.loads(json.dumps(result))
+    assert result["mark"] == "toy: not for real use" and result["toy"] is True
+    assert (result["corpus"], result["split"], result["protocol"], result["seed"]) == (
+        "toy",
+        "test",
+        "official",
+        0,
+    )
+    assert result["interval"]["unit"] == "dialogue" and result["models"]["phase 2"]["phase"] == 2
+
+
+def test_a_killed_call_goes_on_and_a_second_one_extracts_nothing(
+    run: Path, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(run / "store", store)
+    for folder in store.glob("audio-light-noise-*"):
+        shutil.rmtree(folder)
+    again = {"names": ["noise"], "store": store, "out": tmp_path / "out"}
+    with monkeypatch.context() as patch:
+        count_decodes(patch, most=20)
+        with pytest.raises(KeyboardInterrupt):
+            robust(run, **again)
+    assert not (tmp_path / "out" / RESULT).exists()
+    with monkeypatch.context() as patch:
+        seen = count_decodes(patch)
+        found = robust(run, **again)
+        assert len(seen) == 5 * 8 - 16  # of five levels two were done
+        assert found["kinds"]["noise"] == result["kinds"]["noise"]
+        assert robust(run, **again)["kinds"]["noise"] == found["kinds"]["noise"]
+        assert len(seen) == 5 * 8 - 16
+
+
+def test_damaged_features_are_read_once_for_all_phases(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(run / "store", tmp_path / "store")
+    for folder in (tmp_path / "store").glob("video-light-occlusion-*"):
+        shutil.rmtree(folder)
+    seen = count_decodes(monkeypatch)
+    robust(run, names=["occlusion"], store=tmp_path / "store")
+    assert len(seen) == len(MEDIA["occlusion"].levels) * 8
+
+
+def test_a_model_alone_is_measured_alone(run: Path, result: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(run / "phase2", tmp_path / "best_model")
+    alone = measure_robustness(
+        tmp_path / "best_model", out=tmp_path / "out", store=run / "store", data_dir=run / "corpus",
+        names=["frame-loss"], device="cpu", quiet=True,
+    )  # fmt: skip
+    assert list(alone["models"]) == ["phase 2"] and "subsets" not in alone
+    expected = result["kinds"]["frame-loss"]["weighted_f1"]["phase 2"]
+    assert alone["kinds"]["frame-loss"]["weighted_f1"] == {"phase 2": expected}
+
+
+# --- what cannot be done -----------------------------------------------------------------------
+
+
+def test_features_from_a_file_cannot_be_damaged(run: Path, result: dict[str, Any], tmp_path: Path) -> None:
+    rows = rows_of(run)
+    audio = extract(rows, load_config("demo").features, ["audio"], run / "store", progress=False).arrays[
+        "audio"
+    ]
+    np.savez(tmp_path / "sound.npz", **{id_: array.astype(np.float32) for id_, array in audio.items()})
+    given = {"features.audio.precomputed": str(tmp_path / "sound.npz")}
+    found = robust(run, names=["noise", "frame-loss"], overrides=given, out=tmp_path)
+    assert found["kinds"]["noise"]["left_out"] == (
+        "its audio features come from a file (sound.npz): there is no signal to damage"
+    )
+    assert found["kinds"]["frame-loss"]["weighted_f1"] == result["kinds"]["frame-loss"]["weighted_f1"]
+
+
+def test_a_cue_that_is_not_there_is_told(run: Path, tmp_path: Path) -> None:
+    write_manifest([replace(row, video=None, text="yes") for row in rows_of(run)], tmp_path / "rows.csv")
+    found = robust(run, manifest=tmp_path / "rows.csv", out=tmp_path)
+    reasons = {name: kind.get("left_out") for name, kind in found["kinds"].items()}
+    nobody = "no row of the test split has video"
+    assert reasons == {
+        "noise": None, "blur": nobody, "occlusion": nobody, "frame-loss": nobody,
+        "word-errors": "the texts hold no two different words",
+    }  # fmt: skip
+    left_out = {"+".join(point["cues"]) for point in found["subsets"] if "left_out" in point}
+    assert left_out == {"video"}
+    table = as_text(robustness_table(found), width=140)
+    assert f"blur left out: {nobody}" in table and f"video left out: {nobody}" in table
+
+
+def test_a_cue_that_the_model_does_not_read_is_told(run: Path, tmp_path: Path) -> None:
+    write_manifest([replace(row, split="train") for row in rows_of(run)] + rows_of(run), tmp_path / "x.csv")
+    config = load_config("demo", SMALL | {"modalities": ["text"]})
+    train(config, save_dir=tmp_path, store=run / "store", data_dir=run / "corpus", device="cpu", quiet=True)
+    found = measure_robustness(
+        tmp_path / "best_model", out=tmp_path, store=run / "store", data_dir=run / "corpus", device="cpu", quiet=True
+    )  # fmt: skip
+    assert found["kinds"]["noise"]["left_out"] == "the model does not read audio"
+    assert "weighted_f1" in found["kinds"]["word-errors"]
+    assert [point["cues"] for point in found["subsets"]] == [["text"]]
+
+
+def test_unknown_kinds_are_refused() -> None:
+    assert choose_kinds(None) == ["subsets", *(kind.name for kind in KINDS)]
+    assert choose_kinds(["noise"]) == ["noise"]
+    for names in (["nois"], []):
+        with pytest.raises(InputError, match="there are subsets, noise, blur"):
+            choose_kinds(names)
+
+
+def test_a_folder_of_several_runs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / RUNS).write_text("{}")
+    with pytest.raises(InputError, match="holds several runs, and one is measured"):
+        measure_robustness(tmp_path, out=tmp_path / "out", store=tmp_path / "store")
+
+
+def test_the_table_has_every_point(result: dict[str, Any]) -> None:
+    table = as_text(robustness_table(result), width=140)
+    assert "toy: not for real use" in table and "n = 8" in table
+    assert table.count("only ") == 7 and table.count("none") == 5
+    assert "signal-to-noise ratio, dB: 30" in table and "word error rate, %: 40" in table

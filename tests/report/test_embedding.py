@@ -1,0 +1,67 @@
+"""t-SNE maps: the same rows in every phase, separation in the features' own space, few rows told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import silhouette_score
+
+from tricue.report.embedding import FEW, MANY, draw_embeddings, points_per_panel
+from tricue.report.readings import CROSS, Reading, Space
+from tricue.report.tsne import embed, embed_all, separation
+
+
+def spaces(n: int, spread: float, seed: int) -> tuple[np.ndarray, list[Space]]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, n)
+    vectors = (10 * np.eye(3)[labels] + spread * rng.normal(size=(n, 3))).astype(np.float32)
+    return labels, [Space(CROSS, "text", np.arange(n), vectors)]
+
+
+def test_separation_is_scikit_learns_and_rises_with_clearer_classes() -> None:
+    clear, mixed = (spaces(60, spread, 0) for spread in (0.5, 20.0))
+    for labels, (space,) in (clear, mixed):
+        assert separation(space.vectors, labels) == pytest.approx(silhouette_score(space.vectors, labels))
+    assert separation(clear[1][0].vectors, clear[0]) > 0.8 > 0.2 > separation(mixed[1][0].vectors, mixed[0])
+
+
+def test_separation_needs_two_classes() -> None:
+    vectors = np.random.default_rng(0).normal(size=(6, 3))
+    assert separation(vectors, np.zeros(6, int)) is None
+    assert separation(vectors, np.arange(6)) is None  # every row a class of its own
+
+
+def test_maps_take_the_same_rows_in_every_phase(make_reading: Callable[..., Reading]) -> None:
+    labels, own = spaces(60, 1.0, 0)
+    readings = [replace(make_reading(labels, np.eye(3)[labels], phase), spaces=own) for phase in (1, 2)]
+    ((first, second),) = draw_embeddings(readings, seed=3, points=30)
+    assert first.data["ids"] == second.data["ids"] and len(first.data["ids"]) == 30
+    assert first.data["points"] == second.data["points"]  # same vectors, same seed: same map
+    assert first.name == "tsne-cross-attention-text-phase1" and first.many_points
+    names = ["anger", "joy", "neutral"]
+    assert first.data["labels"] == [names[labels[int(i[1:])]] for i in first.data["ids"]]
+    assert f"{first.data['silhouette']:.3f}" in first.alt
+
+
+def test_too_few_rows_are_told(make_reading: Callable[..., Reading]) -> None:
+    labels, own = spaces(6, 1.0, 0)
+    ((drawn,),) = draw_embeddings([replace(make_reading(labels, np.eye(3)[labels]), spaces=own)], seed=0)
+    assert drawn.figure is None and "6 rows are too few" in drawn.why_not
+
+
+def test_rows_that_are_all_alike_have_no_map() -> None:
+    assert embed(np.ones((20, 4), np.float32), 0) is None
+
+
+def test_many_panels_take_fewer_points() -> None:
+    assert points_per_panel(12) == MANY and points_per_panel(13) == FEW
+
+
+@pytest.mark.slow
+def test_processes_change_no_map() -> None:
+    panels = [np.random.default_rng(i).normal(size=(1000, 4)).astype(np.float32)[:, :2] for i in range(2)]
+    here, there = (embed_all([p[:20] for p in panels] if n == 1 else panels, 0, n) for n in (1, 2))
+    assert np.array_equal(here[1], embed(panels[1][:20], 0)) and np.array_equal(there[1], embed(panels[1], 0))

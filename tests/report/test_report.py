@@ -1,0 +1,161 @@
+"""The page of a run: whole, self-contained, honest about what it lacks."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tricue.data.manifest import read_manifest, write_manifest
+from tricue.evaluation.evaluate import evaluate
+from tricue.report.report import make_report
+from tricue.types import InputError
+
+HEADINGS = ["Phases side by side", "Learning curves", "ROC", "Confusion matrix", "t-SNE", "Calibration"]
+
+
+class Page(html.parser.HTMLParser):
+    """What a page says: headings, pictures, addresses, text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.headings: list[str] = []
+        self.text = ""
+        self.inside = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "h2" and data.strip():
+            self.headings.append(data.strip())
+        if self.inside not in ("style", "script"):
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def choices(run: Path) -> dict[str, Any]:
+    return {"manifest": run / "rows.csv", "store": run / "store", "device": "cpu", "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def page(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_report(run / "checkpoints/best_model", out=tmp_path_factory.mktemp("page"), **choices(run))
+
+
+def test_the_page_is_whole(page: Path) -> None:
+    found = Page(page)
+    assert found.headings[: len(HEADINGS)] == HEADINGS
+    assert page.stat().st_size < 8_000_000
+    pictures = found.all("img")
+    assert (
+        len(pictures) == 4 + 3 + 3 + 3 + 9 + 3
+    )  # learning, counterfactual, ROC, confusion, maps, calibration
+    assert all(picture["alt"] and len(picture["alt"]) > 20 for picture in pictures)
+    files = {path.suffix for path in (page.parent / "report").iterdir()}
+    assert files == {".svg", ".png", ".json"} and "not drawn" not in found.text
+
+
+def test_nothing_is_fetched(page: Path) -> None:
+    found = Page(page)
+    sources = [v for _, attrs in found.tags for k, v in attrs.items() if k in ("src", "href") and v]
+    assert sources and all(source.startswith(("data:", "#")) for source in sources)
+    assert not found.all("script")
+
+
+def test_the_numbers_are_those_of_evaluate(page: Path, run: Path, tmp_path: Path) -> None:
+    metrics = evaluate(run / "checkpoints/best_model", out=tmp_path, **choices(run)).metrics
+    text = Page(page).text
+    for name in ("weighted_f1", "accuracy", "macro_f1", "uar"):
+        assert f"{100 * metrics[name]['value']:.1f} [" in text
+    phase = metrics["model"]["phase"]
+    counts = json.loads((page.parent / f"report/confusion-phase{phase}.json").read_text())["counts"]
+    assert counts == metrics["confusion"]
+    curves = json.loads((page.parent / f"report/roc-phase{phase}.json").read_text())
+    for emotion, numbers in metrics["per_class"].items():
+        assert curves[emotion]["auc"] == pytest.approx(numbers["auc"]["value"], abs=1e-9)
+
+
+def test_the_same_call_gives_the_same_figures(page: Path, run: Path, tmp_path: Path) -> None:
+    again = make_report(run / "checkpoints/best_model", out=tmp_path, **choices(run))
+    name = "report/roc-phase1.svg"
+    assert (again.parent / name).read_bytes() == (page.parent / name).read_bytes()
+
+
+def test_without_history_and_without_a_phase(run: Path, tmp_path: Path) -> None:
+    for name in ("phase1", "phase2", "best_model"):
+        shutil.copytree(run / "checkpoints" / name, tmp_path / name)
+    found = Page(make_report(tmp_path / "best_model", out=tmp_path / "out", **choices(run)))
+    assert "history.json does not lie beside the model" in found.text
+    assert not list((tmp_path / "out/report").glob("*phase3*"))
+    assert len(found.all("img")) == 1 + 2 + 2 + 6 + 2
+
+
+def test_a_model_alone_is_its_own_phase(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "checkpoints/phase2", tmp_path / "anything")
+    make_report(tmp_path / "anything", out=tmp_path / "out", **choices(run))
+    names = [path.stem for path in (tmp_path / "out/report").glob("roc-*.json")]
+    assert names == ["roc-phase2"]
+
+
+def test_a_class_without_rows_and_one_of_a_single_row(run: Path, tmp_path: Path) -> None:
+    rows = [u for u in read_manifest(run / "rows.csv") if u.split != "test"]
+    test = [u for u in read_manifest(run / "rows.csv") if u.split == "test"]
+    joys = [u for u in test if u.emotion == "joy"]
+    kept = [u for u in test if u.emotion == "anger"] + joys[:1]
+    write_manifest(rows + kept, tmp_path / "rows.csv")
+    more = choices(run) | {"manifest": tmp_path / "rows.csv"}
+    found = Page(make_report(run / "checkpoints/best_model", out=tmp_path / "out", **more))
+    assert "No curve for neutral" in found.text and "The rows hold no neutral" in found.text
+    assert found.headings[: len(HEADINGS)] == HEADINGS
+
+
+def test_a_folder_of_several_runs_is_one_error(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "checkpoints/best_model", tmp_path / "runs")
+    (tmp_path / "runs/runs.json").write_text("{}")
+    with pytest.raises(InputError, match="several runs"):
+        make_report(tmp_path / "runs", out=tmp_path / "out", **choices(run))
+
+
+@pytest.mark.parametrize("content", ["{", "[1, 2]", '{"a": 1}'])
+def test_a_damaged_history_is_named(run: Path, tmp_path: Path, content: str) -> None:
+    shutil.copytree(run / "checkpoints/best_model", tmp_path / "best_model")
+    (tmp_path / "history.json").write_text(content)
+    with pytest.raises(InputError, match=r"history\.json"):
+        make_report(tmp_path / "best_model", out=tmp_path / "out", **choices(run))
+
+
+def test_what_stands_in_the_page_cannot_be_markup(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "<img src=x>"
+    shutil.copytree(run / "checkpoints/best_model", folder)
+    page = make_report(folder, out=tmp_path / "out", **choices(run))
+    assert "<img src=x>" not in page.read_text() and "<img src=x>" in Page(page).text
+
+
+@pytest.mark.slow
+def test_in_a_browser(page: Path, browser: Any, tmp_path: Path) -> None:
+    """No message on the console, no request, nothing wider than the window, every picture decoded."""
+    for width in (1280, 390):
+        window = browser.new_page(viewport={"width": width, "height": 900})
+        said: list[str] = []
+        window.on("console", lambda message, said=said: said.append(message.text))
+        window.on("pageerror", lambda error, said=said: said.append(str(error)))
+        asked: list[str] = []
+        window.on("request", lambda request, asked=asked: asked.append(request.url))
+        window.goto(page.as_uri())
+        window.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        window.evaluate("document.querySelectorAll('img').forEach(i => i.loading = 'eager')")
+        window.wait_for_function("[...document.images].every(i => i.complete)")
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
+        assert window.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+        assert not said and [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+        window.close()
