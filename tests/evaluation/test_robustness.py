@@ -1,4 +1,4 @@
-"""Missing and damaged cues: every point is what `measure` gives on files damaged by hand; what cannot be done is told."""
+"""Missing and damaged cues: every point is what `measure` gives on rows damaged by hand; what can't be done is told."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from tricue.data.corpora import read_corpus
 from tricue.data.manifest import write_manifest
 from tricue.data.toy import make_toy
 from tricue.evaluation import evaluate as evaluate_room
-from tricue.evaluation.evaluate import measure
+from tricue.evaluation import robustness
+from tricue.evaluation.evaluate import Evaluation, Trial, measure, score_trial
 from tricue.evaluation.robustness import KINDS, RESULT, choose_kinds, measure_robustness, robustness_table
 from tricue.evaluation.table import as_text
 from tricue.features import media, worker
 from tricue.features.corruption import Noise
-from tricue.features.extract import extract
+from tricue.features.extract import FeatureSet, extract
 from tricue.features.media import SAMPLE_RATE, decode
 from tricue.features.word_errors import vocabulary, with_word_errors
 from tricue.training.runs import RUNS
@@ -90,6 +91,19 @@ def count_decodes(monkeypatch: pytest.MonkeyPatch, most: int | None = None) -> l
     return seen
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[FeatureSet]:
+    """What the models are given from here on."""
+    seen: list[FeatureSet] = []
+
+    def spy(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
+        seen.append(features)
+        return score_trial(trial, features, device)
+
+    monkeypatch.setattr(robustness, "score_trial", spy)
+    return seen
+
+
 # --- the numbers -------------------------------------------------------------------------------
 
 
@@ -115,7 +129,7 @@ def test_curves_begin_undamaged(run: Path, result: dict[str, Any]) -> None:
 
 
 def test_noise_is_what_measure_gives_for_noisy_files(
-    run: Path, result: dict[str, Any], tmp_path: Path
+    run: Path, read: list[FeatureSet], tmp_path: Path
 ) -> None:
     noisy = []
     for row in rows_of(run):
@@ -128,18 +142,30 @@ def test_noise_is_what_measure_gives_for_noisy_files(
             container.mux(stream.encode(None))
         noisy.append(replace(row, audio=tmp_path / f"{row.id}.wav"))
     write_manifest(noisy, tmp_path / "noisy.csv")
-    curves = result["kinds"]["noise"]
-    place = curves["levels"].index(0)
-    for phase in (1, 3):
-        expected = number(run, phase, manifest=tmp_path / "noisy.csv", seed=0)
-        assert curves["weighted_f1"][f"phase {phase}"][place] == expected
+    check_last_level(run, read, "noise", tmp_path / "noisy.csv", noisy)
 
 
-def test_word_errors_are_what_measure_gives_for_such_texts(run: Path, tmp_path: Path) -> None:
+def test_word_errors_are_what_measure_gives_for_such_texts(
+    run: Path, read: list[FeatureSet], tmp_path: Path
+) -> None:
     rows = rows_of(run)
-    write_manifest(with_word_errors(rows, 0.4, vocabulary(rows), seed=5), tmp_path / "wrong.csv")
-    found = robust(run, names=["word-errors"], seed=5)["kinds"]["word-errors"]
-    assert found["weighted_f1"]["phase 2"][-1] == number(run, 2, manifest=tmp_path / "wrong.csv", seed=5)
+    wrong = with_word_errors(rows, 0.4, vocabulary(rows), seed=0)
+    write_manifest(wrong, tmp_path / "wrong.csv")
+    check_last_level(run, read, "word-errors", tmp_path / "wrong.csv", wrong)
+
+
+def check_last_level(
+    run: Path, read: list[FeatureSet], name: str, manifest: Path, damaged: list[Utterance]
+) -> None:
+    """The model has read what `extract` gives for the damaged rows, and its number is theirs."""
+    found = robust(run, names=[name])["kinds"][name]
+    expected = extract(damaged, load_config("demo").features, CUES, run / "store", progress=False).arrays
+    for cue in CUES:
+        assert read[-1].arrays[cue].keys() == expected[cue].keys() == {row.id for row in damaged}
+        for id_, array in expected[cue].items():
+            np.testing.assert_array_equal(read[-1].arrays[cue][id_], array)
+    for phase in (1, 2, 3):
+        assert found["weighted_f1"][f"phase {phase}"][-1] == number(run, phase, manifest=manifest)
 
 
 def test_turns_before_are_damaged_as_well(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +271,8 @@ def test_features_from_a_file_cannot_be_damaged(run: Path, result: dict[str, Any
     audio = extract(rows, load_config("demo").features, ["audio"], run / "store", progress=False).arrays[
         "audio"
     ]
-    np.savez(tmp_path / "sound.npz", **{id_: array.astype(np.float32) for id_, array in audio.items()})
+    values = np.stack([audio[row.id] for row in rows]).astype(np.float32)
+    np.savez(tmp_path / "sound.npz", id=np.array([row.id for row in rows]), values=values)
     given = {"features.audio.precomputed": str(tmp_path / "sound.npz")}
     found = robust(run, names=["noise", "frame-loss"], overrides=given, out=tmp_path)
     assert found["kinds"]["noise"]["left_out"] == (
@@ -270,7 +297,6 @@ def test_a_cue_that_is_not_there_is_told(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_cue_that_the_model_does_not_read_is_told(run: Path, tmp_path: Path) -> None:
-    write_manifest([replace(row, split="train") for row in rows_of(run)] + rows_of(run), tmp_path / "x.csv")
     config = load_config("demo", SMALL | {"modalities": ["text"]})
     train(config, save_dir=tmp_path, store=run / "store", data_dir=run / "corpus", device="cpu", quiet=True)
     found = measure_robustness(
@@ -296,7 +322,15 @@ def test_a_folder_of_several_runs_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_table_has_every_point(result: dict[str, Any]) -> None:
-    table = as_text(robustness_table(result), width=140)
-    assert "toy: not for real use" in table and "n = 8" in table
-    assert table.count("only ") == 7 and table.count("none") == 5
-    assert "signal-to-noise ratio, dB: 30" in table and "word error rate, %: 40" in table
+    lines = as_text(robustness_table(result), width=80).splitlines()
+    assert "toy: not for real use" in lines[0] and any(line.startswith("n = 8; 95%") for line in lines)
+    numbers = {line.split()[0]: line for line in lines if "[" in line}
+    assert set(numbers) >= {"+".join(point["cues"]) for point in result["subsets"]}
+    for kind in KINDS:
+        place = lines.index(next(line for line in lines if line.strip() == kind.name))
+        block = [line.split()[0] for line in lines[place + 1 : place + 2 + len(kind.levels)]]
+        assert block == ["none", *(f"{level:g}" for level in kind.levels)]
+        assert any(line.strip() == f"{kind.name}: {kind.unit}" for line in lines)
+    last = result["kinds"]["word-errors"]["weighted_f1"]["phase 3"][-1]
+    low, high = f"{100 * last['low']:.1f}", f"{100 * last['high']:.1f}"
+    assert numbers["40"].endswith(f"{100 * last['value']:.1f} [{low}, {high}]")  # 40 is a rate of words alone

@@ -15,11 +15,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tricue.config import AudioFeatures, FeaturesConfig, VideoFeatures
-from tricue.features.audio import LightAudio
+from tricue.features.audio import HubAudio, LightAudio
 from tricue.features.corruption import GRAY, Blur, Corruption, Damaged, FrameLoss, Noise, Occlusion
 from tricue.features.extract import extract
 from tricue.features.media import decode
-from tricue.features.video import LightVideo
+from tricue.features.video import HubVideo, LightVideo
 from tricue.types import InputError, Utterance
 
 LIGHT = FeaturesConfig.model_validate({cue: {"encoder": "light"} for cue in ("text", "audio", "video")})
@@ -200,6 +200,17 @@ def test_it_gives_what_the_inner_one_gives_for_the_damaged_signal(corruption: Co
     np.testing.assert_array_equal(found, expected)
     assert found.shape != undamaged.shape or (found != undamaged).any()
     assert (damaged.dims, damaged.version, damaged.config) == (inner.dims, inner.version, inner.config)
+
+
+def test_hub_encoders_read_damaged_signals_as_well(tiny_wav2vec2: Path, tiny_resnet: Path) -> None:
+    heard = HubAudio(tiny_wav2vec2, AudioFeatures(encoder=str(tiny_wav2vec2)))
+    seen = HubVideo(tiny_resnet, VideoFeatures(encoder=str(tiny_resnet), frames=6))
+    for inner, corruption in ((heard, Noise(0.0)), (seen, FrameLoss(0.5)), (seen, Blur(0.05))):
+        damaged, signal = Damaged(inner, corruption), signal_for(corruption)
+        found = damaged.encode([damaged.prepare(signal), damaged.prepare(signal)])
+        (expected,) = inner.encode([inner.prepare(corruption.damage(signal))])
+        np.testing.assert_allclose(found[1], expected, atol=1e-5)
+        assert damaged.dims == inner.dims and sum(damaged.dims) == expected.shape[1]
 
 
 def test_a_face_is_looked_for_in_the_damaged_picture() -> None:

@@ -17,7 +17,7 @@ from tricue.training.batches import collate
 from tricue.types import Cue
 
 TOLERANCE = 0.01  # of probability: how exactly the weights add up, where MOST_POINTS suffice for it
-MOST_POINTS = 600  # at which gradients are taken; a trained network needs 30 to 150
+MOST_POINTS = 600  # at which gradients are taken; a trained network needs 50 to 200
 _NODES = 3  # Gauss-Legendre points per stretch of the path
 _EDGES = (0.0, *(2.0**k for k in range(-7, 1)))  # LayerNorm makes the path steep near its beginning
 _STEPS_AT_ONCE = 8192  # time steps per pass; bounds memory, changes no value
@@ -48,7 +48,7 @@ def attribute(network: Network, vectors: Tensors, masks: Tensors, target: int) -
         points += _NODES * len(waiting)
         halved: list[Stretch] = []
         for (low, high), weights, missed in _over(network, vectors, masks, target, waiting):
-            if abs(missed) > TOLERANCE / 5 and points < MOST_POINTS:
+            if abs(missed) > TOLERANCE / 10 and points < MOST_POINTS:
                 halved += [(low, (low + high) / 2), ((low + high) / 2, high)]
             else:
                 total = {cue: total[cue] + weights[cue] for cue in total}

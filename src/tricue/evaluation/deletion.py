@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import stats
 
 from tricue.evaluation.attribution import chances, read_vectors
 from tricue.evaluation.explain import Explanation
@@ -57,6 +58,15 @@ def delete_moments(
     left = _chances_with(network, explanation.prediction.id, features, cue, kept[:, of_step], device)
     curves = left[:, column].reshape(len(ways), len(SHARES))
     return Deletion(cue, curves[0], curves[1:])
+
+
+def mean_area(deletions: Sequence[Deletion]) -> tuple[float, float, float]:
+    """Mean of `Deletion.area` over utterances, and its 95% interval (Student's t): of one alone NaN."""
+    areas = np.array([deletion.area for deletion in deletions])
+    if len(areas) < 2:
+        return float(areas.mean()), np.nan, np.nan
+    half = stats.t.ppf(0.975, len(areas) - 1) * areas.std(ddof=1) / np.sqrt(len(areas))
+    return float(areas.mean()), float(areas.mean() - half), float(areas.mean() + half)
 
 
 def _kept(order: Sequence[int] | np.ndarray, gone: int) -> np.ndarray:

@@ -219,39 +219,34 @@ def _why_not(bench: Bench, kind: Kind) -> str | None:
 
 
 def robustness_table(result: dict[str, Any]) -> Table:
-    """A row per subset of cues and per level of each kind of damage, a column per phase; then what was left out."""
+    """A row per subset of cues and per level of each kind of damage, a column per phase; fits 80 characters."""
     models = list(result["models"])
-    table = Table(
-        title=Text(result["title"], style="bold"), box=box.SIMPLE, caption=Text(_caption(result), justify="left")
-    )  # fmt: skip
-    table.add_column("Damage")
+    title = Text(f"Weighted F1: {result['title']}", style="bold")
+    caption = Text(_caption(result), justify="left")
+    table = Table(title=title, caption=caption, box=box.SIMPLE, pad_edge=False)
+    table.add_column("Only" if SUBSETS in result else "", overflow="fold")
     for model in models:
-        table.add_column(f"Weighted F1, {model}", justify="right", no_wrap=True)
+        table.add_column(model, justify="right", no_wrap=True)
     for point in result.get(SUBSETS, []):
         numbers = point.get(METRIC)
-        cells = (
-            [percent_with_interval(numbers[model]) for model in models]
-            if numbers
-            else [MISSING] * len(models)
-        )
-        table.add_row(f"only {'+'.join(point['cues'])}", *cells)
-    for kind in result["kinds"].values():
+        cells = [percent_with_interval(numbers[m]) if numbers else MISSING for m in models]
+        table.add_row("+".join(point["cues"]), *cells)
+    for name, kind in result["kinds"].items():
+        if "left_out" in kind:
+            continue
         table.add_section()
-        for i, level in enumerate(kind.get("levels", [])):
-            name = f"{kind['unit']}: {'none' if level is None else f'{level:g}'}"
-            table.add_row(name, *(percent_with_interval(kind[METRIC][model][i]) for model in models))
+        table.add_row(name, style="bold")
+        for i, level in enumerate(kind["levels"]):
+            cells = [percent_with_interval(kind[METRIC][m][i]) for m in models]
+            table.add_row("  none" if level is None else f"  {level:g}", *cells)
     return table
 
 
 def _caption(result: dict[str, Any]) -> str:
-    interval = result["interval"]
+    """What the rows are, how many, and why some are missing."""
+    interval, kinds = result["interval"], result["kinds"]
     lines = [f"n = {result['n']}; 95% intervals over {interval['groups']} {interval['unit']}s"]
-    lines += [
-        f"{name} left out: {kind['left_out']}" for name, kind in result["kinds"].items() if "left_out" in kind
-    ]
-    lines += [
-        f"{'+'.join(point['cues'])} left out: {point['left_out']}"
-        for point in result.get(SUBSETS, [])
-        if "left_out" in point
-    ]
+    lines += [f"{name}: {kind['unit']}" for name, kind in kinds.items() if "left_out" not in kind]
+    missing = {"+".join(point["cues"]): point for point in result.get(SUBSETS, [])} | kinds
+    lines += [f"{name} left out: {part['left_out']}" for name, part in missing.items() if "left_out" in part]
     return "\n".join(lines)

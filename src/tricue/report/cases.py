@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.textpath import TextToPath
 from PIL import Image
 
 from tricue.config import VideoFeatures
 from tricue.evaluation.explain import Explanation, Step
 from tricue.features.video import key_frames
-from tricue.report.figure import CUE_COLOURS, FAINT, INK, Drawn, canvas, emotion_colours
+from tricue.report.figure import CUE_COLOURS, INK, Drawn, canvas, emotion_colours
+from tricue.report.words import AGAINST, FOR, LINE, draw_words, in_lines, points
 from tricue.types import Utterance
 
-FOR, AGAINST = "#77AADD", "#EE8866"  # Paul Tol's "light" scheme; beside them the sign, never colour alone
 CLASSES_SHOWN = 8
 _THUMBNAIL = (160, 120)  # pixels, at most
-_WIDTH = 6.2  # inches that are left for a line of words, labels beside it not counted
-_LINE = 0.44  # inches from one line of words to the next
-_LONGEST = 40  # characters of a word that are shown
-_TOLD = 0.005  # of probability: words from this weight on have it written under them
+_BARS, _GAP, _ACROSS = 1.0, 0.1, 7.0  # inches: height of a panel of bars, of the gap over it, its width
 _NAMED_IN_ALT = 3  # steps of each cue
 
 
@@ -78,12 +74,13 @@ def draw_case(
     steps = explanation.steps
     if pictures and len(pictures) != len(steps.get("video", ())):
         raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {len(steps.get('video', ()))} frames")
-    lines = _lines(steps.get("text", ()))
+    lines = in_lines(steps.get("text", ()))
     shown = min(len(emotions), CLASSES_SHOWN)
     heights = [max(1.5, 0.23 * shown + 0.4)]
-    heights += [_LINE * len(lines) + 0.1] if "text" in steps else []
-    heights += [1.1] if "audio" in steps else []
-    heights += [1.1 + 0.75 * bool(pictures)] if "video" in steps else []
+    heights += [LINE * len(lines) + 0.1] if "text" in steps else []
+    heights += [_BARS] if "audio" in steps else []
+    strip = _strip(pictures or ())
+    heights += [_BARS + strip] if "video" in steps else []
     with canvas(8, sum(heights) + 0.45 * len(heights), len(heights), 2, height_ratios=heights) as (
         figure,
         axes,
@@ -96,11 +93,12 @@ def draw_case(
                 ax.remove()
             ax = figure.add_subplot(place)
             if cue == "text":
-                _draw_words(ax, lines)
+                draw_words(ax, lines)
+                ax.set_title("what each part of the text adds, in points")
             elif cue == "audio":
                 _draw_sound(ax, steps[cue])
             else:
-                _draw_frames(ax, steps[cue], pictures or ())
+                _draw_frames(ax, steps[cue], pictures or (), strip)
     data = {"id": utterance.id, "label": utterance.emotion, **explanation.to_json()}
     return Drawn(name, title, _caption(explanation), _told(explanation, utterance), figure, data)
 
@@ -121,116 +119,74 @@ def _draw_chances(ax: Any, explanation: Explanation, label: str | None, emotions
         told = f" {value:.1f}" + (f"  {' = '.join(marks)}" if marks else "")
         ax.text(value, at, told, va="center", fontsize=9, fontweight="bold" if marks else "normal")
     left = f", {len(shown)} of {len(emotions)} classes" if len(shown) < len(emotions) else ""
-    ax.set(xlim=(0, 145), xticks=range(0, 101, 25), title=f"probability in %{left}")
+    ax.set(xlim=(0, 175), xticks=range(0, 101, 25), title=f"probability in %{left}")
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
 
 
 def _draw_cues(ax: Any, explanation: Explanation) -> None:
     """What each cue adds (Shapley), and what is said without it."""
-    shares = {cue: 100 * share for cue, share in explanation.shapley.items()}
-    reach = max(1.0, *(abs(share) for share in shares.values()))
+    shares = explanation.shapley
+    reach = max(0.01, *map(abs, shares.values()), 0.0)
+    names = []
     for at, (cue, share) in enumerate(shares.items()):
         other = explanation.without[cue]
         turns = "turns to " if cue in explanation.flips else ""
-        ax.barh(at, share, height=0.42, color=CUE_COLOURS[cue])
-        ax.text(share, at, f" {share:+.1f} ", va="center", ha="left" if share >= 0 else "right", fontsize=9)
-        ax.text(
-            -1.45 * reach, at + 0.42, f"without: {turns}{other.emotion} {100 * other.probability:.0f}%",
-            va="center", fontsize=9, fontweight="bold" if turns else "normal", parse_math=False,
-        )  # fmt: skip
+        names.append(f"{cue}\nwithout: {turns}{other.emotion} {100 * other.probability:.0f}%")
+        ax.barh(at, 100 * share, height=0.5, color=CUE_COLOURS[cue])
+        side = "left" if share >= 0 else "right"
+        ax.text(100 * share, at, f" {points(share)} ", va="center", ha=side, fontsize=9)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set(xlim=(-1.45 * reach, 1.45 * reach), ylim=(len(shares) - 0.35, -0.45), yticks=range(len(shares)),
-           yticklabels=list(shares), title=f"points that each cue adds to {explanation.target}")  # fmt: skip
+    ax.set(
+        xlim=(-160 * reach, 160 * reach), ylim=(max(len(shares), 3) - 0.5, -0.5), yticks=range(len(shares))
+    )
+    ax.set_title("what each cue adds, in points", loc="right")
+    ax.set_yticklabels(names, parse_math=False)
+    for cue, label in zip(shares, ax.get_yticklabels(), strict=True):
+        label.set_fontweight("bold" if cue in explanation.flips else "normal")
+    ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="y", visible=False)
-
-
-@dataclass(frozen=True)
-class _Word:
-    """A word in its place, in inches from the line's beginning."""
-
-    text: str
-    weight: float
-    left: float
-    width: float
-
-
-def _lines(steps: Sequence[Step]) -> list[list[_Word]]:
-    """Words with their weights in lines of _WIDTH."""
-    lines: list[list[_Word]] = [[]]
-    left = 0.0
-    for step in steps:
-        text = step.moment.label
-        text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-        width = max(_inches(text, 10), _inches(_points(step.weight), 8)) + 0.1
-        if left + width > _WIDTH and lines[-1]:
-            lines.append([])
-            left = 0.0
-        lines[-1].append(_Word(text, step.weight, left, width))
-        left += width + 0.06
-    return lines
-
-
-def _inches(text: str, size: float) -> float:
-    """Width of a text in the figure's typeface."""
-    from matplotlib.font_manager import FontProperties
-
-    return TextToPath().get_text_width_height_descent(text, FontProperties(size=size), False)[0] / 72
-
-
-def _draw_words(ax: Any, lines: Sequence[Sequence[_Word]]) -> None:
-    """What was said, shaded by weight, the weight under it."""
-    from matplotlib.patches import Rectangle
-
-    most = max([abs(word.weight) for line in lines for word in line], default=0.0) or 1.0
-    for row, line in enumerate(lines):
-        for word in line:
-            shade = FOR if word.weight >= 0 else AGAINST
-            box = Rectangle((word.left, row + 0.06), word.width, 0.5, color=shade, linewidth=0)
-            box.set_alpha(abs(word.weight) / most)
-            ax.add_patch(box)
-            middle = word.left + word.width / 2
-            ax.text(
-                middle,
-                row + 0.31,
-                word.text,
-                ha="center",
-                va="center_baseline",
-                fontsize=10,
-                parse_math=False,
-            )
-            if abs(word.weight) >= _TOLD:
-                ax.text(
-                    middle, row + 0.74, _points(word.weight), ha="center", va="center_baseline", fontsize=8
-                )
-    ax.set(xlim=(0, _WIDTH), ylim=(len(lines), 0), title="words, and the points that each adds")
-    ax.set_axis_off()
 
 
 def _draw_sound(ax: Any, steps: Sequence[Step]) -> None:
     """The time axis of the sound; of features without times, their steps."""
     low, high, unit = _places(steps)
     _bars(ax, low, high - low, steps)
-    ax.set(xlim=(low[0], high[-1]), xlabel=unit, ylabel="points", title="sound: points that each moment adds")
+    ax.set(
+        xlim=(low[0], high[-1]),
+        xlabel=unit,
+        ylabel="points",
+        title="what each part of the sound adds, in points",
+    )
 
 
-def _draw_frames(ax: Any, steps: Sequence[Step], pictures: Sequence[np.ndarray]) -> None:
-    """Key frames in order of time, their weights under them."""
+def _draw_frames(ax: Any, steps: Sequence[Step], pictures: Sequence[np.ndarray], strip: float) -> None:
+    """Key frames in order of time, their weights under them. strip: inches that the pictures stand above the bars."""
     places = np.arange(len(steps))
     _bars(ax, places - 0.4, np.full(len(steps), 0.8), steps)
-    ax.set(xlim=(-0.5, len(steps) - 0.5), ylabel="points", title="key frames, and the points that each adds")
+    ax.set(xlim=(-0.5, len(steps) - 0.5), title="what each part of the video adds, in points")
+    ax.set_ylabel("points", y=0.5 * _BARS / (_BARS + strip))
     if len(steps) <= 20:
         ax.set(xticks=places, xticklabels=[_when(step, i + 1) for i, step in enumerate(steps)])
     if not pictures:
         return
-    strip = ax.inset_axes((0, 0.42, 1, 0.58))
-    for at, picture in enumerate(pictures):
-        strip.imshow(picture, extent=(at - 0.46, at + 0.46, 0, 0.92 * picture.shape[0] / picture.shape[1]))
-    strip.set(xlim=(-0.5, len(steps) - 0.5), anchor="S")
-    strip.set_axis_off()
     low, high = ax.get_ylim()
-    ax.set_ylim(low, low + (high - low) / 0.38)
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
+    ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
+    top = high + (high - low) * strip / _BARS
+    ax.set(ylim=(low, top), yticks=ticks)
+    ax.figure.draw_without_rendering()  # lays the panels out: pictures keep their shape
+    panel = ax.get_window_extent()
+    tall = (strip - _GAP) / (strip + _BARS)  # of the panel's height
+    for at, picture in enumerate(pictures):
+        half = 0.5 * tall * panel.height * picture.shape[1] / picture.shape[0] / (panel.width / len(steps))
+        ax.imshow(picture, extent=(at - half, at + half, top - tall * (top - low), top), aspect="auto")
+    ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(low, top))
+
+
+def _strip(pictures: Sequence[np.ndarray]) -> float:
+    """Inches of height that pictures side by side take, with a gap under them; 0 without any."""
+    shapes = [picture.shape[0] / picture.shape[1] for picture in pictures]
+    return min(0.9, 0.92 * _ACROSS / len(shapes) * min(shapes)) + _GAP if shapes else 0.0
 
 
 def _bars(ax: Any, left: np.ndarray, width: np.ndarray, steps: Sequence[Step]) -> None:
@@ -248,6 +204,7 @@ def _bars(ax: Any, left: np.ndarray, width: np.ndarray, steps: Sequence[Step]) -
     ax.axhline(0, color=INK, linewidth=0.8)
     reach = max(0.5, float(np.abs(weights).max()))
     ax.set_ylim(min(0, 1.1 * weights.min()) - 0.02 * reach, max(0, 1.1 * weights.max()) + 0.02 * reach)
+    ax.locator_params(axis="y", nbins=4)
     ax.grid(axis="x", visible=False)
 
 
@@ -266,23 +223,20 @@ def _when(step: Step, number: int) -> str:
     return str(number) if step.moment.start is None else f"{number}\n{step.moment.start:.1f} s"
 
 
-def _points(weight: float) -> str:
-    return f"{100 * weight:+.1f}".replace("-", "−")
-
-
 def _caption(explanation: Explanation) -> str:
-    note = f" {explanation.prediction.note}." if explanation.prediction.note else ""
-    missed = (
-        ""
-        if abs(explanation.residual) < 0.01
-        else f" (their integral misses {100 * explanation.residual:+.1f})"
-    )
+    share, mean = 100 * explanation.subsets[""], 100 * explanation.baseline
+    missed = 100 * explanation.residual
     return (
-        f"Points are hundredths of the probability of {explanation.target}, before calibration. Cues: Shapley values; they "
-        f"add up from its share of the training rows, {100 * explanation.subsets['']:.1f}%, to what is said. Words, moments "
-        f"and frames: integrated gradients; they add up from {100 * explanation.baseline:.1f}%, where every time step is "
-        f"the training mean{missed}. Each panel has its own scale.{note}"
+        f"Points are hundredths of the probability of {explanation.target}, before calibration. Cues: Shapley values, "
+        f"which add up from its share of the training rows, {share:.1f}%, to what is said. Words, moments and frames: "
+        f"integrated gradients, which add up from {mean:.1f}%, where every time step is the training mean"
+        + (f" (they miss {missed:+.1f})" if abs(missed) >= 1 else "")
+        + f". Each panel has its own scale.{_note(explanation)}"
     )
+
+
+def _note(explanation: Explanation) -> str:
+    return f" {explanation.prediction.note}." if explanation.prediction.note else ""
 
 
 def _told(explanation: Explanation, utterance: Utterance) -> str:
@@ -293,7 +247,6 @@ def _told(explanation: Explanation, utterance: Utterance) -> str:
         other = explanation.without[cue]
         weighty = sorted(explanation.steps[cue], key=lambda step: -abs(step.weight))[:_NAMED_IN_ALT]
         steps = ", ".join(f"{s.moment.label} {100 * s.weight:+.1f}" for s in weighty)
-        parts.append(
-            f"{cue} {100 * share:+.1f} points, without it {other.emotion} {100 * other.probability:.1f}%; most: {steps}."
-        )
+        without = f"without it {other.emotion} {100 * other.probability:.1f}%"
+        parts.append(f"{cue} {100 * share:+.1f} points, {without}; most: {steps}.")
     return " ".join(parts)

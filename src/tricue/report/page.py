@@ -24,12 +24,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that belong side by side (on a narrow screen one under another), `columns` of them in a row."""
+    """Pictures that belong side by side (on a narrow screen one under another), `columns` of them in a row.
+
+    wide: they have much in a row; on a narrow screen they keep their size and are scrolled.
+    """
 
     pictures: Sequence[Drawn]
     title: str = ""
     caption: str = ""
     columns: int = 3
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""How fast features are extracted: a part per file, and what the parts share."""

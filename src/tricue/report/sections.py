@@ -1,0 +1,203 @@
+"""The parts of the report's page, one function each, in the order of the page."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tricue.checkpoint import load_checkpoint
+from tricue.evaluation.cost import TOTAL, gflops, parameters
+from tricue.evaluation.evaluate import Evaluation
+from tricue.evaluation.explain import explain
+from tricue.evaluation.info import SEED_GFLOPS, SEED_PARAMETERS, TYPICAL_SECONDS, typical_utterance
+from tricue.evaluation.table import HEADLINE, percent, percent_with_interval
+from tricue.features.media import MediaError
+from tricue.report.ablation import draw_ablation
+from tricue.report.calibration import BINS, draw_calibration
+from tricue.report.cases import choose_cases, draw_case, thumbnails
+from tricue.report.classes import draw_confusion, draw_roc
+from tricue.report.embedding import draw_embeddings, points_per_panel
+from tricue.report.figure import Drawn
+from tricue.report.learning import BORDERS, draw_counterfactual, draw_learning
+from tricue.report.page import Group, Section, Table
+from tricue.report.published import comparison
+from tricue.report.readings import CROSS, Reading
+from tricue.report.robustness import draw_robustness
+from tricue.report.tsne import PERPLEXITY
+from tricue.types import Utterance
+
+logger = logging.getLogger(__name__)
+
+ALIVE = (
+    "a_m: how far a cue's counterfactual features lean to their transformation. In training, dropout draws anew for "
+    "H_cf, which moves it far more than the counterfactual features do; the scored rows are read without dropout. In "
+    "phase 1 the counterfactual part is not trained yet: what it moves is its start."
+)
+
+STUDIES = (("Robustness", "robustness.json", draw_robustness), ("Ablation", "ablation.json", draw_ablation))
+
+
+def scores_section(readings: Sequence[Reading], shown: Reading) -> Section:
+    rows = [
+        [
+            f"phase {r.phase}",
+            *(percent_with_interval(r.evaluation.metrics[name]) for name in HEADLINE),
+            *_moved(r),
+        ]
+        for r in readings
+    ]
+    headings = ["", *HEADLINE.values(), "|H_cf − H_org| / |H_org|", "flips under H_cf"]
+    table = Table(headings, rows, "The phase of the model stands out.", strong=readings.index(shown))
+    return Section("Phases side by side", tables=[table])
+
+
+def _moved(reading: Reading) -> list[str]:
+    return [f"{100 * values.mean():.1f}%" for values in (reading.change, reading.flips)]
+
+
+def learning_section(history: Sequence[dict[str, Any]], readings: Sequence[Reading]) -> Section:
+    return Section(
+        "Learning curves",
+        "Training and val over all phases; then what shows whether the counterfactual part is alive.",
+        groups=[
+            Group(draw_learning(history), caption=BORDERS if history else "", columns=2),
+            Group(draw_counterfactual(history, readings), "The counterfactual part", ALIVE),
+        ],
+    )
+
+
+def roc_section(readings: Sequence[Reading]) -> Section:
+    return Section("ROC", "Each class against all others.", groups=[Group([draw_roc(r) for r in readings])])
+
+
+def confusion_section(readings: Sequence[Reading]) -> Section:
+    intro = "Large: share of the true class, in %. Small: rows. In brackets: rows of each class."
+    return Section("Confusion matrix", intro, groups=[Group([draw_confusion(r) for r in readings])])
+
+
+def maps_section(readings: Sequence[Reading], seed: int, points: int | None) -> Section:
+    groups = draw_embeddings(readings, seed, points)
+    most = points or points_per_panel(sum(map(len, groups)))
+    rows = [Group(g, title=g[0].title.rsplit(", phase", 1)[0]) for g in groups]
+    first = [row for row in rows if CROSS in row.title]
+    return Section(
+        "t-SNE",
+        f"Mean over time of each row's vectors; one embedding per panel, perplexity {PERPLEXITY}, seed {seed}, the "
+        f"same rows in every phase, at most {most} of them. Distances between maps mean nothing; the silhouette under "
+        "each is taken in the features' own space: higher means classes better apart, 0 means not apart.",
+        tables=[_silhouettes(groups)],
+        groups=first,
+        folded=[row for row in rows if row not in first],
+    )
+
+
+def _silhouettes(groups: Sequence[Sequence[Drawn]]) -> Table:
+    """Do the classes get clearer? The separation of each place, phase by phase."""
+    phases = [drawn.title.rsplit(", ", 1)[1] for drawn in groups[0]] if groups else []
+    rows = []
+    for group in groups:
+        scores = [d.data["silhouette"] if d.data else None for d in group]
+        rows.append(
+            [group[0].title.rsplit(", phase", 1)[0], *("–" if s is None else f"{s:+.3f}" for s in scores)]
+        )
+    return Table(["Silhouette", *phases], rows)
+
+
+def calibration_section(readings: Sequence[Reading]) -> Section:
+    intro = (
+        f"Rows by their confidence, in {BINS} bins of equal width: on the line, probabilities mean what they say. ECE: "
+        "the mean distance from it, weighted by rows (larger dots: more rows). Below: how many rows have which "
+        "confidence."
+    )
+    return Section("Calibration", intro, groups=[Group([draw_calibration(r) for r in readings])])
+
+
+def classes_section(shown: Reading) -> Section:
+    names = ("accuracy", "precision", "recall", "f1", "auc")
+    rows = [
+        [emotion, *(percent_with_interval(numbers[name]) for name in names), str(numbers["support"])]
+        for emotion, numbers in shown.evaluation.metrics["per_class"].items()
+    ]
+    headings = ["Emotion", "Accuracy", "Precision", "Recall", "F1", "AUC", "Support"]
+    return Section(f"Classes (phase {shown.phase})", tables=[Table(headings, rows)])
+
+
+def cases_section(shown: Reading) -> Section:
+    """Chosen by a rule, not by hand: rows said right and rows said wrong, taken apart."""
+    e = shown.evaluation
+    network, card = load_checkpoint(shown.folder)
+    card = replace(card, config=e.config)  # encoders may lie elsewhere than in training
+    answered = np.array([p.emotion is not None for p in e.predictions])
+    drawn = []
+    for number, case in enumerate(choose_cases(shown.labels, shown.probabilities, answered), start=1):
+        row = e.utterances[case.row]
+        explanation = explain(network, card, row, e.features, among=e.corpus.utterances)
+        title = f"{case.why}: {row.id}, {row.emotion} taken for {explanation.target}"
+        if row.emotion == explanation.target:
+            title = f"{case.why}: {row.id}, {row.emotion}"
+        pictures = _key_frames(row, e)
+        drawn.append(draw_case(explanation, row, card.emotions, f"case-{number}", title, pictures))
+    intro = (
+        "Of the rows said right and of those said wrong the surest, the median and the least sure. Each is taken "
+        "apart: what every cue adds to the probability of the emotion that is said (Shapley values), what would be "
+        "said without it, and which words, moments and frames carry it."
+    )
+    return Section(f"Cases (phase {shown.phase})", intro, groups=[Group(drawn, columns=2, wide=True)])
+
+
+def _key_frames(row: Utterance, evaluation: Evaluation) -> list[np.ndarray] | None:
+    """Small pictures, where the model looked at pictures and they are still to be had."""
+    looked = row.id in evaluation.features.arrays.get("video", {})
+    if not looked or row.video is None or evaluation.config.features.video.precomputed:
+        return None
+    try:
+        return thumbnails(row, evaluation.config.features.video)
+    except MediaError as error:  # stored features outlive their clips
+        logger.warning("%s: no pictures for the report: %s", row.id, error)
+        return None
+
+
+def published_section(shown: Reading) -> list[Section]:
+    m = shown.evaluation.metrics
+    others = comparison(m)
+    if not others:
+        return []
+    own = f"{m['split_role']}; protocol {m['protocol']}; cues {'+'.join(m['modalities'])}"
+    rows = [[p.method, f"{p.accuracy:.2f}", f"{p.weighted_f1:.2f}", p.protocol] for p in others]
+    rows.append(["this model", percent(m["accuracy"]), percent(m["weighted_f1"]), own])
+    table = Table(["Method", "Accuracy", "Weighted F1", "Measured on"], rows, strong=len(rows) - 1)
+    intro = "The seed's own comparison. Figures measured on different rows say nothing of the methods."
+    return [Section("Published figures", intro, [table])]
+
+
+def cost_section(shown: Reading) -> Section:
+    network, card = load_checkpoint(shown.folder)
+    counts, flops = parameters(network), gflops(network, typical_utterance(network, card.config, card.dims))
+    rows = [
+        [part, f"{c['total']:,}", f"{c['trainable']:,}", f"{flops.get(part, 0.0):.4f}"]
+        for part, c in counts.items()
+    ]
+    caption = (
+        f"GFLOPs of one utterance of {TYPICAL_SECONDS:g} s; frozen encoders, which run once per clip in extraction, "
+        f"are not counted. The seed states {SEED_PARAMETERS} and {SEED_GFLOPS} for its own."
+    )
+    table = Table(
+        ["Part", "Parameters", "Trainable", "GFLOPs"], rows, caption, strong=list(counts).index(TOTAL)
+    )
+    return Section("Parameters and GFLOPs", tables=[table])
+
+
+def study_sections(out: Path) -> list[Section]:
+    """What `tricue robustness` and `tricue ablate` have left beside the page."""
+    found = []
+    for title, name, draw in STUDIES:
+        if (out / name).is_file():
+            drawn = draw(json.loads((out / name).read_text(encoding="utf-8")))
+            found.append(Section(title, groups=[Group([drawn], columns=1, wide=True)]))
+    return found
