@@ -110,7 +110,9 @@ class Tokens:
     ids: np.ndarray  # int32
     types: np.ndarray  # int32, the segment of each token
     own: np.ndarray  # bool, True where the token is of the utterance's own text
-    ends: np.ndarray  # where the token ends: characters of the text that it is of, `own` ones without the prefix
+    ends: (
+        np.ndarray
+    )  # where the token ends: characters of the text that it is of, `own` ones without the prefix
 
 
 @dataclass(frozen=True)

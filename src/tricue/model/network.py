@@ -110,7 +110,7 @@ class Network(nn.Module):
         return self.decide(*self.vectors(batch), counterfactual, intention)
 
     def vectors(self, batch: Batch) -> tuple[dict[Cue, torch.Tensor], dict[Cue, torch.Tensor]]:
-        """What `decide` reads: per cue the scaled vectors (B, T, D), whose zero is the training mean, and the mask (B, T).
+        """What `decide` reads: per cue the scaled vectors (B, T, D), zero where they are the training mean, and masks.
 
         A live text encoder has run by then: the steps are the utterance's own tokens. Raises ValueError as `forward`.
         """

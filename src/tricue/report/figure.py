@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,24 +67,31 @@ class Drawn:
     many_points: bool = False  # a scatter: the page holds it as pixels, the SVG lies beside
     why_not: str = ""
 
+    @cached_property
+    def svg(self) -> bytes:
+        return self._rendered("svg", {"Date": None, "Title": self.title})
+
+    @cached_property
+    def png(self) -> bytes:
+        return self._rendered("png", {"Title": self.title})
+
     def write(self, folder: Path) -> None:
         """name.svg, name.png and name.json in `folder`."""
         if self.figure is None:
             return
-        for kind in ("svg", "png"):
+        for kind, content in (("svg", self.svg), ("png", self.png)):
             with replaced_file(folder / f"{self.name}.{kind}") as part:
-                part.write_bytes(self._rendered(kind))
+                part.write_bytes(content)
         write_json(folder / f"{self.name}.json", self.data)
 
     def source(self) -> str:
         """The picture as a data: address for an <img>."""
-        kind, mime = ("png", "image/png") if self.many_points else ("svg", "image/svg+xml")
-        return f"data:{mime};base64,{base64.b64encode(self._rendered(kind)).decode('ascii')}"
+        mime, content = ("image/png", self.png) if self.many_points else ("image/svg+xml", self.svg)
+        return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"
 
-    def _rendered(self, kind: str) -> bytes:
+    def _rendered(self, kind: str, metadata: dict[str, Any]) -> bytes:
         assert self.figure is not None
         out = io.BytesIO()
-        metadata = {"Date": None, "Title": self.title} if kind == "svg" else {"Title": self.title}
         with matplotlib.rc_context(STYLE):
             self.figure.savefig(out, format=kind, metadata=metadata)
         return out.getvalue()

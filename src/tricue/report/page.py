@@ -14,12 +14,14 @@ from tricue.report.figure import Drawn
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text; the first column names the row. `strong`: the row that is the model's own."""
+    """A table of text; the first column names the row. `strong`: the row that is the model's own. `prose`: the last
+    column holds words, not numbers."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     strong: int | None = None
+    prose: bool = False
 
 
 @dataclass(frozen=True)

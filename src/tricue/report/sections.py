@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tricue.checkpoint import load_checkpoint
-from tricue.evaluation.cost import TOTAL, gflops, parameters
+from tricue.evaluation.cost import gflops, parameters
 from tricue.evaluation.evaluate import Evaluation
 from tricue.evaluation.explain import explain
 from tricue.evaluation.info import SEED_GFLOPS, SEED_PARAMETERS, TYPICAL_SECONDS, typical_utterance
@@ -171,7 +171,9 @@ def published_section(shown: Reading) -> list[Section]:
     own = f"{m['split_role']}; protocol {m['protocol']}; cues {'+'.join(m['modalities'])}"
     rows = [[p.method, f"{p.accuracy:.2f}", f"{p.weighted_f1:.2f}", p.protocol] for p in others]
     rows.append(["this model", percent(m["accuracy"]), percent(m["weighted_f1"]), own])
-    table = Table(["Method", "Accuracy", "Weighted F1", "Measured on"], rows, strong=len(rows) - 1)
+    table = Table(
+        ["Method", "Accuracy", "Weighted F1", "Measured on"], rows, strong=len(rows) - 1, prose=True
+    )
     intro = "The seed's own comparison. Figures measured on different rows say nothing of the methods."
     return [Section("Published figures", intro, [table])]
 
@@ -182,14 +184,13 @@ def cost_section(shown: Reading) -> Section:
     rows = [
         [part, f"{c['total']:,}", f"{c['trainable']:,}", f"{flops.get(part, 0.0):.4f}"]
         for part, c in counts.items()
+        if c["total"]  # scaling and dropouts learn nothing
     ]
     caption = (
         f"GFLOPs of one utterance of {TYPICAL_SECONDS:g} s; frozen encoders, which run once per clip in extraction, "
         f"are not counted. The seed states {SEED_PARAMETERS} and {SEED_GFLOPS} for its own."
     )
-    table = Table(
-        ["Part", "Parameters", "Trainable", "GFLOPs"], rows, caption, strong=list(counts).index(TOTAL)
-    )
+    table = Table(["Part", "Parameters", "Trainable", "GFLOPs"], rows, caption, strong=len(rows) - 1)
     return Section("Parameters and GFLOPs", tables=[table])
 
 
