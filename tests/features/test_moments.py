@@ -177,10 +177,11 @@ def test_frames_without_times(make_clip: Any) -> None:
     assert moments == [Moment("frame 1 of 3"), Moment("frame 2 of 3"), Moment("frame 3 of 3")]
 
 
-def test_a_clip_that_is_gone(tmp_path: Path) -> None:
-    row = Utterance("a", video=tmp_path / "gone.mp4")
-    with pytest.raises(MediaError, match="gone.mp4"):
-        moments_of(row, {"video": 10}, light())
+def test_a_clip_that_is_gone_leaves_its_frames_without_times(tmp_path: Path) -> None:
+    row, config = Utterance("a", video=tmp_path / "gone.mp4"), light(**{"features.video.frames": 2})
+    assert moments_of(row, {"video": 2}, config)["video"] == [Moment("frame 1 of 2"), Moment("frame 2 of 2")]
+    with pytest.raises(MediaError, match=r"gone\.mp4"):
+        key_frames(row, config.video)
 
 
 def test_features_of_other_words_are_refused() -> None:

@@ -20,8 +20,8 @@ def moments_of(
     """The moments of each cue in `steps`, in order; together they cover its time steps.
 
     steps: T of the cues that the utterance has; of a live text encoder its own tokens. among: as `extract` takes it.
-    Of precomputed features only the number of a step is known. Raises InputError where the tokenizer cannot be had or
-    the clip cannot be opened, ValueError where the features are not those of this utterance's words.
+    Of precomputed features only the number of a step is known. Raises InputError where the tokenizer cannot be had,
+    ValueError where the features are not those of this utterance's words.
     """
     found: dict[Cue, list[Moment]] = {}
     for cue, count in steps.items():

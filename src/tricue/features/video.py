@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -14,7 +15,7 @@ import numpy as np
 from tricue.config import VideoFeatures
 from tricue.features import hub
 from tricue.features.faces import FaceCrop, face_crop
-from tricue.features.media import decode, probe
+from tricue.features.media import MediaError, decode, probe
 from tricue.types import InputError, Moment, Utterance
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
@@ -142,12 +143,14 @@ def key_frames(utterance: Utterance, config: VideoFeatures) -> list[np.ndarray]:
 def frame_moments(utterance: Utterance, count: int, config: VideoFeatures) -> list[Moment]:
     """`count` key frames, each with the part of the clip that it was chosen from (KeyFrames), in seconds of the file.
 
-    Without times where the file does not say how long it is, or has fewer pictures than there are parts. Raises
-    MediaError where it cannot be opened.
+    Without times where the file is gone or does not say how long it is, or has fewer pictures than there are parts.
     """
     names = [f"frame {i + 1} of {count}" for i in range(count)]
     start, end = utterance.span("video")
-    length = probe(utterance.video).seconds if utterance.video else None
+    length = None
+    if utterance.video is not None:
+        with suppress(MediaError):  # what is stored may outlive its clip
+            length = probe(utterance.video).seconds
     if length is None or count != config.frames:
         return [Moment(name) for name in names]
     edges = np.linspace(start or 0.0, length if end is None else min(end, length), count + 1)

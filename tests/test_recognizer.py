@@ -1,0 +1,77 @@
+"""The Python front door: `explain` says of a clip what `predict` says of it, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tricue.checkpoint import Card
+from tricue.config import load_config
+from tricue.features.extractors import feature_dims
+from tricue.model.network import Network
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.types import CUES, InputError
+
+EMOTIONS = ["anger", "joy", "neutral"]
+SAID = "Oh my god, he's lost it!"
+
+
+def untrained(settings: dict[str, Any]) -> MultimodalEmotionRecognizer:
+    config = load_config(
+        None, {f"features.{cue}.encoder": "light" for cue in CUES} | {"model.width": 16} | settings
+    )
+    given = config.features.precomputed_cues()
+    made = feature_dims(config.features, [cue for cue in CUES if cue not in given])
+    dims = {cue: made.get(cue, (12,)) for cue in CUES}
+    torch.manual_seed(0)
+    network = Network.from_config(config, dims, len(EMOTIONS))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return MultimodalEmotionRecognizer(network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
+
+
+@pytest.fixture(scope="module")
+def model() -> MultimodalEmotionRecognizer:
+    return untrained({"features.video.frames": 4})
+
+
+def test_explain_says_what_predict_says_and_why(model: MultimodalEmotionRecognizer, make_clip: Any) -> None:
+    clip = make_clip()
+    why, said = model.explain(SAID, clip, clip), model.predict(SAID, clip, clip)
+    assert why.target == said.emotion and why.prediction.cues == said.cues == CUES
+    assert why.prediction.probabilities == pytest.approx(said.probabilities, abs=1e-6)
+    assert why.subsets["text"] == pytest.approx(model.predict(SAID).probabilities[why.target], abs=1e-5)
+    gained = why.subsets["text+audio+video"] - why.subsets[""]
+    assert sum(why.shapley.values()) == pytest.approx(gained, abs=1e-14)
+    assert [s.moment.label for s in why.steps["text"]] == ["Oh", "my", "god", ",", "he's", "lost", "it", "!"]
+    assert why.steps["audio"][-1].moment.end == pytest.approx(2.0, abs=0.06)
+    assert [s.moment.start for s in why.steps["video"]] == pytest.approx([0.0, 0.5, 1.0, 1.5], abs=0.05)
+
+
+def test_explain_of_some_cues(model: MultimodalEmotionRecognizer, make_clip: Any) -> None:
+    clip = make_clip(frames=0, name="sound.m4a")
+    assert list(model.explain(SAID).shapley) == ["text"]
+    assert list(model.explain(audio=clip).shapley) == ["audio"]
+    assert list(model.explain(SAID, audio=clip).subsets) == ["", "text", "audio", "text+audio"]
+
+
+def test_nothing_to_explain_is_an_error_that_says_why(
+    model: MultimodalEmotionRecognizer, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="nothing to explain: no text, audio, video to go by"):
+        model.explain()
+    with pytest.raises(InputError, match=r"nothing to explain: audio: .*gone\.wav"):
+        model.explain(audio=tmp_path / "gone.wav")
+
+
+def test_cues_that_no_clip_gives_are_no_players(make_clip: Any) -> None:
+    clip = make_clip()
+    mixed = untrained({"features.video.precomputed": "look.npz"})
+    assert list(mixed.explain(SAID, clip, clip).shapley) == ["text", "audio"]
+    others = {f"features.{cue}.precomputed": f"{cue}.npz" for cue in CUES}
+    with pytest.raises(InputError, match="reads precomputed features alone"):
+        untrained(others).explain(SAID)
