@@ -4,7 +4,7 @@
     ravdess   voice and action units, 5 folds over 20 speakers: every speaker is scored by models that never met them
     toy       the synthetic clips of the demo, its own small network: shows that the parts work, says nothing of people
 
-Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. The shipped width of each config (128, 64, 32).
+Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. Widths are the shipped ones (128, 64, 32).
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/ablation.py meld
 """
@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import keep, shared
+from common import FIGURES, keep, shared
 
 from tricue.config import load_config
 from tricue.data.toy import make_toy
 from tricue.evaluation.ablation import ablate
+from tricue.report.ablation import draw_ablation
 
 SEEDS = {"meld": 3, "ravdess": 3, "toy": 1}
 NAMES = {"meld": ["phases-1+2", "phase-1"], "ravdess": None, "toy": None}
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("corpus", choices=list(SEEDS))
     parser.add_argument("--seeds", type=int, help="runs of each variant; by default 3, toy 1")
     parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
+    parser.add_argument("--variants", help="some of them alone, e.g. phase-1,no-gating")
     parser.add_argument("--work", type=Path, default=Path("runs/ablation"))
     args = parser.parse_args()
     started = time.monotonic()
@@ -61,7 +63,7 @@ def main() -> None:
         out=place / "results",
         seeds=args.seeds or SEEDS[args.corpus],
         store=args.store or args.work / "features",
-        names=NAMES[args.corpus],
+        names=args.variants.split(",") if args.variants else NAMES[args.corpus],
         data_dir=data_dir,
         split=SPLITS[args.corpus],
         quiet=True,
@@ -74,6 +76,7 @@ def main() -> None:
         f"ablation_{args.corpus}",
         shipped | result | {"seconds_of_this_call": round(time.monotonic() - started)},
     )
+    (FIGURES / f"ablation_{args.corpus}.svg").write_bytes(draw_ablation(result).svg)
 
 
 if __name__ == "__main__":

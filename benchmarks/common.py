@@ -9,6 +9,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+FIGURES = HERE.parent / "docs/figures"
 
 
 def shared(name: str) -> Path:
