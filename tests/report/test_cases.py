@@ -186,7 +186,7 @@ def test_lines_hold_every_word_once() -> None:
         assert all(a.left + a.width < b.left for a, b in pairwise(line))
 
 
-@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize("count", [2, 300])
 def test_precomputed_steps_have_no_times(count: int) -> None:
     steps = [Moment(f"step {i + 1}") for i in range(count)]
     whole = explanation({"text": steps[:40], "audio": steps, "video": steps})
@@ -195,6 +195,14 @@ def test_precomputed_steps_have_no_times(count: int) -> None:
     assert sound.get_xlabel() == "time step of the features"
     assert sound.get_xlim() == pytest.approx((0.5, count + 0.5))
     assert "step 1" in texts(drawn)
+
+
+def test_one_vector_a_clip_has_no_panel_over_time() -> None:
+    drawn = draw_case(
+        explanation({"audio": stretches(5, 10.0), "video": [Moment("step 1")]}), ROW, EMOTIONS, "case", ""
+    )
+    assert drawn.figure is not None and len(drawn.figure.axes) == 3
+    assert "video" in drawn.alt and panel(drawn, "sound") is not None
 
 
 def test_cues_that_are_absent_have_no_panel() -> None:

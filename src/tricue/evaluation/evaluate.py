@@ -41,6 +41,9 @@ class Evaluation:
     config: Config  # how it was measured
     dealt: bool  # whether the rows are a split as the model's own protocol deals it
     features: FeatureSet = field(repr=False)  # what the network read of the rows
+    turns: Sequence[Utterance] = field(
+        repr=False
+    )  # the whole split: what their text may have read as context
     scores: Path | None = None  # the file of the numbers, once it is written
 
 
@@ -171,8 +174,9 @@ def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
     role = _role(card, trial.split, trial.dealt, trial.chose)
     metrics |= {"split_role": role, "known_rows": trial.known}
     return Evaluation(
-        metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, trial.dealt, features
-    )
+        metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, trial.dealt, features,
+        trial.turns,
+    )  # fmt: skip
 
 
 def score_rows(

@@ -67,27 +67,29 @@ def draw_case(
     title: str,
     pictures: Sequence[np.ndarray] | None = None,
 ) -> Drawn:
-    """Chances and cues above; below, the time steps of each cue that the utterance has.
+    """Chances and cues above; below, the time steps of each cue that the utterance has, where there are several.
 
     pictures: of the key frames, as `thumbnails` gives them. Raises ValueError where they are not as many as the frames.
     """
     steps = explanation.steps
     if pictures and len(pictures) != len(steps.get("video", ())):
         raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {len(steps.get('video', ()))} frames")
+    over_time = [cue for cue in steps if cue == "text" or len(steps[cue]) > 1]
     lines = in_lines(steps.get("text", ()))
     shown = min(len(emotions), CLASSES_SHOWN)
     heights = [max(1.5, 0.23 * shown + 0.4)]
     heights += [LINE * len(lines) + 0.1] if "text" in steps else []
-    heights += [_BARS] if "audio" in steps else []
+    heights += [_BARS] if "audio" in over_time else []
     strip = _strip(pictures or ())
-    heights += [_BARS + strip] if "video" in steps else []
-    with canvas(8, sum(heights) + 0.45 * len(heights), len(heights), 2, height_ratios=heights) as (
+    heights += [_BARS + strip] if "video" in over_time else []
+    with canvas(8, sum(heights) + 0.45 * len(heights) + 0.3, len(heights), 2, height_ratios=heights) as (
         figure,
         axes,
     ):
         _draw_chances(axes[0, 0], explanation, utterance.emotion, emotions)
         _draw_cues(axes[0, 1], explanation)
-        for row, cue in enumerate(steps, start=1):
+        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+        for row, cue in enumerate(over_time, start=1):
             place = axes[row, 0].get_gridspec()[row, :]
             for ax in axes[row]:
                 ax.remove()

@@ -13,6 +13,7 @@ import numpy as np
 
 from tricue.checkpoint import load_checkpoint
 from tricue.evaluation.cost import gflops, parameters
+from tricue.evaluation.deletion import delete_moments
 from tricue.evaluation.evaluate import Evaluation
 from tricue.evaluation.explain import explain
 from tricue.evaluation.info import SEED_GFLOPS, SEED_PARAMETERS, TYPICAL_SECONDS, typical_utterance
@@ -22,6 +23,7 @@ from tricue.report.ablation import draw_ablation
 from tricue.report.calibration import BINS, draw_calibration
 from tricue.report.cases import choose_cases, draw_case, thumbnails
 from tricue.report.classes import draw_confusion, draw_roc
+from tricue.report.deletion import draw_deletion
 from tricue.report.embedding import draw_embeddings, points_per_panel
 from tricue.report.figure import Drawn
 from tricue.report.learning import BORDERS, draw_counterfactual, draw_learning
@@ -134,21 +136,26 @@ def cases_section(shown: Reading) -> Section:
     network, card = load_checkpoint(shown.folder)
     card = replace(card, config=e.config)  # encoders may lie elsewhere than in training
     answered = np.array([p.emotion is not None for p in e.predictions])
-    drawn = []
+    drawn, deletions = [], []
     for number, case in enumerate(choose_cases(shown.labels, shown.probabilities, answered), start=1):
         row = e.utterances[case.row]
-        explanation = explain(network, card, row, e.features, among=e.corpus.utterances)
-        title = f"{case.why}: {row.id}, {row.emotion} taken for {explanation.target}"
-        if row.emotion == explanation.target:
-            title = f"{case.why}: {row.id}, {row.emotion}"
+        explanation = explain(network, card, row, e.features, among=e.turns)
+        said = "" if row.emotion == explanation.target else f" taken for {explanation.target}"
+        title = f"{case.why}: {row.id}, {row.emotion}{said}"
         pictures = _key_frames(row, e)
         drawn.append(draw_case(explanation, row, card.emotions, f"case-{number}", title, pictures))
+        cues = [cue for cue, steps in explanation.steps.items() if len(steps) > 1]
+        deletions += [delete_moments(network, explanation, e.features, cue) for cue in cues]
     intro = (
         "Of the rows said right and of those said wrong the surest, the median and the least sure. Each is taken "
         "apart: what every cue adds to the probability of the emotion that is said (Shapley values), what would be "
         "said without it, and which words, moments and frames carry it."
     )
-    return Section(f"Cases (phase {shown.phase})", intro, groups=[Group(drawn, columns=2, wide=True)])
+    groups = [Group(drawn, columns=2, wide=True)]
+    if deletions:
+        checked = draw_deletion(deletions, "case-deletion", "Do the steps that are named carry the decision?")
+        groups.append(Group([checked], checked.title, columns=1, wide=True))
+    return Section(f"Cases (phase {shown.phase})", intro, groups=groups)
 
 
 def _key_frames(row: Utterance, evaluation: Evaluation) -> list[np.ndarray] | None:
