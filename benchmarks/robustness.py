@@ -35,7 +35,12 @@ def main() -> None:
         data_dir=shared(f"data/{args.corpus}"),
         split=SPLITS[args.corpus],
     )
-    keep(f"robustness_{args.corpus}", result)
+    names = {
+        cue: Path(encoder).name for cue, encoder in result["encoders"].items()
+    }  # not where they lie here
+    keep(
+        f"robustness_{args.corpus}", {k: v for k, v in result.items() if k != "models"} | {"encoders": names}
+    )
     (FIGURES / f"robustness_{args.corpus}.svg").write_bytes(draw_robustness(result).svg)
 
 

@@ -25,7 +25,7 @@ def draw_ablation(result: Mapping[str, Any]) -> Drawn:
                 _bar(differences, place, pair["differences"]["weighted_f1"], colour)
         differences.axvline(0, color=INK, linewidth=0.8)
         scores.set_yticks(places, [f"{row['name']}\n{row['told']}" for row in rows])
-        scores.invert_yaxis()
+        scores.set_ylim(len(rows) - 0.5, -0.5)  # from top to bottom
         scores.set(xlabel="weighted F1, in %", title="Score")
         differences.set(xlabel="points of weighted F1 against the whole method", title="Difference from full")
         for ax in (scores, differences):
