@@ -60,6 +60,10 @@ def test_the_demo_leaves_what_it_promises(demo: Path) -> None:
         == json.loads((demo / "subsets/text+audio+video.json").read_text())["weighted_f1"]
     )
     assert (demo / "best_model" / "model.safetensors").is_file()
+    page = (demo / "report.html").read_text(encoding="utf-8")
+    for heading in ("Learning curves", "ROC", "Confusion matrix", "t-SNE", "Calibration"):
+        assert f"<h2>{heading}</h2>" in page
+    assert "toy: not for real use" in page and len(page) < 8_000_000
 
 
 @pytest.mark.slow
@@ -178,6 +182,7 @@ def test_the_whole_demo_shows_what_three_cues_are_for(tmp_path: Path) -> None:
         assert weighted_f1(f"subsets/{cue}.json") >= alone[cue] - 0.05
     sarcastic = json.loads((tmp_path / "demo.json").read_text())["sarcastic"]
     assert sarcastic["one model"]["value"] > sarcastic["average of the three alone"]["value"]
+    assert json.loads((tmp_path / "demo.json").read_text())["seconds"] < 6 * 60
 
 
 @pytest.mark.slow

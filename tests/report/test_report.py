@@ -84,6 +84,7 @@ def test_the_numbers_are_those_of_evaluate(page: Path, run: Path, tmp_path: Path
         assert curves[emotion]["auc"] == pytest.approx(numbers["auc"]["value"], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_same_call_gives_the_same_figures(page: Path, run: Path, tmp_path: Path) -> None:
     again = make_report(run / "checkpoints/best_model", out=tmp_path, **choices(run))
     name = "report/roc-phase1.svg"
@@ -99,6 +100,7 @@ def test_without_history_and_without_a_phase(run: Path, tmp_path: Path) -> None:
     assert len(found.all("img")) == 1 + 2 + 2 + 6 + 2 + 6 + 1
 
 
+@pytest.mark.slow
 def test_a_model_alone_is_its_own_phase(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "checkpoints/phase2", tmp_path / "anything")
     make_report(tmp_path / "anything", out=tmp_path / "out", **choices(run))
@@ -133,6 +135,7 @@ def test_a_damaged_history_is_named(run: Path, tmp_path: Path, content: str) -> 
         make_report(tmp_path / "best_model", out=tmp_path / "out", **choices(run))
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_page_cannot_be_markup(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "<img src=x>"
     shutil.copytree(run / "checkpoints/best_model", folder)
