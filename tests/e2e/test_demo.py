@@ -182,7 +182,6 @@ def test_the_whole_demo_shows_what_three_cues_are_for(tmp_path: Path) -> None:
         assert weighted_f1(f"subsets/{cue}.json") >= alone[cue] - 0.05
     sarcastic = json.loads((tmp_path / "demo.json").read_text())["sarcastic"]
     assert sarcastic["one model"]["value"] > sarcastic["average of the three alone"]["value"]
-    assert json.loads((tmp_path / "demo.json").read_text())["seconds"] < 6 * 60
 
 
 @pytest.mark.slow
