@@ -23,6 +23,7 @@ from tricue.config import Config, build_config
 from tricue.features import hub
 from tricue.files import file_digest, recover_folder, replaced_folder, write_json
 from tricue.model.network import Network
+from tricue.training.phases import PHASES
 from tricue.types import Cue, InputError
 
 FORMAT = 1
@@ -100,7 +101,7 @@ def phase_folders(model_path: Path) -> dict[int, Path]:
     """
     folder = checkpoint_folder(model_path)
     card = read_card(folder)
-    beside = {phase: folder.parent / f"phase{phase}" for phase in (1, 2, 3)}
+    beside: dict[int, Path] = {phase: folder.parent / f"phase{phase}" for phase in PHASES}
     found = {phase: path for phase, path in beside.items() if (path / SETTINGS).is_file()}
     same_run = {p: f for p, f in found.items() if read_card(f).trained_on == card.trained_on}
     return same_run or {card.phase or 1: folder}

@@ -105,7 +105,8 @@ class MultimodalEmotionRecognizer:
         asked = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
-            predictions = self._predict(utterances, read, Path(scratch), quiet=True, workers=0)
+            features = self._read(utterances, read, Path(scratch), quiet=True, workers=0)
+            predictions = self._predict(utterances, features)
         return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
 
     def predict_file(
@@ -126,7 +127,8 @@ class MultimodalEmotionRecognizer:
             input_file, emotions=None, for_prediction=True,
             without_cues=bool(self.card.config.features.precomputed_cues()),
         )  # fmt: skip
-        predictions = self._predict(utterances, cues, store, quiet, folder=input_file.parent)
+        features = self._read(utterances, cues, store, quiet, folder=input_file.parent)
+        predictions = self._predict(utterances, features)
         write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
 
@@ -141,16 +143,7 @@ class MultimodalEmotionRecognizer:
             )
         return cues
 
-    def _predict(
-        self,
-        utterances: Sequence[Utterance],
-        cues: Sequence[str] | None,
-        store: Path,
-        quiet: bool,
-        workers: int | None = None,
-        folder: Path | None = None,
-    ) -> list[Prediction]:
-        features = self._read(utterances, cues, store, quiet, workers, folder)
+    def _predict(self, utterances: Sequence[Utterance], features: FeatureSet) -> list[Prediction]:
         batch_size = self.card.config.evaluation.batch_size
         return predict_utterances(self.network, self.card, utterances, features, batch_size, self.device)
 

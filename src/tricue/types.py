@@ -113,6 +113,16 @@ class Output:
     enhanced: dict[Cue, torch.Tensor] = field(default_factory=dict)  # standardised, (B, T_m, d)
     masks: dict[Cue, torch.Tensor] = field(default_factory=dict)  # (B, T_m) bool, the valid steps of both
 
+    def moved(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the counterfactual does to each row: |H_cf - H_org| / |H_org| (B,), and whether its class flips (B,).
+
+        Raises ValueError where the counterfactual half was not asked for.
+        """
+        if self.h_cf is None or self.logits_cf is None:
+            raise ValueError("This output has no counterfactual half.")
+        change = (self.h_cf - self.h_org).norm(dim=1) / self.h_org.norm(dim=1).clamp_min(1e-6)
+        return change, self.logits_cf.argmax(dim=1) != self.logits.argmax(dim=1)
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -51,7 +51,7 @@ def make_reading() -> Callable[..., Reading]:
         )
         n = len(labels)
         return Reading(
-            phase, Path(), answers, labels, np.full(n, 0.25), np.arange(n) < n // 4, {"text": 0.12}, []
+            phase, None, answers, labels, np.full(n, 0.25), np.arange(n) < n // 4, {"text": 0.12}, []
         )  # type: ignore[arg-type]
 
     return make

@@ -55,5 +55,8 @@ Store = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+Split = Annotated[
+    str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
+]
 ModelPath = Annotated[Path, typer.Option("--model_path", help="Folder of a checkpoint.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]

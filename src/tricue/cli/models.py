@@ -22,6 +22,7 @@ from tricue.cli.app import (
     Quiet,
     Seed,
     Set,
+    Split,
     Store,
     app,
     console,
@@ -137,9 +138,7 @@ def evaluate(
     manifest: Manifests = None,
     settings: Set = None,
     modalities: Modalities = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
-    ] = None,
+    split: Split = None,
     out: Annotated[
         Path | None,
         typer.Option(

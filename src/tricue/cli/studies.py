@@ -19,6 +19,7 @@ from tricue.cli.app import (
     Quiet,
     Seed,
     Set,
+    Split,
     Store,
     app,
     console,
@@ -101,9 +102,7 @@ def report(
     manifest: Manifests = None,
     settings: Set = None,
     modalities: Modalities = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
-    ] = None,
+    split: Split = None,
     out: Annotated[
         Path,
         typer.Option("--out", help="Gets report.html, and report/ with every figure as SVG, PNG and JSON."),
@@ -153,9 +152,7 @@ def robustness(
             help="Some of subsets, noise, blur, occlusion, frame-loss, word-errors, e.g. subsets,noise. [all]",
         ),
     ] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
-    ] = None,
+    split: Split = None,
     out: Annotated[
         Path, typer.Option("--out", help="Gets robustness.json and the curves as .svg and .png.")
     ] = Path("results/robustness"),

@@ -122,30 +122,34 @@ def ablate(
         "device": device,
         "quiet": quiet,
     }
+    measured = []
     for number, variant in enumerate(chosen, start=1):
         logger.info("Variant %d of %d: %s (%s)", number, len(chosen), variant.name, variant.told)
         own = change_config(config, dict(variant.settings), f"the variant {variant.name}")
         folder = save_dir / variant.name
         train_all(own, seeds=seeds, save_dir=folder, restart=restart, **place)
         model = folder if read_runs(folder) else best_model(folder, own)
-        evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
+        scored = evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
+        measured.append(scored.metrics)
     comparison = compare([out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out)
-    result = _summary(config, chosen, save_dir, out, seeds, comparison)
+    result = _summary(config, chosen, measured, save_dir, seeds, comparison)
     write_json(out / RESULT, result)
     return result, comparison
 
 
 def _summary(
-    config: Config, chosen: Sequence[Variant], save_dir: Path, out: Path, seeds: int, comparison: Comparison
+    config: Config,
+    chosen: Sequence[Variant],
+    measured: Sequence[Mapping[str, Any]],
+    save_dir: Path,
+    seeds: int,
+    comparison: Comparison,
 ) -> dict[str, Any]:
     """One row per variant: its score, and what `compare` says of its difference from the whole method."""
     content = comparison.content
     pairs = [None, *content["comparisons"]]
     rows = []
-    for variant, pair, model in zip(chosen, pairs, content["models"], strict=True):
-        folder = out / variant.name
-        name = "metrics.json" if content["comparable"] else "leaky.json"
-        metrics = json.loads((folder / name).read_text(encoding="utf-8"))
+    for variant, metrics, pair, model in zip(chosen, measured, pairs, content["models"], strict=True):
         rows.append({
             "name": variant.name,
             "told": variant.told,
@@ -153,7 +157,7 @@ def _summary(
             **{key: metrics[key] for key in ("weighted_f1", "accuracy", "macro_f1", "uar")},
             "std_over_seeds": model["seeds"]["std"]["weighted_f1"],
             "minutes_per_run": _minutes(save_dir / variant.name),
-            "difference": None if pair is None else pair,
+            "difference": pair,
         })  # fmt: skip
     keys = ("mark", "notes", "protocol", "corpus", "split", "n", "interval", "rule", "correction")
     return {

@@ -98,10 +98,8 @@ def measure(
     trial = open_trial(
         model_path, dataset=dataset, data_dir=data_dir, manifest=manifest, split=split, overrides=overrides, seed=seed
     )  # fmt: skip
-    used = usable_cues(trial.network.cues, cues)
-    check_encoders(trial.card, trial.config, used)
     chosen = choose_device(device)
-    return score_trial(trial, trial.read_features(used, store, chosen, not quiet), chosen)
+    return score_trial(trial, trial.read_features(trial.usable(cues), store, chosen, not quiet), chosen)
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,12 @@ class Trial:
     dealt: bool  # as in Evaluation
     known: int  # rows that the model may know from its training
     chose: bool  # whether some of the rows chose its epochs
+
+    def usable(self, cues: Sequence[str] | None) -> list[Cue]:
+        """The model's cues, or those wanted of them. Raises InputError for others, and for encoders not its own."""
+        used = usable_cues(self.network.cues, cues)
+        check_encoders(self.card, self.config, used)
+        return used
 
     def read_features(
         self, cues: Sequence[Cue], store: Path, device: str, progress: bool, damage: Corruption | None = None

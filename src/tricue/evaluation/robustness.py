@@ -17,7 +17,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tricue.checkpoint import check_encoders, phase_folders
+from tricue.checkpoint import phase_folders
 from tricue.data.corpora import report
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import Trial, open_trial, score_trial, title
@@ -138,7 +138,7 @@ def measure_robustness(
     report(first.corpus)
     cues = list(first.network.cues)
     for trial in trials.values():
-        check_encoders(trial.card, trial.config, cues)
+        trial.usable(cues)
     device = choose_device(device)
     bench = Bench(
         trials, first.read_features(cues, store, device, not quiet), store, device, progress=not quiet

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from tricue.checkpoint import checkpoint_folder, load_checkpoint
-from tricue.evaluation.evaluate import Evaluation, measure
+from tricue.checkpoint import checkpoint_folder
+from tricue.evaluation.evaluate import Evaluation, Trial, score_trial
+from tricue.features.extract import FeatureSet
 from tricue.model.network import Network
 from tricue.training.batches import Examples, gather_examples, reading_plan, row_lengths
 from tricue.types import CUES, Cue, InputError, Output
@@ -35,7 +36,7 @@ class Reading:
     """One phase's model on the scored rows (N of them)."""
 
     phase: int
-    folder: Path
+    network: Network  # in evaluation mode, on the CPU
     evaluation: Evaluation
     labels: np.ndarray  # (N,) class numbers
     change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a cue
@@ -74,19 +75,19 @@ def read_history(model_path: Path) -> list[dict[str, Any]]:
     return history
 
 
-def read_phase(phase: int, folder: Path, device: str, choices: Mapping[str, Any]) -> Reading:
-    """Score a checkpoint, and look inside it. choices: as `measure` takes them."""
-    evaluation = measure(folder, device=device, **choices)
-    network, card = load_checkpoint(folder)
-    rows = evaluation.utterances
-    labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
-    examples = gather_examples(rows, evaluation.features.arrays, card.emotions)
+def read_phase(phase: int, trial: Trial, features: FeatureSet, device: str) -> Reading:
+    """Score a checkpoint on the features of its rows, and look inside it."""
+    evaluation = score_trial(trial, features, device)
+    network = trial.network.cpu()  # looked at row by row from here on
+    rows, emotions = trial.rows, trial.card.emotions
+    labels = np.array([emotions.index(str(u.emotion)) for u in rows])
+    examples = gather_examples(rows, features.arrays, emotions)
     place = {id(u): i for i, u in enumerate(rows)}
     usable = np.array([place[id(u)] for u in examples.utterances], dtype=int)
     inside = _look_inside(network, examples, evaluation.config.evaluation.batch_size)
     return Reading(
         phase=phase,
-        folder=folder,
+        network=network,
         evaluation=evaluation,
         labels=labels,
         change=inside.change,
@@ -105,16 +106,12 @@ class _Inside:
 
 @torch.no_grad()
 def _look_inside(network: Network, examples: Examples, batch_size: int) -> _Inside:
-    network.eval()
     change, flips = np.zeros(len(examples)), np.zeros(len(examples), dtype=bool)
     held: dict[tuple[str, Cue], dict[int, np.ndarray]] = {}
     for rows in reading_plan(row_lengths(examples), batch_size):
         batch = examples.batch(rows)
         output = network(batch, counterfactual=True)
-        assert output.h_cf is not None and output.logits_cf is not None
-        distance = (output.h_cf - output.h_org).norm(dim=1) / output.h_org.norm(dim=1).clamp_min(1e-6)
-        change[rows] = distance.numpy()
-        flips[rows] = (output.logits_cf.argmax(dim=1) != output.logits.argmax(dim=1)).numpy()
+        change[rows], flips[rows] = (values.numpy() for values in output.moved())
         for cue, mask in output.masks.items():
             for place, values in _places(output, cue):
                 vectors, present = _mean_over_time(values, mask)

@@ -9,6 +9,7 @@ from typing import Any
 from tricue import __version__
 from tricue.checkpoint import checkpoint_folder, phase_folders, read_card
 from tricue.device import choose_device
+from tricue.evaluation.evaluate import open_trial
 from tricue.evaluation.table import percent_with_interval
 from tricue.features.progress import Bar
 from tricue.files import check_place
@@ -38,6 +39,8 @@ def make_report(
     model_path: Path,
     *,
     out: Path,
+    store: Path,
+    cues: Sequence[str] | None = None,
     points: int | None = None,
     device: str = "auto",
     quiet: bool = False,
@@ -45,7 +48,8 @@ def make_report(
 ) -> Path:
     """The page of a run, report.html in `out`, and its figures in `out`/report; its path.
 
-    points: of each t-SNE map, at most; None: as `points_per_panel` says. choices: as `measure` takes them.
+    points: of each t-SNE map, at most; None: as `points_per_panel` says. store, cues: as `measure` takes
+    them; choices: as `open_trial` does.
     What cannot be drawn says why in its place. Raises InputError for a folder of several runs, and as `measure` does.
     """
     folder = checkpoint_folder(model_path)
@@ -59,10 +63,11 @@ def make_report(
     history = read_history(folder)
     with Bar(not quiet) as bar:
         bar.begin("Reading the phases", len(phases))
-        readings = [
-            bar.passed(read_phase(phase, path, choose_device(device), {**choices, "quiet": True}))
-            for phase, path in phases.items()
-        ]
+        trials = {phase: open_trial(path, **choices) for phase, path in phases.items()}
+        used = [trial.usable(cues) for trial in trials.values()]  # alike, as the phases are of one run
+        chosen = choose_device(device)
+        features = next(iter(trials.values())).read_features(used[0], store, chosen, progress=False)
+        readings = [bar.passed(read_phase(phase, trial, features, chosen)) for phase, trial in trials.items()]
         shown = next((r for r in readings if r.phase == best.phase), readings[-1])
         bar.begin("Drawing", 8)
         parts = [

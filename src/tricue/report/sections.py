@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import load_checkpoint
+from tricue.evaluation import ablation, robustness
 from tricue.evaluation.cost import gflops, parameters
 from tricue.evaluation.deletion import delete_moments
 from tricue.evaluation.evaluate import Evaluation
@@ -42,7 +42,7 @@ ALIVE = (
     "phase 1 the counterfactual part is not trained yet: what it moves is its start."
 )
 
-STUDIES = (("Robustness", "robustness.json", draw_robustness), ("Ablation", "ablation.json", draw_ablation))
+STUDIES = (("Robustness", robustness.RESULT, draw_robustness), ("Ablation", ablation.RESULT, draw_ablation))
 
 
 def scores_section(readings: Sequence[Reading], shown: Reading) -> Section:
@@ -133,8 +133,10 @@ def classes_section(shown: Reading) -> Section:
 def cases_section(shown: Reading) -> Section:
     """Chosen by a rule, not by hand: rows said right and rows said wrong, taken apart."""
     e = shown.evaluation
-    network, card = load_checkpoint(shown.folder)
-    card = replace(card, config=e.config)  # encoders may lie elsewhere than in training
+    network, card = (
+        shown.network,
+        replace(e.card, config=e.config),
+    )  # encoders may lie elsewhere than in training
     answered = np.array([p.emotion is not None for p in e.predictions])
     drawn, deletions = [], []
     for number, case in enumerate(choose_cases(shown.labels, shown.probabilities, answered), start=1):
@@ -186,7 +188,7 @@ def published_section(shown: Reading) -> list[Section]:
 
 
 def cost_section(shown: Reading) -> Section:
-    network, card = load_checkpoint(shown.folder)
+    network, card = shown.network, shown.evaluation.card
     counts, flops = parameters(network), gflops(network, typical_utterance(network, card.config, card.dims))
     rows = [
         [part, f"{c['total']:,}", f"{c['trainable']:,}", f"{flops.get(part, 0.0):.4f}"]

@@ -255,12 +255,10 @@ class Trainer:
         rows = len(batch.ids)
         values = {"loss": loss.item(), **{f"{name}_loss": term.item() for name, term in terms.items()}}
         values["accuracy"] = (output.logits.argmax(dim=1) == batch.labels).float().mean().item()
-        if output.h_cf is not None and output.logits_cf is not None:
+        if output.h_cf is not None:
             with torch.no_grad():
-                change = (output.h_cf - output.h_org).norm(dim=1) / output.h_org.norm(dim=1).clamp_min(1e-6)
-                values["change"] = change.mean().item()
-                flips = output.logits_cf.argmax(dim=1) != output.logits.argmax(dim=1)
-                values["flips"] = flips.float().mean().item()
+                change, flips = output.moved()
+                values |= {"change": change.mean().item(), "flips": flips.float().mean().item()}
         for name, value in values.items():
             self.standing.sums[name] = self.standing.sums.get(name, 0.0) + value * rows
         self.standing.sums["rows"] = self.standing.sums.get("rows", 0.0) + rows
