@@ -68,8 +68,16 @@ class Card:
     audit: dict[str, Any] | None = None  # what the leakage audit found in those rows, see data/audit.py
     encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
     tuned: dict[Cue, str] = field(default_factory=dict)  # cue -> what its encoder was tuned for emotion on
+    calibration: dict[str, Any] | None = (
+        None  # as `calibration.calibrate` gives it; None where val is never read
+    )
     weights_sha256: str | None = None  # of the file beside it, once it is saved
     seen: Seen | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they become probabilities."""
+        return self.calibration["temperature"] if self.calibration is not None else 1.0
 
     @property
     def toy(self) -> bool:
@@ -134,6 +142,7 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
                 "audit": card.audit,
                 "encoders": card.encoders,
                 "tuned": card.tuned,
+                "calibration": card.calibration,
                 "weights_sha256": file_digest(fresh / WEIGHTS),
                 "versions": {
                     "tricue": __version__,
@@ -214,6 +223,7 @@ def read_card(folder: str | Path) -> Card:
         audit=card.get("audit"),
         encoders=card.get("encoders", {}),
         tuned=card.get("tuned", {}),
+        calibration=card.get("calibration"),
         weights_sha256=card["weights_sha256"],
         seen=_read_seen(folder / ROWS),
     )

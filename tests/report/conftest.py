@@ -47,8 +47,9 @@ def make_reading() -> Callable[..., Reading]:
         emotions = [*EMOTIONS, "fear", "calm", "odd"][: probabilities.shape[1]]
         utterances = [Utterance(f"u{i}") for i in range(len(labels))]
         answers = SimpleNamespace(
-            card=SimpleNamespace(emotions=emotions), probabilities=probabilities, utterances=utterances
-        )
+            card=SimpleNamespace(emotions=emotions), probabilities=probabilities, utterances=utterances,
+            metrics={"calibration": {"temperature": 1.0, "ece_uncalibrated": 0.321}},
+        )  # fmt: skip
         n = len(labels)
         return Reading(
             phase, None, answers, labels, np.full(n, 0.25), np.arange(n) < n // 4, {"text": 0.12}, []

@@ -58,7 +58,7 @@ def phases_in(place: Path) -> list[int]:
 def scores(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What val is to say after each epoch."""
     said: list[float] = []
-    monkeypatch.setattr(Trainer, "_score_val", lambda self, val: {"val_weighted_f1": said.pop(0)})
+    monkeypatch.setattr(Trainer, "_score_val", lambda self, val, logits: {"val_weighted_f1": said.pop(0)})
     return said
 
 

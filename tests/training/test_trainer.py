@@ -172,7 +172,7 @@ def test_each_phase_starts_from_the_best_of_the_one_before(
 
     scores = iter([0.6, 0.5, 0.4, 0.7, 0.6, 0.6])  # best epochs: the first, the second, the first
     monkeypatch.setattr(Trainer, "_make_optimizer", spy)
-    monkeypatch.setattr(Trainer, "_score_val", lambda self, val: {"val_weighted_f1": next(scores)})
+    monkeypatch.setattr(Trainer, "_score_val", lambda self, val, logits: {"val_weighted_f1": next(scores)})
     standing = make(tmp_path, config()).fit()
     for phase in (2, 3):
         best = load_file(tmp_path / f"phase{phase - 1}" / "model.safetensors")
@@ -185,7 +185,7 @@ def test_each_phase_starts_from_the_best_of_the_one_before(
 
 
 def test_best_model_ties_go_to_the_earlier_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "_score_val", lambda self, val: {"val_weighted_f1": 0.5})
+    monkeypatch.setattr(Trainer, "_score_val", lambda self, val, logits: {"val_weighted_f1": 0.5})
     make(tmp_path, config()).fit()
     assert '"phase": 1' in (tmp_path / "best_model" / "config.json").read_text()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tricue.calibration import expected_calibration_error, uncalibrated
 from tricue.checkpoint import Card, check_encoders, load_checkpoint
 from tricue.config import Config, change_config
 from tricue.data.corpora import Manifests, config_of, read_corpus, report
@@ -174,6 +175,7 @@ def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
     ])  # fmt: skip
     metrics = score_rows(rows, [probabilities], card, config)
+    metrics["calibration"] = _calibration(probabilities, rows, predictions, card)
     metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
     role = _role(card, trial.split, trial.dealt, trial.chose)
     metrics |= {"split_role": role, "known_rows": trial.known}
@@ -203,6 +205,21 @@ def score_rows(
         of = np.array([u.corpus for u in rows])
         metrics["corpora"] = {name: scored(np.flatnonzero(of == name)) for name in corpora}
     return metrics
+
+
+def _calibration(
+    probabilities: np.ndarray, rows: Sequence[Utterance], predictions: Sequence[Prediction], card: Card
+) -> dict[str, float]:
+    """ECE with the model's temperature and without it, on the scored rows."""
+    labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
+    answered = np.array([p.emotion is not None for p in predictions])  # the others got shares, not answers
+    plain = probabilities.copy()
+    plain[answered] = uncalibrated(probabilities[answered], card.temperature)
+    return {
+        "temperature": card.temperature,
+        "ece": expected_calibration_error(probabilities, labels),
+        "ece_uncalibrated": expected_calibration_error(plain, labels),
+    }
 
 
 def reading_config(

@@ -44,7 +44,8 @@ def predict_utterances(
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}
     probabilities = torch.empty(0, len(card.emotions))
     if len(examples):
-        probabilities = read_logits(network, examples, batch_size, device).softmax(dim=-1)
+        logits = read_logits(network, examples, batch_size, device)
+        probabilities = (logits.double() / card.temperature).softmax(dim=-1)
     reasons: dict[str, list[str]] = defaultdict(list)
     for fault in [*faults, *features.faults]:
         reasons[fault.id].append(f"{fault.cue}: {fault.reason}")

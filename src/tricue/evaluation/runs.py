@@ -48,6 +48,8 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
         first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
     )
     metrics |= _circumstances(folder, runs, first)
+    each = [result.metrics["calibration"] for _, result in measured]
+    metrics["calibration"] = {name: float(np.mean([run[name] for run in each])) for name in each[0]}
     audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
     metrics["audit"] = worst_summary(audits) if audits else None
     if folds:

@@ -1,36 +1,15 @@
-"""Whether probabilities mean what they say: reliability diagram with the expected calibration error, confidences."""
+"""Whether probabilities mean what they say, and what is gained by leaving the least sure rows unanswered."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from tricue.report.figure import FAINT, PHASE_COLOURS, Drawn, canvas
+from tricue.calibration import reliability
+from tricue.evaluation.selective import score_by_coverage
+from tricue.report.figure import DASHES, FAINT, PHASE_COLOURS, Drawn, canvas
 from tricue.report.readings import Reading
-
-BINS = 10  # of equal width, as in Guo et al. (2017), "On Calibration of Modern Neural Networks"
-
-
-def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> dict[str, Any]:
-    """confidence (N,) in [0, 1] of the predicted class, right (N,) bool -> ECE and, per bin that holds rows, their
-    count, mean confidence and accuracy.
-
-    ECE = sum over bins of (rows in it / N) |accuracy - mean confidence|, eq. 3 there; bins are (low, high], the
-    first holds 0.
-    """
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    found: list[dict[str, Any]] = []
-    for b in range(bins):
-        own = place == b
-        if own.any():
-            found.append({
-                "low": float(edges[b]), "high": float(edges[b + 1]), "rows": int(own.sum()),
-                "confidence": float(confidence[own].mean()), "accuracy": float(right[own].mean()),
-            })  # fmt: skip
-    gaps = [b["rows"] * abs(b["accuracy"] - b["confidence"]) for b in found]
-    return {"ece": float(sum(gaps) / len(confidence)), "bins": found}
 
 
 def draw_calibration(reading: Reading) -> Drawn:
@@ -38,7 +17,8 @@ def draw_calibration(reading: Reading) -> Drawn:
     title = f"Phase {reading.phase}"
     confidence = reading.probabilities.max(axis=1)
     right = reading.probabilities.argmax(axis=1) == reading.labels
-    data = calibration(confidence, right)
+    data = reliability(confidence, right)
+    before = reading.evaluation.metrics["calibration"]["ece_uncalibrated"]
     colour, bins = PHASE_COLOURS[reading.phase], data["bins"]
     accuracy, mean = 100 * float(right.mean()), 100 * float(confidence.mean())
     with canvas(4.2, 4.8, 2, 1, sharex=True, height_ratios=[3, 1.3]) as (figure, axes):
@@ -50,7 +30,7 @@ def draw_calibration(reading: Reading) -> Drawn:
             across, up, [12 + 150 * b["rows"] / len(confidence) for b in bins], color=colour, zorder=3
         )
         upper.set(ylabel="right, in %", ylim=(-2, 102), xlim=(-2, 102),
-                  title=f"{title}: ECE {100 * data['ece']:.1f} points")  # fmt: skip
+                  title=f"{title}: ECE {100 * data['ece']:.1f} points, was {100 * before:.1f}")  # fmt: skip
         lower.hist(100 * confidence, bins=np.linspace(0, 100, 21), color=colour)
         lower.axvline(mean, color="#222222", linewidth=1, linestyle="--")
         side = "right" if mean > 50 else "left"  # where the histogram is lower
@@ -58,6 +38,34 @@ def draw_calibration(reading: Reading) -> Drawn:
         lower.set(xlabel="confidence, in %", ylabel="rows")
     alt = (
         f"Reliability diagram and confidences, {title}: expected calibration error {100 * data['ece']:.1f} points, "
+        f"before the temperature {100 * before:.1f}, "
         f"mean confidence {mean:.1f}%, accuracy {accuracy:.1f}%."
     )
     return Drawn(f"calibration-phase{reading.phase}", title, "", alt, figure, data)
+
+
+def draw_coverage(readings: Sequence[Reading]) -> Drawn:
+    """Weighted F1 of the rows that are answered, over their share, where the least sure are left out first."""
+    title = "Score against coverage"
+    data = {
+        f"phase {r.phase}": score_by_coverage(r.probabilities, r.labels, len(r.emotions)) for r in readings
+    }
+    with canvas(5.4, 3.6) as (figure, axes):
+        ax = axes[0, 0]
+        for reading, (name, steps) in zip(readings, data.items(), strict=True):
+            across = [100 * step["coverage"] for step in steps]
+            up = [100 * step["weighted_f1"] for step in steps]
+            line = {"color": PHASE_COLOURS[reading.phase], "linestyle": DASHES[reading.phase - 1]}
+            ax.plot(across, up, label=name, marker="o", markersize=3, **line)
+        ax.set(xlabel="rows answered, the surest first, in %", ylabel="weighted F1, in %", xlim=(102, 0))
+        ax.legend()
+    told = "; ".join(
+        f"{name}: "
+        + ", ".join(
+            f"{100 * step['weighted_f1']:.1f}% at {100 * step['coverage']:.0f}%"
+            for step in steps
+            if round(100 * step["coverage"]) in (100, 75, 50, 25)
+        )
+        for name, steps in data.items()
+    )
+    return Drawn("coverage", title, "", f"{title}, weighted F1 of the rows answered: {told}.", figure, data)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tricue.calibration import BINS
 from tricue.evaluation import ablation, robustness
 from tricue.evaluation.cost import gflops, parameters
 from tricue.evaluation.deletion import delete_moments
@@ -20,7 +21,7 @@ from tricue.evaluation.info import SEED_GFLOPS, SEED_PARAMETERS, TYPICAL_SECONDS
 from tricue.evaluation.table import HEADLINE, percent, percent_with_interval
 from tricue.features.media import MediaError
 from tricue.report.ablation import draw_ablation
-from tricue.report.calibration import BINS, draw_calibration
+from tricue.report.calibration import draw_calibration, draw_coverage
 from tricue.report.cases import choose_cases, draw_case, thumbnails
 from tricue.report.classes import draw_confusion, draw_roc
 from tricue.report.deletion import draw_deletion
@@ -114,10 +115,16 @@ def _silhouettes(groups: Sequence[Sequence[Drawn]]) -> Table:
 def calibration_section(readings: Sequence[Reading]) -> Section:
     intro = (
         f"Rows by their confidence, in {BINS} bins of equal width: on the line, probabilities mean what they say. ECE: "
-        "the mean distance from it, weighted by rows (larger dots: more rows). Below: how many rows have which "
-        "confidence."
+        "the mean distance from it, weighted by rows (larger dots: more rows); it was what stands behind `was` before "
+        "the temperature that training fitted on val. Below: how many rows have which confidence."
     )
-    return Section("Calibration", intro, groups=[Group([draw_calibration(r) for r in readings])])
+    left_out = Group(
+        [draw_coverage(readings)],
+        "Score against coverage",
+        "What `tricue predict --abstain P` gains: rows less sure than P are left unanswered, the others are scored.",
+        columns=1,
+    )
+    return Section("Calibration", intro, groups=[Group([draw_calibration(r) for r in readings]), left_out])
 
 
 def classes_section(shown: Reading) -> Section:

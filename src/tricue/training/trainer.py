@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
+from tricue.calibration import calibrate
 from tricue.checkpoint import WEIGHTS, Card, best_model, save_checkpoint
 from tricue.files import recover_folder, remove_folder, replaced_folder
 from tricue.inference import read_logits
@@ -214,29 +215,38 @@ class Trainer:
         started = time.monotonic()
         row = self._epoch_row()
         score = -row["train_loss"]  # the plateau's yardstick where val is never read
+        logits = None
         if self.val is not None:
-            row |= self._score_val(self.val)
+            logits = self._read_val(self.val)
+            row |= self._score_val(self.val, logits)
             score = row["val_weighted_f1"]
         row["seconds"] = standing.seconds + time.monotonic() - started
         self.schedule.epoch_end(score)
         last = standing.epoch + 1 == self.training.epochs[standing.phase - 1]
         if score > standing.best_score if self.val is not None else last:
             standing.best_score, standing.best_epoch, row["best"] = score, standing.epoch, True
-            val_score = score if self.val is not None else None
-            self._save_phase(val_score)
+            self._save_phase(score, logits)
         standing.history.append(row)
         standing.epoch, standing.batches, standing.seconds, standing.sums = standing.epoch + 1, 0, 0.0, {}
         self.log.epoch(standing.history, row, standing.steps)
         self._save_state()
 
-    def _save_phase(self, score: float | None) -> None:
-        card = replace(self.card, phase=self.standing.phase, epoch=self.standing.epoch, val_weighted_f1=score)
+    def _save_phase(self, score: float, logits: torch.Tensor | None) -> None:
+        """The weights as they are; where val is read with its score, and the temperature that fits it."""
+        card = replace(self.card, phase=self.standing.phase, epoch=self.standing.epoch)
+        if self.val is not None and logits is not None:
+            assert self.val.labels is not None
+            found = calibrate(logits.numpy(), self.val.labels)
+            card = replace(card, val_weighted_f1=score, calibration=found)
         save_checkpoint(self.save_dir / f"phase{self.standing.phase}", self.network, card)
 
-    def _score_val(self, val: Examples) -> dict[str, float]:
-        """Loss, accuracy and weighted F1 on val, in evaluation mode."""
+    def _read_val(self, val: Examples) -> torch.Tensor:
+        """Logits (N, C) on val, in evaluation mode."""
+        return read_logits(self.network, val, self.config.evaluation.batch_size, self.accelerator.device)
+
+    def _score_val(self, val: Examples, logits: torch.Tensor) -> dict[str, float]:
+        """Loss, accuracy and weighted F1."""
         assert val.labels is not None
-        logits = read_logits(self.network, val, self.config.evaluation.batch_size, self.accelerator.device)
         labels, guesses = torch.from_numpy(val.labels), logits.argmax(dim=1)
         loss = focal_loss(logits, labels, self.class_weights.cpu(), self.training.focal_gamma)
         return {
