@@ -7,6 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tricue.config import load_config
+from tricue.data.corpora import read_corpus
+from tricue.data.manifest import write_manifest
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 FIGURES = HERE.parent / "docs/figures"
@@ -21,6 +25,19 @@ def shared(name: str) -> Path:
             f"{path} is not there; set TRICUE_SHARED to the folder that holds data/ and models/."
         )
     return path
+
+
+def goemotions(work: Path) -> Path:
+    """GoEmotions' train.csv and val.csv as one manifest in `work`."""
+    config = load_config("goemotions")
+    rows = [
+        row
+        for part in ("train", "val")
+        for row in read_corpus(config, manifest=shared(f"data/goemotions/{part}.csv")).utterances
+    ]
+    work.mkdir(parents=True, exist_ok=True)
+    write_manifest(rows, work / "goemotions.csv")
+    return work / "goemotions.csv"
 
 
 def keep(name: str, content: dict[str, Any]) -> None:

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import keep, shared
+from common import goemotions, keep, shared
 
 from tricue.config import Config, load_config
-from tricue.data.corpora import prepare_corpus, read_corpus
-from tricue.data.manifest import write_manifest
+from tricue.data.corpora import prepare_corpus
 from tricue.evaluation.compare import compare
 from tricue.evaluation.runs import evaluate_all
 from tricue.training.runs import train_all
@@ -37,18 +36,6 @@ def settings(name: str, epochs: Sequence[int] = (), **more: Any) -> Config:
     return load_config(name, encoder | {f"training.{key}": value for key, value in training.items()} | more)
 
 
-def goemotions_manifest(work: Path) -> Path:
-    """train.csv and val.csv as one."""
-    config = settings("goemotions")
-    rows = [
-        row
-        for part in ("train", "val")
-        for row in read_corpus(config, manifest=shared(f"data/goemotions/{part}.csv")).utterances
-    ]
-    write_manifest(rows, work / "goemotions.csv")
-    return work / "goemotions.csv"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,8 +45,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     args = parser.parse_args()
     work, store, data_dir = args.work, args.work / "features", shared("data/meld")
-    work.mkdir(parents=True, exist_ok=True)
-    comments = goemotions_manifest(work)
+    comments = goemotions(work)
     alone = settings("meld-frozen", **{"data.val_from_train": 0.1})
     (first,) = train_all(
         settings("goemotions", GOEMOTIONS_EPOCHS), seeds=1, save_dir=work / "goemotions", store=store, manifest=comments

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save
 from tricue import __version__
 from tricue.config import Config, build_config
 from tricue.features import hub
+from tricue.features.likeness import alike, sample
 from tricue.files import file_digest, recover_folder, replaced_folder, write_json
 from tricue.model.network import Network
 from tricue.training.phases import PHASES
@@ -67,6 +68,7 @@ class Card:
     trained_on: dict[str, Any] | None = None  # corpus, protocol, rows per split, digest
     audit: dict[str, Any] | None = None  # what the leakage audit found in those rows, see data/audit.py
     encoders: dict[Cue, str] = field(default_factory=dict)  # cue -> digest of its frozen weights
+    samples: dict[Cue, list[float]] = field(default_factory=dict)  # what they say, see features/likeness.py
     tuned: dict[Cue, str] = field(default_factory=dict)  # cue -> what its encoder was tuned for emotion on
     calibration: dict[str, Any] | None = (
         None  # as `calibration.calibrate` gives it; None where val is never read
@@ -115,10 +117,16 @@ def phase_folders(model_path: Path) -> dict[int, Path]:
     return same_run or {card.phase or 1: folder}
 
 
-def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
-    """Write network and card to `folder`, replacing what lies there in one step."""
+def save_checkpoint(folder: Path, network: Network, card: Card, *, half: bool = False) -> None:
+    """Write network and card to `folder`, replacing what lies there in one step.
+
+    half: weights in 16 bits, for handing on; they are read back into 32.
+    """
+    weights = network.state_dict()
+    if half:
+        weights = {name: t.half() if t.is_floating_point() else t for name, t in weights.items()}
     with replaced_folder(folder) as fresh:
-        write_tensors(fresh / WEIGHTS, network.state_dict())
+        write_tensors(fresh / WEIGHTS, weights)
         if card.seen is not None:
             seen = {"trained": card.seen.trained, "chosen": card.seen.chosen}
             write_tensors(fresh / ROWS, {name: torch.from_numpy(keys) for name, keys in seen.items()})
@@ -141,6 +149,7 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
                 "trained_on": card.trained_on,
                 "audit": card.audit,
                 "encoders": card.encoders,
+                "samples": card.samples,
                 "tuned": card.tuned,
                 "calibration": card.calibration,
                 "weights_sha256": file_digest(fresh / WEIGHTS),
@@ -222,6 +231,7 @@ def read_card(folder: str | Path) -> Card:
         trained_on=card.get("trained_on"),
         audit=card.get("audit"),
         encoders=card.get("encoders", {}),
+        samples=card.get("samples", {}),
         tuned=card.get("tuned", {}),
         calibration=card.get("calibration"),
         weights_sha256=card["weights_sha256"],
@@ -243,11 +253,16 @@ def check_encoders(card: Card, config: Config, cues: Sequence[Cue]) -> None:
     """Raise InputError where an encoder of `config` is not the one whose vectors the network was trained on."""
     frozen = [cue for cue in cues if cue in card.encoders]
     for cue, digest in hub.encoder_digests(config.features, frozen).items():
-        if digest != card.encoders[cue]:
+        if digest != card.encoders[cue] and not _says_the_same(card, config, cue):
             raise InputError(
                 f"features.{cue}.encoder={getattr(config.features, cue).encoder}: its weights or settings are not "
                 f"those that this model was trained with (digest {digest}, not {card.encoders[cue]})."
             )
+
+
+def _says_the_same(card: Card, config: Config, cue: Cue) -> bool:
+    own = card.samples.get(cue)
+    return own is not None and alike(own, sample(config.features, [cue])[cue])
 
 
 def checkpoint_folder(path: str | Path) -> Path:

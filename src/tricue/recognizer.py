@@ -6,6 +6,7 @@ import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a", ".ogg"}
 DEFAULT_MODEL = Path("checkpoints/best_model")
+SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))  # docs/english-text.md
 Source = str | Path
 Triple = tuple[str | None, Path | None, Path | None]
 

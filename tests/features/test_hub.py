@@ -21,7 +21,10 @@ def test_neither_folder_nor_hub(monkeypatch):
         hub.find_encoder("no/such-encoder", "text")
     message = str(caught.value)
     assert "not a folder here, and the hub did not answer: cannot reach the hub" in message
-    assert "--set features.text.encoder=FOLDER, or `light`" in message
+    assert (
+        "--set features.text.encoder=FOLDER (or `light`)" in message
+        and "hf download no/such-encoder" in message
+    )
 
 
 @pytest.mark.parametrize("name", ["", "not a name", "a/b/c"])

@@ -76,7 +76,10 @@ def find_detector(source: str) -> Path:
 
 @lru_cache(maxsize=8)  # one revision for a whole process, and one call to the hub
 def _fetch(source: str, cue: Cue) -> Path:
-    remedy = f"give a local folder with --set features.{cue}.encoder=FOLDER, or `light`."
+    remedy = (
+        f"where there is a connection, fetch it (hf download {source} --local-dir FOLDER), then name the folder: "
+        f"--encoder FOLDER of predict and serve, elsewhere --set features.{cue}.encoder=FOLDER (or `light`)."
+    )
     return _download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])
 
 

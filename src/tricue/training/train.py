@@ -23,6 +23,7 @@ from tricue.data.splits import row_keys, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
+from tricue.features.likeness import sample
 from tricue.features.precomputed import located
 from tricue.files import check_place, write_json
 from tricue.model.frontends import LiveText
@@ -120,6 +121,7 @@ def train(
         audit=found.summary(),
         seen=seen,
         encoders=_frozen(run["encoders"], config),
+        samples={} if config.finetunes_text else sample(config.features, config.modalities),
         tuned=hub.emotion_tuned(config.features, config.modalities),
     )
     save_dir.mkdir(parents=True, exist_ok=True)
