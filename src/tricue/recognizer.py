@@ -15,17 +15,17 @@ from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.explain import Explanation, explain
-from tricue.evaluation.predictions import predict_utterances, write_predictions
+from tricue.evaluation.predictions import abstained, check_table, predict_utterances, write_predictions
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
-from tricue.files import check_place, is_file
+from tricue.files import is_file
+from tricue.inputs import is_missing_file
 from tricue.model.network import Network
-from tricue.types import Cue, InputError, Prediction, Utterance
+from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 
 logger = logging.getLogger(__name__)
 
-MEDIA_ENDINGS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav", ".flac", ".mp3", ".m4a", ".ogg"}
 DEFAULT_MODEL = Path("checkpoints/best_model")
 SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))  # docs/english-text.md
 Source = str | Path
@@ -47,16 +47,18 @@ class MultimodalEmotionRecognizer:
 
     @classmethod
     def from_pretrained(
-        cls, source: Source, *, overrides: Mapping[str, Any] | None = None, device: str = "auto"
+        cls,
+        source: Source,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        device: str = "auto",
     ) -> MultimodalEmotionRecognizer:
         """A checkpoint folder, or the name of one on the hub. `best_model.pth` means the folder `best_model`.
 
         overrides: where encoders lie, e.g. `{"features.text.encoder": "models/roberta-base"}`.
         Raises InputError where there is none. No code that comes with a model is run.
         """
-        folder = checkpoint_folder(source)
-        if not folder.is_dir() and str(source).count("/") == 1 and not Path(source).suffix:
-            folder = hub.fetch_checkpoint(str(source))
+        folder = local_checkpoint(source)
         network, card = load_checkpoint(folder)
         if overrides:
             config = reading_config(card, overrides)
@@ -75,13 +77,19 @@ class MultimodalEmotionRecognizer:
         return self.card.toy
 
     def predict(
-        self, text: str | None = None, audio: Source | None = None, video: Source | None = None
+        self,
+        text: str | None = None,
+        audio: Source | None = None,
+        video: Source | None = None,
+        *,
+        abstain: float | None = None,
     ) -> Prediction:
         """The emotion of one utterance from any of its cues; audio and video are media files.
 
-        Raises InputError where nothing can be used, saying why.
+        abstain: below this confidence the answer is "uncertain". Raises InputError where nothing can be used, saying
+        why.
         """
-        (prediction,) = self.predict_batch([(text, audio, video)])
+        (prediction,) = self.predict_batch([(text, audio, video)], abstain=abstain)
         if prediction.emotion is None:
             raise InputError(f"Nothing to go by: {prediction.error}")
         return prediction
@@ -98,18 +106,45 @@ class MultimodalEmotionRecognizer:
             features = self._read([utterance], self._clip_cues(None), Path(scratch), quiet=True, workers=0)
             return explain(self.network, self.card, utterance, features, self.device)
 
-    def predict_batch(self, inputs: Sequence[Any], cues: Sequence[str] | None = None) -> list[Prediction]:
-        """One prediction per input (whatever `preprocess` takes), in order; a failed one says why in `error`.
+    def predict_batch(
+        self,
+        inputs: Sequence[Any],
+        cues: Sequence[str] | None = None,
+        *,
+        abstain: float | None = None,
+        progress: bool = False,
+        workers: int | None = 0,
+    ) -> list[Prediction]:
+        """One prediction per input (whatever `preprocess` takes, or an Utterance), in order; a failed one says why in
+        `error`.
 
-        A cue that the network knows from precomputed features alone is not used: no clip gives it.
+        A cue that the network knows from precomputed features alone is not used: no clip gives it. abstain: below this
+        confidence the answer is "uncertain". workers: as for `extract`.
         """
         read = self._clip_cues(cues)
         asked = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
-            features = self._read(utterances, read, Path(scratch), quiet=True, workers=0)
-            predictions = self._predict(utterances, features)
+            features = self._read(utterances, read, Path(scratch), not progress, workers)
+            predictions = abstained(self._predict(utterances, features), abstain)
         return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
+
+    def predict_stored(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        store: Path,
+        cues: Sequence[str] | None = None,
+        abstain: float | None = None,
+        quiet: bool = False,
+        folder: Path | None = None,
+    ) -> list[Prediction]:
+        """As `predict_batch`, with features that stay in `store` for another time; ids are distinct.
+
+        folder: where files of precomputed features may lie.
+        """
+        features = self._read(utterances, cues, store, quiet, folder=folder)
+        return abstained(self._predict(utterances, features), abstain)
 
     def predict_file(
         self,
@@ -120,19 +155,22 @@ class MultimodalEmotionRecognizer:
         cues: Sequence[str] | None = None,
         quiet: bool = False,
     ) -> int:
-        """Predict a CSV or Parquet table into a CSV; the number of rows where something failed.
+        """Predict a CSV or Parquet table into another (CSV, JSON, JSON Lines); how many rows failed.
 
         Raises InputError for a table that is not one, or rows that contradict themselves.
         """
-        check_place(output_file)
-        utterances = read_manifest(
-            input_file, emotions=None, for_prediction=True,
-            without_cues=bool(self.card.config.features.precomputed_cues()),
-        )  # fmt: skip
-        features = self._read(utterances, cues, store, quiet, folder=input_file.parent)
-        predictions = self._predict(utterances, features)
+        check_table(output_file)
+        utterances = read_manifest(input_file, for_prediction=True, without_cues=self.reads_precomputed)
+        predictions = self.predict_stored(
+            utterances, store=store, cues=cues, quiet=quiet, folder=input_file.parent
+        )
         write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
+
+    @property
+    def reads_precomputed(self) -> bool:
+        """Whether features of some cue come from a file: rows may then be ids alone."""
+        return bool(self.card.config.features.precomputed_cues())
 
     def _clip_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
         """The cues that a clip gives, of those wanted. Raises InputError where there is none."""
@@ -188,7 +226,7 @@ def preprocess(item: Any) -> Triple:
     if isinstance(item, str):
         if is_file(Path(item)):
             return None, Path(item), Path(item)
-        if " " not in item and Path(item).suffix.lower() in MEDIA_ENDINGS:
+        if is_missing_file(item):
             raise InputError(f"There is no file {item}.")
         return item, None, None
     if isinstance(item, Mapping):
@@ -206,13 +244,34 @@ def preprocess(item: Any) -> Triple:
     return text, Path(audio) if audio is not None else None, Path(video) if video is not None else None
 
 
+def local_checkpoint(source: Source) -> Path:
+    """The folder of a checkpoint; fetched where `source` is the name of one on the hub."""
+    folder = checkpoint_folder(source)
+    if not folder.is_dir() and str(source).count("/") == 1 and not Path(source).suffix:
+        return hub.fetch_checkpoint(str(source))
+    return folder
+
+
 def find_model(model_path: Path | None) -> Path:
-    """The checkpoint named, else `checkpoints/best_model`. Raises InputError with the command that makes one."""
+    """The checkpoint named, else `checkpoints/best_model`, else the one that comes with the package."""
     if model_path is not None:
         return model_path
-    if not (DEFAULT_MODEL / SETTINGS).is_file():
-        raise InputError(
-            f"No model: there is no {DEFAULT_MODEL} here. Train one (tricue train --dataset MELD), or name one with "
-            "--model_path (the demo's, made by tricue demo, is runs/demo/best_model: a toy, not for real use)."
-        )
-    return DEFAULT_MODEL
+    return DEFAULT_MODEL if (DEFAULT_MODEL / SETTINGS).is_file() else SHIPPED
+
+
+def encoder_overrides(given: Sequence[str] | None, card: Card) -> dict[str, Any]:
+    """`--encoder FOLDER`, or `--encoder audio=FOLDER` where the model has several, as settings.
+
+    Raises InputError where it is not clear whose encoder is meant.
+    """
+    encoded = [c for c in card.config.modalities if c in card.encoders]
+    settings = {}
+    for item in given or ():
+        cue, equals, folder = item.partition("=")
+        if not (equals and cue in CUES):
+            if len(encoded) != 1:
+                known = ", ".join(f"{c}=FOLDER" for c in encoded) or "none: it has no encoder of the hub"
+                raise InputError(f"--encoder {item}: whose? This model has {known}.")
+            cue, folder = encoded[0], item
+        settings[f"features.{cue}.encoder"] = folder
+    return settings

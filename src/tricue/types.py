@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # `import tricue` stays light: torch is imported by those who
 Cue = Literal["text", "audio", "video"]
 CUES: tuple[Cue, ...] = ("text", "audio", "video")
 
+UNCERTAIN = "uncertain"  # the answer where the model is less sure than was asked for
+
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -129,9 +131,9 @@ class Prediction:
     """The answer for one utterance; `str()` of it is the emotion."""
 
     id: str
-    emotion: str | None  # None where nothing could be used
-    confidence: float | None  # probability of `emotion`
-    probabilities: dict[str, float]
+    emotion: str | None  # None where nothing could be used; "uncertain" where it is less sure than asked for
+    confidence: float | None  # probability of the likeliest class
+    probabilities: dict[str, float]  # calibrated by the model's temperature
     cues: tuple[Cue, ...]  # those that took part
     error: str | None = None  # why a cue, or the whole row, is missing
     note: str | None = None  # what to know of the model: a toy, not for real use

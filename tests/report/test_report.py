@@ -57,8 +57,8 @@ def test_the_page_is_whole(page: Path) -> None:
     assert found.headings[: len(HEADINGS)] == HEADINGS
     assert page.stat().st_size < 8_000_000
     pictures = found.all("img")
-    # learning, counterfactual part, ROC, confusion, maps, calibration, cases, their check
-    assert len(pictures) == 4 + 3 + 3 + 3 + 9 + 3 + 6 + 1
+    # learning, counterfactual part, ROC, confusion, maps, calibration, coverage, cases, their check
+    assert len(pictures) == 4 + 3 + 3 + 3 + 9 + 3 + 1 + 6 + 1
     assert all(picture["alt"] and len(picture["alt"]) > 20 for picture in pictures)
     files = {path.suffix for path in (page.parent / "report").iterdir()}
     assert files == {".svg", ".png", ".json"} and "not drawn" not in found.text
@@ -97,7 +97,7 @@ def test_without_history_and_without_a_phase(run: Path, tmp_path: Path) -> None:
     found = Page(make_report(tmp_path / "best_model", out=tmp_path / "out", **choices(run)))
     assert "history.json does not lie beside the model" in found.text
     assert not list((tmp_path / "out/report").glob("*phase3*"))
-    assert len(found.all("img")) == 1 + 2 + 2 + 6 + 2 + 6 + 1
+    assert len(found.all("img")) == 1 + 2 + 2 + 6 + 2 + 1 + 6 + 1
 
 
 @pytest.mark.slow

@@ -59,4 +59,14 @@ Split = Annotated[
     str | None, typer.Option("--split", help="train, val (also called dev) or test. [test; leaky: val]")
 ]
 ModelPath = Annotated[Path, typer.Option("--model_path", help="Folder of a checkpoint.")]
+Encoder = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder",
+        help="Local folder of the model's encoder in place of its hub name; of several: text=FOLDER. Repeatable.",
+    ),
+]
+Whisper = Annotated[
+    str, typer.Option("--whisper", help="The Whisper model of --transcribe: a hub name or a local folder.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]

@@ -1,4 +1,4 @@
-"""The commands about models: train, evaluate, compare, predict, info, demo."""
+"""The commands about models: train, evaluate, compare, info, demo."""
 
 from __future__ import annotations
 
@@ -210,42 +210,6 @@ def compare(
 
     console.print(comparison_table(run(results, draws=draws, seed=seed, out=out)))
     console.print(f"Results: {out / 'compare.json'}")
-
-
-@app.command()
-def predict(
-    input_file: Annotated[
-        Path,
-        typer.Option(
-            "--input_file", help="CSV or Parquet with any of the columns text, audio, video (and id)."
-        ),
-    ],
-    output_file: Annotated[Path, typer.Option("--output_file", help="The CSV to write.")] = Path(
-        "results/predictions.csv"
-    ),
-    model_path: Annotated[
-        Path | None, typer.Option("--model_path", help="Folder of a checkpoint. [checkpoints/best_model]")
-    ] = None,
-    modalities: Modalities = None,
-    settings: Set = None,
-    store: Store = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-) -> None:
-    """Emotions for the rows of a table: rows in = rows out."""
-    from tricue.features.extract import default_store
-    from tricue.recognizer import MultimodalEmotionRecognizer, find_model
-
-    recognizer = MultimodalEmotionRecognizer.from_pretrained(
-        find_model(model_path), overrides=parse_overrides(settings or []), device=device
-    )
-    failed = recognizer.predict_file(
-        input_file, output_file, cues=parse_cues(modalities), store=store or default_store(), quiet=quiet
-    )
-    console.print(f"Predictions: {output_file}" + (f" ({failed} rows failed; see `error`)" if failed else ""))
-    if recognizer.card.note:
-        console.print(recognizer.card.note)
-    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tricue.checkpoint import Card
 from tricue.features.extract import FeatureSet
-from tricue.files import replaced_file
+from tricue.files import check_place, replaced_file
 from tricue.inference import read_logits
 from tricue.model.network import Network
 from tricue.training.batches import gather_examples
-from tricue.types import Cue, Fault, InputError, Prediction, Utterance
+from tricue.types import UNCERTAIN, Cue, Fault, InputError, Prediction, Utterance
+
+More = Mapping[str, Sequence[str]]  # further columns
 
 
 def predict_utterances(
@@ -66,14 +71,47 @@ def predict_utterances(
     return predictions
 
 
+def abstained(predictions: Sequence[Prediction], least: float | None) -> list[Prediction]:
+    """Answers less sure than `least` become "uncertain"; their probabilities stay. None: as they are.
+
+    Raises InputError where `least` is no probability.
+    """
+    if least is None:
+        return list(predictions)
+    if not 0.0 <= least <= 1.0:
+        raise InputError(f"--abstain {least}: a probability from 0 to 1 is wanted.")
+    return [
+        replace(p, emotion=UNCERTAIN) if p.confidence is not None and p.confidence < least else p
+        for p in predictions
+    ]
+
+
+def check_table(path: Path) -> None:
+    """Raise InputError where predictions cannot be written to `path`: to be known before the work."""
+    check_place(path)
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(f"{path}: predictions are written as {', '.join(WRITERS)}; give such an ending.")
+
+
 def write_predictions(
     path: Path,
     predictions: Sequence[Prediction],
     emotions: Sequence[str],
     more: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """`id, emotion, confidence, p_<class>..., cues, error`, a `note` if any, the columns of `more`: a CSV."""
-    more = dict(more or {})
+    """`id, emotion, confidence, p_<class>..., cues, error`, a `note` if any, the columns of `more`: CSV; JSON or JSON
+    Lines by the ending of `path`."""
+    written = WRITERS[path.suffix.lower()](predictions, emotions, dict(more or {}))
+    with replaced_file(path) as part:
+        part.write_text(written, encoding="utf-8", newline="")
+
+
+def as_json(prediction: Prediction) -> dict[str, Any]:
+    """One answer as JSON tells it."""
+    return {**asdict(prediction), "cues": list(prediction.cues)}
+
+
+def _csv(predictions: Sequence[Prediction], emotions: Sequence[str], more: More) -> str:
     if any(p.note for p in predictions):
         more = {"note": [p.note or "" for p in predictions], **more}
     buffer = io.StringIO(newline="")
@@ -85,5 +123,23 @@ def write_predictions(
         writer.writerow([
             p.id, p.emotion or "", confidence, *chances, "+".join(p.cues), p.error or "", *(more[m][i] for m in more)
         ])  # fmt: skip
-    with replaced_file(path) as part:
-        part.write_text(buffer.getvalue(), encoding="utf-8", newline="")
+    return buffer.getvalue()
+
+
+def _rows(predictions: Sequence[Prediction], more: More) -> list[dict[str, Any]]:
+    return [
+        as_json(p) | {name: column[i] for name, column in more.items()} for i, p in enumerate(predictions)
+    ]
+
+
+def _json(predictions: Sequence[Prediction], emotions: Sequence[str], more: More) -> str:
+    return json.dumps(_rows(predictions, more), indent=2, ensure_ascii=False) + "\n"
+
+
+def json_lines(predictions: Sequence[Prediction], emotions: Sequence[str], more: More) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in _rows(predictions, more))
+
+
+WRITERS: dict[str, Callable[[Sequence[Prediction], Sequence[str], More], str]] = {
+    ".csv": _csv, ".json": _json, ".jsonl": json_lines,
+}  # fmt: skip

@@ -1,0 +1,89 @@
+"""What is to be predicted, however it is named: a media file, a folder of them, a table, words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tricue.data.manifest import read_manifest
+from tricue.features.media import MediaError, probe
+from tricue.files import is_file
+from tricue.types import InputError, Utterance
+
+_VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts"
+_SOUND = ".wav .flac .mp3 .m4a .aac .ogg .opus .aiff .wma"
+MEDIA_ENDINGS = frozenset(f"{_VIDEO} {_SOUND}".split())
+TABLE_ENDINGS = frozenset([".csv", ".parquet"])
+
+
+def read_inputs(items: Sequence[str], *, without_cues: bool = False) -> list[Utterance]:
+    """One utterance per file, row or text, in the order of `items`, each with an id of its own.
+
+    A folder gives the media files below it, by name. without_cues: as for `read_manifest`. Raises InputError for what
+    looks like a file and is none, and for a folder without media.
+    """
+    found = [utterance for item in items for utterance in _read(item, without_cues)]
+    return _told_apart(found)
+
+
+def _read(item: str, without_cues: bool) -> Iterator[Utterance]:
+    path = Path(item)
+    if is_file(path):
+        if path.suffix.lower() in TABLE_ENDINGS:
+            yield from read_manifest(path, for_prediction=True, without_cues=without_cues)
+        else:
+            yield of_file(path, path.name)
+    elif _is_folder(path):
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_ENDINGS and p.is_file())
+        if not files:
+            raise InputError(
+                f"{item}: no media file lies in this folder ({', '.join(sorted(MEDIA_ENDINGS))})."
+            )
+        yield from (of_file(file, file.relative_to(path).as_posix()) for file in files)
+    elif is_missing_file(item):
+        raise InputError(f"There is no file {item}.")
+    elif not item.strip():
+        raise InputError("There is nothing to go by: the text is empty.")
+    else:
+        yield Utterance(_short(item), text=item)
+
+
+def is_missing_file(item: str) -> bool:
+    """Whether what names no file was meant to: one word with the ending of a file that is read here."""
+    return " " not in item.strip() and Path(item).suffix.lower() in MEDIA_ENDINGS | TABLE_ENDINGS
+
+
+def of_file(path: Path, id_: str) -> Utterance:
+    """A media file as an utterance with the cues that it has; one that cannot be opened is asked for both, so that the
+    reason is told where it is read."""
+    try:
+        told = probe(path)
+    except MediaError:
+        return Utterance(id_, audio=path, video=path)
+    return Utterance(id_, audio=path if told.sample_rate else None, video=path if told.size else None)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a sentence longer than a name may be
+        return False
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 40 else words[:39] + "…"
+
+
+def _told_apart(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Ids that occur twice get a number."""
+    counts = Counter(u.id for u in utterances)
+    met: Counter[str] = Counter()
+    given = []
+    for utterance in utterances:
+        met[utterance.id] += 1
+        twice = counts[utterance.id] > 1
+        given.append(replace(utterance, id=f"{utterance.id} ({met[utterance.id]})") if twice else utterance)
+    return given

@@ -1,0 +1,72 @@
+"""What is to be predicted, however it is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tricue.inputs import of_file, read_inputs
+from tricue.types import InputError, Utterance
+
+
+def test_words_are_words() -> None:
+    long = "word " * 2000  # longer than a file name may be
+    said = ["I am so happy to see you", "Hi!", "no/such/thing", "3.14", long, "what is clip.mp4 about"]
+    assert [u.text for u in read_inputs(said)] == said
+    assert read_inputs([long])[0].id == "word word word word word word word word…"
+    assert read_inputs(["  two \n words "])[0].id == "two words"
+
+
+def test_a_file_has_the_cues_that_it_has(make_clip: Any) -> None:
+    both, mute, sound = make_clip("both.mp4"), make_clip("mute.mp4", sound=None), make_clip("s.m4a", frames=0)
+    read = read_inputs([str(both), str(mute), str(sound)])
+    assert read == [
+        Utterance("both.mp4", audio=both, video=both),
+        Utterance("mute.mp4", video=mute),
+        Utterance("s.m4a", audio=sound),
+    ]
+
+
+def test_what_cannot_be_opened_is_asked_for_all_so_that_the_reason_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no film")
+    assert of_file(broken, "b") == Utterance("b", audio=broken, video=broken)
+
+
+def test_a_folder_gives_its_media_files_by_name(make_clip: Any, tmp_path: Path) -> None:
+    clip = make_clip()
+    (tmp_path / "all/deep").mkdir(parents=True)
+    for name in ("b.mp4", "a.MP4", "deep/c.mp4", "notes.txt"):
+        shutil.copy(clip, tmp_path / "all" / name)
+    assert [u.id for u in read_inputs([str(tmp_path / "all")])] == ["a.MP4", "b.mp4", "deep/c.mp4"]
+
+
+def test_a_table_gives_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,text\nx,Hello there\ny,Go away\n")
+    read = read_inputs([str(tmp_path / "rows.csv"), "And words"])
+    assert [(u.id, u.text) for u in read] == [
+        ("x", "Hello there"),
+        ("y", "Go away"),
+        ("And words", "And words"),
+    ]
+
+
+def test_ids_are_told_apart() -> None:
+    assert [u.id for u in read_inputs(["Hi!", "Hi!", "Ho!"])] == ["Hi! (1)", "Hi! (2)", "Ho!"]
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [("gone.mp4", "no file gone.mp4"), ("x/gone.CSV", "no file"), ("  ", "nothing to go by")],
+)
+def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_inputs([item])
+
+
+def test_a_folder_without_media(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no media file lies in this folder"):
+        read_inputs([str(tmp_path)])
