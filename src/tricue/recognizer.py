@@ -27,7 +27,7 @@ from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODEL = Path("checkpoints/best_model")
-SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))  # docs/english-text.md
+SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))
 Source = str | Path
 Triple = tuple[str | None, Path | None, Path | None]
 
