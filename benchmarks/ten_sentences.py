@@ -1,5 +1,5 @@
 """Ten sentences of our own and what they ought to be called, written down before the model that comes with the package
-was trained to its end; its answers, all ten, as they come. Ten sentences show what it is like to use, not how good it is.
+was trained to its end; its answers, all ten, as they come. Ten sentences say nothing of how good it is.
 
     .venv/bin/python benchmarks/ten_sentences.py
 """

@@ -194,7 +194,7 @@ def test_info_of_a_checkpoint_and_of_a_config(demo: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "words"),
-    [("train", "train_sent_emo.csv"), ("evaluate", "No checkpoint"), ("predict", "checkpoints/best_model")],
+    [("train", "train_sent_emo.csv"), ("evaluate", "No checkpoint"), ("predict", "no file a.csv")],
 )
 def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str, words: str) -> None:
     wanted = {"train": ["--dataset", "MELD"], "evaluate": [], "predict": ["--input_file", "a.csv"]}[script]
@@ -206,7 +206,7 @@ def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["predict", "--input_file", "none.csv"], "checkpoints/best_model"),
+        (["predict", "--input_file", "none.csv"], "no file none.csv"),
         (["train", "--dataset", "nope"], "Shipped"),
         (["train", "--dataset", "MELD", "--epochs", "2"], "at least 3"),
         (["train", "--dataset", "MELD", "--data_dir", "empty"], "train_sent_emo.csv"),
@@ -216,7 +216,7 @@ def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str
         (["train", "--nonsense"], "nonsense"),
         (["train", "--dataset", "MELD", "--set", "training.rate=[1"], "not valid YAML"),
         (["train", "--dataset", "MELD", "--set", "model.bilstm_heads=3"], "does not divide"),
-        (["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"], "checkpoints"),
+        (["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"], "faulty.csv is a file"),
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(

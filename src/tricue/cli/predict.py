@@ -202,12 +202,12 @@ class Answering:
         from tricue.features.extract import default_store
         from tricue.inputs import read_inputs
 
-        utterances = read_inputs(items, without_cues=self.recognizer.reads_precomputed)
         few = table is None and not any(_is_table_or_folder(item) for item in items)
         if output is None and not (few and len(items) <= _SHOWN):
             output = DEFAULT_TABLE
         if output not in (None, _STDOUT):
             check_table(output)
+        utterances = read_inputs(items, without_cues=self.recognizer.reads_precomputed)
         if self.hearing is not None:
             from tricue.recording.words import with_words
 
