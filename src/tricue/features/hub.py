@@ -49,7 +49,7 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
 
 def fetch_checkpoint(name: str) -> Path:
     """A tricue checkpoint from the hub, as a local folder. Raises InputError where the hub does not answer."""
-    return _download(
+    return download(
         name,
         f"No folder {name}",
         "give the folder of a checkpoint, or make one: tricue train --dataset MELD",
@@ -67,7 +67,7 @@ def find_detector(source: str) -> Path:
     remedy = "give a local folder with --set features.video.face_detector=FOLDER."
     if not folder.is_dir():
         trouble = f"features.video.face_detector={source}: not a folder here"
-        folder = _download(source, trouble, remedy, ["*/*", "*int8*"], ["*.onnx"])
+        folder = download(source, trouble, remedy, ["*/*", "*int8*"], ["*.onnx"])
     files = [path for path in folder.glob("*.onnx") if path.is_file()]
     if not files:
         raise InputError(f"features.video.face_detector={source}: {folder} holds no .onnx file; {remedy}")
@@ -80,10 +80,10 @@ def _fetch(source: str, cue: Cue) -> Path:
         f"where there is a connection, fetch it (hf download {source} --local-dir FOLDER), then name the folder: "
         f"--encoder FOLDER of predict and serve, elsewhere --set features.{cue}.encoder=FOLDER (or `light`)."
     )
-    return _download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])
+    return download(source, f"features.{cue}.encoder={source}: not a folder here", remedy, ["*/*"])
 
 
-def _download(
+def download(
     name: str, trouble: str, remedy: str, ignored: list[str], wanted: Sequence[str] = _DECIDING
 ) -> Path:
     """The files of a hub repository that decide a model: weights, settings, vocabularies."""
@@ -142,7 +142,7 @@ def load_model(folder: Path, device: str) -> Any:
     from transformers import AutoModel
 
     try:
-        with _quiet():
+        with quiet():
             model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"The encoder in {folder} cannot be loaded ({error}); give another copy.") from error
@@ -188,7 +188,7 @@ def run_model(device: str, compute: Callable[[], torch.Tensor]) -> np.ndarray:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Heads that the checkpoint has and a bare encoder does not need are no news to the user."""
     from transformers.utils import logging
 

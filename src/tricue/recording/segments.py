@@ -1,0 +1,71 @@
+"""Stretches of a recording, each of which gets an emotion of its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tricue.types import InputError
+
+_LOG = logging.getLogger(__name__)
+_NAMED = 5  # segments that a warning names; of the others it gives the number
+SHORTEST_WINDOW = 0.5  # seconds; less holds no syllable
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of a recording: who says what from when to when."""
+
+    start: float  # seconds from the beginning of playback
+    end: float
+    text: str | None = None  # None: not known, which is not silence
+    speaker: str | None = None
+
+
+def windows(seconds: float, length: float) -> list[Segment]:
+    """A recording of `seconds` cut into stretches of `length`; what is left over at the end is a stretch of its own
+    from half of that length on, and else belongs to the last one.
+
+    Raises InputError for a length below SHORTEST_WINDOW, or a recording without length.
+    """
+    if not math.isfinite(length) or length < SHORTEST_WINDOW:
+        raise InputError(f"Windows of {length:g} s: give {SHORTEST_WINDOW:g} s or more, e.g. 5.")
+    if not seconds > 0:
+        raise InputError(f"A recording of {seconds:g} s holds no window.")
+    count = max(1, math.floor(seconds / length + 0.5))
+    ends = [length * (i + 1) for i in range(count - 1)] + [seconds]
+    return [Segment(start, end) for start, end in zip([0.0, *ends], ends, strict=False)]
+
+
+def usable(segments: Sequence[Segment], seconds: float) -> list[Segment]:
+    """The segments that lie in a recording of `seconds`, by their start; one that runs beyond the end is cut there.
+    What begins after the end, or does not end after it begins, is left out and named in a warning.
+
+    Raises InputError where none is left.
+    """
+    if not segments:
+        raise InputError(
+            "There are no segments: nothing was found in the recording that could have an emotion."
+        )
+    whole = [replace(s, end=min(s.end, seconds)) for s in segments if 0 <= s.start < min(s.end, seconds)]
+    odd = [s for s in segments if not 0 <= s.start < min(s.end, seconds)]
+    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+    named = ", ".join(_named(s) for s in odd[:_NAMED]) + more
+    if not whole:
+        raise InputError(
+            f"None of the {len(segments)} segments lies in the recording of {seconds:.1f} s: {named}. "
+            "Do the subtitles belong to this recording?"
+        )
+    if odd:
+        _LOG.warning(
+            "%d of %d segments left out, which end before they begin or lie outside the %.1f s of the recording: %s",
+            len(odd), len(segments), seconds, named,
+        )  # fmt: skip
+    return sorted(whole, key=lambda s: (s.start, s.end))
+
+
+def _named(segment: Segment) -> str:
+    words = f" {segment.text[:30]!r}" if segment.text else ""
+    return f"{segment.start:.2f}-{segment.end:.2f} s{words}"
