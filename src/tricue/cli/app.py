@@ -67,6 +67,10 @@ Encoder = Annotated[
     ),
 ]
 Whisper = Annotated[
-    str, typer.Option("--whisper", help="The Whisper model of --transcribe: a hub name or a local folder.")
+    str | None,
+    typer.Option(
+        "--whisper",
+        help="The Whisper model of --transcribe: a hub name or a local folder. [a small English one]",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]

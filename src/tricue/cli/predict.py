@@ -72,7 +72,7 @@ def predict(
             "--transcribe", help="Hear the words (Whisper): of a recording as a timeline, else of each clip."
         ),
     ] = False,
-    whisper: Whisper = "openai/whisper-tiny.en",
+    whisper: Whisper = None,
     windows: Annotated[
         float | None,
         typer.Option("--windows", help="Cut a recording every so many seconds: makes a timeline."),
@@ -124,22 +124,20 @@ def open_model(
 
     folder = local_checkpoint(find_model(model_path))
     overrides = encoder_overrides(encoder, read_card(folder)) | parse_overrides(settings or [])
-    return MultimodalEmotionRecognizer.from_pretrained(
-        folder, overrides=overrides, device=device
-    )
+    return MultimodalEmotionRecognizer.from_pretrained(folder, overrides=overrides, device=device)
 
 
 @dataclass(frozen=True)
 class Hearing:
     """Words out of speech, by a Whisper model that is loaded when the first are wanted."""
 
-    whisper: str
+    whisper: str | None
 
     @cached_property
     def transcriber(self) -> Transcriber:
         from tricue.recording.transcribe import Transcriber
 
-        return Transcriber(self.whisper)
+        return Transcriber(self.whisper) if self.whisper is not None else Transcriber()
 
 
 @dataclass(frozen=True)
@@ -177,6 +175,7 @@ class Answering:
         return sum(entry.prediction.error is not None for entry in timeline.entries)
 
     def _segments(self, recording: Path, subtitles: Path | None, windows: float | None) -> list[Segment]:
+        from tricue.features.container import playing_time
         from tricue.recording import segments, speech
         from tricue.recording.subtitles import read_subtitles
 
@@ -185,7 +184,7 @@ class Answering:
         if subtitles is not None:
             return read_subtitles(subtitles)
         if windows is not None:
-            cut = segments.windows(segments.length_of(recording), windows)
+            cut = segments.windows(playing_time(recording), windows)
         else:
             cut = speech.speech_stretches(recording)
         if self.hearing is not None:

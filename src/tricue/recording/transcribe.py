@@ -100,7 +100,7 @@ def _find(source: str) -> Path:
     """The model's folder, fetched from the hub where `source` is no folder. Raises InputError."""
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        remedy = "give the local folder of a Whisper model, e.g. --transcribe models/whisper-tiny-en."
+        remedy = "give the local folder of a Whisper model, e.g. --whisper models/whisper-tiny-en."
         folder = hub.download(source, f"No folder {source} here", remedy, ["*/*"])
     if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
         raise InputError(

@@ -1,0 +1,67 @@
+"""Words are heard where nobody has written them down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tricue.features.media import MediaError
+from tricue.recording import words
+from tricue.recording.segments import Segment
+from tricue.types import Utterance
+
+
+class Scribe:
+    """Says which stretches it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[Path, list[Segment]]] = []
+
+    def transcribe(self, path: Path, stretches: list[Segment], progress: bool = True) -> list[Segment]:
+        self.given.append((path, stretches))
+        return [Segment(s.start, s.end, f"from {s.start:g}" if s.start else None) for s in stretches]
+
+
+@pytest.fixture
+def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Segment]]:
+    """Stretches of speech by file name."""
+    found: dict[str, list[Segment]] = {}
+
+    def speech(path: Path, progress: bool = True) -> list[Segment]:
+        if path.name not in found:
+            raise MediaError("it has no sound", path)
+        return found[path.name]
+
+    monkeypatch.setattr(words, "speech_stretches", speech)
+    return found
+
+
+def heard(*utterances: Utterance) -> list[str | None]:
+    scribe: Any = Scribe()
+    return [u.text for u in words.with_words(utterances, scribe, progress=False)]
+
+
+def test_what_is_written_or_has_no_sound_stays(spoken: dict[str, list[Segment]]) -> None:
+    assert heard(Utterance("a", text="Hi", audio=Path("a.wav")), Utterance("b", video=Path("b.mp4"))) == [
+        "Hi",
+        None,
+    ]
+
+
+def test_stretches_are_joined_and_silence_has_no_words(spoken: dict[str, list[Segment]]) -> None:
+    spoken |= {"a.wav": [Segment(0, 1), Segment(2, 3), Segment(4, 5)], "silent.wav": []}
+    told = heard(Utterance("a", audio=Path("a.wav")), Utterance("s", audio=Path("silent.wav")))
+    assert told == ["from 2 from 4", None]
+
+
+def test_a_row_with_its_times_is_heard_there_alone(spoken: dict[str, list[Segment]]) -> None:
+    assert heard(Utterance("a", audio=Path("long.wav"), start=7.0, end=9.0)) == ["from 7"]
+
+
+def test_what_cannot_be_heard_is_named_and_stays(
+    spoken: dict[str, list[Segment]], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert heard(Utterance("x", audio=Path("broken.wav"))) == [None]
+    assert "x: no words can be heard: it has no sound" in caplog.text
