@@ -216,7 +216,10 @@ def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str
         (["train", "--nonsense"], "nonsense"),
         (["train", "--dataset", "MELD", "--set", "training.rate=[1"], "not valid YAML"),
         (["train", "--dataset", "MELD", "--set", "model.bilstm_heads=3"], "does not divide"),
-        (["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"], "faulty.csv is a file"),
+        (
+            ["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"],
+            "faulty.csv is a file",
+        ),
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(
