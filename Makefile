@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: install demo test test-slow test-all lint lock clean
+.PHONY: install demo test test-slow test-all fuzz lint lock clean
 
 install: .venv/.installed
 
@@ -33,6 +33,10 @@ test-slow: install
 	$(BIN)/python -m pytest -m "slow or realdata"
 
 test-all: test test-slow
+
+# what the service answers to 10,000 files that are none; `make test-slow` sends it 500
+fuzz: install
+	TRICUE_FUZZ=10000 $(BIN)/python -m pytest tests/serve -k fuzz
 
 # writes both locks anew (delete them first to take newer versions); needs pip-tools
 lock:
