@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,17 +19,17 @@ def test_windows_by_hand() -> None:
     assert windows(1.0, 5.0) == [Segment(0, 1)]
 
 
-@given(st.floats(0.01, 1e5), st.floats(SHORTEST_WINDOW, 600))
+@given(st.floats(0.01, 3000.0), st.floats(SHORTEST_WINDOW, 600))
 def test_windows_cover_a_recording_once(seconds: float, length: float) -> None:
     cut = windows(seconds, length)
     assert cut[0].start == 0 and cut[-1].end == seconds
-    assert all(a.end == b.start for a, b in zip(cut, cut[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(cut))
     assert all(0 < s.end - s.start <= 1.5 * length + 1e-6 for s in cut)
 
 
 @pytest.mark.parametrize("length", [0.0, -1.0, 0.1, float("nan"), float("inf")])
 def test_a_window_without_a_syllable_is_refused(length: float) -> None:
-    with pytest.raises(InputError, match="give 0.5 s or more"):
+    with pytest.raises(InputError, match=r"give 0\.5 s or more"):
         windows(60.0, length)
 
 
