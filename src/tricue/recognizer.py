@@ -16,6 +16,8 @@ from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.explain import Explanation, explain
 from tricue.evaluation.predictions import abstained, check_table, predict_utterances, write_predictions
+from tricue.export.folder import export_folder, push_folder
+from tricue.export.licences import check_rights
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
@@ -126,7 +128,7 @@ class MultimodalEmotionRecognizer:
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
             features = self._read(utterances, read, Path(scratch), not progress, workers)
-            predictions = abstained(self._predict(utterances, features), abstain)
+            predictions = abstained(self.predict_features(utterances, features), abstain)
         return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
 
     def predict_stored(
@@ -144,7 +146,7 @@ class MultimodalEmotionRecognizer:
         folder: where files of precomputed features may lie.
         """
         features = self._read(utterances, cues, store, quiet, folder=folder)
-        return abstained(self._predict(utterances, features), abstain)
+        return abstained(self.predict_features(utterances, features), abstain)
 
     def predict_file(
         self,
@@ -167,6 +169,49 @@ class MultimodalEmotionRecognizer:
         write_predictions(output_file, predictions, self.card.emotions)
         return sum(p.error is not None for p in predictions)
 
+    def save_pretrained(
+        self,
+        folder: Source,
+        *,
+        results: Sequence[Path] = (),
+        name: str | None = None,
+        half: bool = False,
+        onnx: bool = True,
+        rows: bool = True,
+        encoders: Mapping[Cue, str] | None = None,
+        cues: Sequence[Cue] | None = None,
+    ) -> Path:
+        """A folder to hand on (docs/releasing.md): weights, settings, network.onnx, and a card of what was measured.
+
+        results: folders of `tricue evaluate` on these very weights. name: in the card; None: the folder's. half:
+        weights in 16 bits. rows: with hashes of the rows that it has seen. encoders: hub names of encoders that it was
+        trained with from local folders. cues: those of the ONNX file. Raises InputError as `export_folder` does.
+        """
+        export_folder(
+            self.network, self.card, Path(folder), name=name, results=results, half=half, onnx=onnx, rows=rows,
+            encoders=encoders or {}, cues=cues,
+        )  # fmt: skip
+        return Path(folder)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        rights_cleared: bool = False,
+        folder: Source | None = None,
+        **choices: Any,
+    ) -> str:
+        """`save_pretrained` (whose choices these are), then to the Hugging Face hub as OWNER/NAME; its address there.
+
+        folder: where the files stay; None: nowhere. Raises InputError where the hub does not take it, and where the
+        corpus's licence does not let weights be handed on and `rights_cleared` does not say otherwise.
+        """
+        check_rights(self.card, rights_cleared)
+        with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:
+            files = self.save_pretrained(folder or Path(scratch) / "model", **{"name": name} | choices)
+            return push_folder(files, name, private=private)
+
     @property
     def reads_precomputed(self) -> bool:
         """Whether features of some cue come from a file: rows may then be ids alone."""
@@ -183,7 +228,8 @@ class MultimodalEmotionRecognizer:
             )
         return cues
 
-    def _predict(self, utterances: Sequence[Utterance], features: FeatureSet) -> list[Prediction]:
+    def predict_features(self, utterances: Sequence[Utterance], features: FeatureSet) -> list[Prediction]:
+        """One prediction per utterance from features that were read with this model's settings."""
         batch_size = self.card.config.evaluation.batch_size
         return predict_utterances(self.network, self.card, utterances, features, batch_size, self.device)
 

@@ -105,7 +105,7 @@ def explain(
     column = emotions.index(target)
     vectors, masks = read_vectors(network, utterance.id, features, device)
     cues = list(vectors)
-    left = {"": card.class_shares, **_chances_of_subsets(network, vectors, masks)}
+    left = {"": card.class_shares, **chances_of_subsets(network, vectors, masks)}
     subsets = {name: shares[column] for name, shares in left.items()}
     without = {cue: left[_name([other for other in cues if other != cue])] for cue in cues}
     over_time = attribute(network, vectors, masks, column)
@@ -144,7 +144,7 @@ def shapley(cues: Sequence[Cue], worth: Mapping[str, float]) -> dict[Cue, float]
 
 
 @torch.no_grad()
-def _chances_of_subsets(network: Network, vectors: Tensors, masks: Tensors) -> dict[str, list[float]]:
+def chances_of_subsets(network: Network, vectors: Tensors, masks: Tensors) -> dict[str, list[float]]:
     """Probabilities of the classes with each subset of one utterance's cues that is not empty, in one batch."""
     cues = list(vectors)
     subsets = [subset for size in range(1, len(cues) + 1) for subset in combinations(cues, size)]
