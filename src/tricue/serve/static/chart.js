@@ -1,0 +1,117 @@
+/** Emotions over time on a canvas: a lane per emotion, a bar per segment as high as its probability. */
+
+import { clock } from "./format.js";
+
+const LANE = 24; // pixels of CSS, as are all here
+const TOP = 4;
+const AXIS = 20;
+const GAP = 8; // between a lane's name and its bars
+const FONT = "13px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+
+export class Chart {
+  /** timeline: as the service gives it; colours: a Map from emotion to colour. */
+  constructor(canvas, timeline, colours) {
+    this.canvas = canvas;
+    this.timeline = timeline;
+    this.colours = colours;
+    this.seconds = Math.max(0.001, timeline.seconds, ...timeline.entries.map((entry) => entry.end));
+    this.still = document.createElement("canvas"); // all but the cursor
+    this.at = 0;
+  }
+
+  /** Draw anew: after a change of size or of the colour scheme. */
+  redraw() {
+    const { canvas, still } = this;
+    const scale = window.devicePixelRatio || 1;
+    this.width = canvas.clientWidth;
+    this.height = TOP + LANE * this.timeline.emotions.length + AXIS;
+    canvas.style.height = `${this.height}px`;
+    for (const each of [canvas, still]) {
+      each.width = Math.max(1, Math.round(this.width * scale));
+      each.height = Math.max(1, Math.round(this.height * scale));
+    }
+    const style = getComputedStyle(canvas);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    this.ink = colour("--ink");
+    this.soft = colour("--soft");
+    this.line = colour("--line");
+    const pen = still.getContext("2d");
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, this.width, this.height);
+    pen.font = FONT;
+    const names = this.timeline.emotions.map((name) => pen.measureText(name).width);
+    this.left = Math.min(Math.max(...names, 0), 0.3 * this.width) + GAP;
+    this.drawLanes(pen);
+    this.drawAxis(pen);
+    this.timeline.entries.forEach((entry) => this.drawSegment(pen, entry));
+    this.moveTo(this.at);
+  }
+
+  /** Put the cursor at `seconds`. */
+  moveTo(seconds) {
+    this.at = seconds;
+    const pen = this.canvas.getContext("2d");
+    const scale = this.canvas.width / this.width;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.drawImage(this.still, 0, 0);
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.fillStyle = this.ink;
+    pen.fillRect(this.x(seconds) - 1, 0, 2, this.height - AXIS + 4);
+  }
+
+  /** Seconds under a pointer. */
+  secondsAt(event) {
+    const place = event.clientX - this.canvas.getBoundingClientRect().left;
+    const share = (place - this.left) / (this.width - this.left - 1);
+    return this.seconds * Math.min(1, Math.max(0, share));
+  }
+
+  x(seconds) {
+    return this.left + (seconds / this.seconds) * (this.width - this.left - 1);
+  }
+
+  drawLanes(pen) {
+    pen.textBaseline = "middle";
+    this.timeline.emotions.forEach((name, i) => {
+      const bottom = TOP + LANE * (i + 1);
+      pen.fillStyle = this.ink;
+      pen.fillText(name, 0, bottom - LANE / 2, this.left - GAP);
+      pen.fillStyle = this.line;
+      pen.fillRect(this.left, bottom - 1, this.width - this.left, 1);
+    });
+  }
+
+  drawAxis(pen) {
+    const room = (this.width - this.left) / 64; // labels that fit
+    const step = STEPS.find((each) => this.seconds / each <= room) ?? STEPS.at(-1);
+    pen.fillStyle = this.soft;
+    pen.textBaseline = "bottom";
+    for (let second = 0; second <= this.seconds; second += step) {
+      const label = clock(second);
+      const x = Math.min(this.x(second), this.width - pen.measureText(label).width);
+      pen.fillText(label, x, this.height);
+    }
+  }
+
+  drawSegment(pen, entry) {
+    const x = this.x(entry.start);
+    const width = Math.max(1.5, this.x(entry.end) - x - 1);
+    const best = Math.max(0, ...Object.values(entry.probabilities));
+    this.timeline.emotions.forEach((name, i) => {
+      const share = entry.probabilities[name] ?? 0;
+      const height = Math.max(1, share * (LANE - 4));
+      const answer = share === best && share > 0;
+      pen.globalAlpha = answer ? 1 : 0.45;
+      pen.fillStyle = this.colours.get(name);
+      const y = TOP + LANE * (i + 1) - 1 - height;
+      pen.fillRect(x, y, width, height);
+      pen.globalAlpha = 1;
+      if (answer && width > 3) {
+        pen.strokeStyle = this.ink;
+        pen.strokeRect(x + 0.5, y + 0.5, width - 1, Math.max(1, height - 1));
+      }
+    });
+  }
+}

@@ -1,0 +1,54 @@
+/** Numbers and names as people read them. */
+
+const CUE_NAMES = { text: "words", audio: "sound", video: "picture" };
+
+/** What a cue is called on the page. */
+export const cueName = (cue) => CUE_NAMES[cue] ?? cue;
+
+/** "81%"; what is not quite nothing or everything says so. */
+export function percent(share) {
+  const rounded = Math.round(100 * share);
+  if (rounded === 0 && share > 0) return "<1%";
+  if (rounded === 100 && share < 1) return ">99%";
+  return `${rounded}%`;
+}
+
+/** Hundredths of probability with their sign: "+41 points". */
+export function points(share) {
+  const rounded = Math.round(100 * share);
+  const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "";
+  return `${sign}${Math.abs(rounded)} ${Math.abs(rounded) === 1 ? "point" : "points"}`;
+}
+
+/** Seconds as "0:07" or "1:02:07". */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const rest = String(whole % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** A length of time in words: "45 seconds", "10 minutes". */
+export function duration(seconds) {
+  if (seconds < 120) return `${Math.round(seconds)} seconds`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
+  return `${Math.round(seconds / 3600)} hours`;
+}
+
+/** A number of bytes: "3.2 MB". */
+export function fileSize(bytes) {
+  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  const mega = bytes / 1e6;
+  return `${mega < 10 ? mega.toFixed(1) : Math.round(mega)} MB`;
+}
+
+/** "a, b and c". */
+export function listed(items) {
+  return items.length < 2 ? items.join("") : `${items.slice(0, -1).join(", ")} and ${items.at(-1)}`;
+}
+
+/** How sure the model is, in words; uncertainty is entropy over its greatest value, 0 to 1. */
+export function sureness(uncertainty) {
+  if (uncertainty < 0.35) return "quite sure";
+  return uncertainty < 0.7 ? "in two minds" : "hardly more than a guess";
+}

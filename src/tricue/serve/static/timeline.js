@@ -1,0 +1,157 @@
+/** The timeline of a longer clip: player, chart and transcript, which follow each other, and files to keep. */
+
+import { Chart } from "./chart.js";
+import { asCaptions, asTable } from "./downloads.js";
+import { element, swatch } from "./elements.js";
+import { clock, percent } from "./format.js";
+
+/** {element, close()} of a timeline as the service gives it. player: as `playerOf` gives it; it moves in here. */
+export function timelineView(timeline, colours, player) {
+  const view = new View(timeline, colours, player);
+  return { element: view.element, close: () => view.close() };
+}
+
+class View {
+  constructor(timeline, colours, player) {
+    this.timeline = timeline;
+    this.entries = timeline.entries;
+    this.colours = colours;
+    this.player = player;
+    this.current = -1;
+    this.addresses = [];
+    this.ended = new AbortController(); // ends every listener
+    this.canvas = element("canvas", {
+      role: "slider", tabindex: 0, "aria-label": "Time in the clip; arrow keys go from segment to segment",
+      "aria-valuemin": 0, "aria-valuemax": Math.round(timeline.seconds), "aria-valuenow": 0,
+    });
+    this.chart = new Chart(this.canvas, timeline, colours);
+    this.now = element("p", { class: "now" });
+    this.lines = this.entries.map((entry, i) => this.line(entry, i));
+    this.list = element("ol", { class: "transcript" }, ...this.lines.map((line) => element("li", {}, line)));
+    this.element = this.layout();
+    this.listen();
+    this.show(0);
+  }
+
+  layout() {
+    const stem = this.timeline.recording.replace(/\.[^.]*$/, "") || "timeline";
+    return element(
+      "div",
+      { class: "timeline" },
+      element("div", { class: "stage" }, this.player.element, this.now),
+      element("div", { class: "chart" }, this.canvas,
+        element("p", { class: "soft small" },
+          "The higher, the likelier; the likeliest is framed. Click, or use the arrow keys, to go there.")),
+      element("div", { class: "words" }, element("h3", {}, "Transcript"), this.list),
+      element("p", { class: "buttons" },
+        this.file(`${stem}.csv`, "text/csv", asTable(this.timeline), "Table (CSV)"),
+        this.file(`${stem}.vtt`, "text/vtt", asCaptions(this.timeline), "Captions (WebVTT)")),
+    );
+  }
+
+  line(entry, i) {
+    const made = element(
+      "button",
+      { type: "button", tabindex: i === 0 ? 0 : -1 },
+      element("span", { class: "number" }, clock(entry.start)),
+      element("span", { class: "said" },
+        entry.speaker ? element("b", {}, `${entry.speaker}: `) : null,
+        entry.text || element("em", { class: "soft" }, entry.error ?? "no words")),
+      element("span", { class: "feeling" }, ...this.feeling(entry)),
+    );
+    made.addEventListener("click", () => this.go(entry.start));
+    return made;
+  }
+
+  feeling(entry) {
+    if (entry.emotion === null) return ["no answer"];
+    const sure = entry.emotion === "uncertain" ? "" : ` ${percent(entry.confidence)}`;
+    return [swatch(this.colours.get(entry.emotion)), `${entry.emotion}${sure}`];
+  }
+
+  file(name, type, content, label) {
+    const address = URL.createObjectURL(new Blob([content], { type: `${type};charset=utf-8` }));
+    this.addresses.push(address);
+    return element("a", { class: "button", href: address, download: name }, label);
+  }
+
+  listen() {
+    const until = { signal: this.ended.signal };
+    const { media } = this.player;
+    const follow = () => this.show(media.currentTime);
+    for (const event of ["timeupdate", "seeked", "pause"]) media.addEventListener(event, follow, until);
+    media.addEventListener("play", () => this.run(), until);
+    this.canvas.addEventListener("pointerdown", (event) => this.go(this.chart.secondsAt(event)), until);
+    this.canvas.addEventListener("keydown", (event) => this.step(event, this.canvas), until);
+    this.list.addEventListener("keydown", (event) => this.step(event, this.list), until);
+    const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", () => this.chart.redraw(), until);
+    this.sizes = new ResizeObserver(() => this.canvas.clientWidth !== this.chart.width && this.chart.redraw());
+    this.sizes.observe(this.canvas);
+  }
+
+  /** Smoothly, while it plays. */
+  run() {
+    const { media } = this.player;
+    const frame = () => {
+      if (media.paused || this.ended.signal.aborted) return;
+      this.show(media.currentTime);
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  /** Arrow keys go from segment to segment, in the chart and in the transcript. */
+  step(event, where) {
+    const last = this.entries.length - 1;
+    const to = {
+      ArrowRight: this.current + 1, ArrowDown: this.current + 1, ArrowLeft: this.current - 1,
+      ArrowUp: this.current - 1, Home: 0, End: last,
+    }[event.key];
+    if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const next = Math.min(last, Math.max(0, to));
+    this.go(this.entries[next].start, next);
+    if (where === this.list) this.lines[next].focus();
+  }
+
+  /** Go there, in the player too where it can play. */
+  go(seconds, index) {
+    const { media } = this.player;
+    if (media.readyState > 0) media.currentTime = seconds;
+    this.show(seconds, index);
+  }
+
+  show(seconds, index = this.indexAt(seconds)) {
+    if (this.chart.width) this.chart.moveTo(seconds);
+    this.canvas.setAttribute("aria-valuenow", Math.round(seconds));
+    if (index === this.current) return;
+    this.lines[this.current]?.removeAttribute("aria-current");
+    this.current = index;
+    const [entry, line] = [this.entries[index], this.lines[index]];
+    this.canvas.setAttribute("aria-valuetext", entry ? described(entry) : clock(seconds));
+    this.now.replaceChildren(...(entry ? this.feeling(entry) : ["Nothing here"]));
+    if (!line) return;
+    for (const other of this.lines) other.tabIndex = other === line ? 0 : -1;
+    line.setAttribute("aria-current", "true");
+    const row = line.parentElement; // scrolls the list alone, never the page
+    const middle = row.offsetTop - this.list.offsetTop - (this.list.clientHeight - row.offsetHeight) / 2;
+    this.list.scrollTo({ top: middle });
+  }
+
+  /** The segment at `seconds`: the one that began last, where they overlap; -1 in a gap. */
+  indexAt(seconds) {
+    return this.entries.findLastIndex((entry) => entry.start <= seconds + 0.001 && seconds < entry.end);
+  }
+
+  close() {
+    this.ended.abort();
+    this.sizes.disconnect();
+    for (const address of this.addresses) URL.revokeObjectURL(address);
+  }
+}
+
+function described(entry) {
+  const sure = entry.confidence === null ? "" : `, ${percent(entry.confidence)}`;
+  return `${clock(entry.start)}: ${entry.emotion ?? "no answer"}${sure}${entry.text ? `. ${entry.text}` : ""}`;
+}
