@@ -48,9 +48,9 @@ def _table(timeline: Timeline) -> str:
         chances = [
             f"{answer.probabilities[e]:.6f}" if answer.probabilities else "" for e in timeline.emotions
         ]
+        confidence = "" if answer.confidence is None else f"{answer.confidence:.6f}"
         writer.writerow([
-            f"{segment.start:.3f}", f"{segment.end:.3f}", segment.speaker or "", segment.text or "", answer.emotion or "",
-            "" if answer.confidence is None else f"{answer.confidence:.6f}", *chances, "+".join(answer.cues),
-            answer.error or "", *more.values(),
+            f"{segment.start:.3f}", f"{segment.end:.3f}", segment.speaker or "", segment.text or "",
+            answer.emotion or "", confidence, *chances, "+".join(answer.cues), answer.error or "", *more.values(),
         ])  # fmt: skip
     return buffer.getvalue()
