@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from common import goemotions, keep, shared
 
-from tricue.checkpoint import load_checkpoint, save_checkpoint
-from tricue.config import change_config, load_config
+from tricue.config import load_config
 from tricue.evaluation.evaluate import evaluate
-from tricue.recognizer import SHIPPED
+from tricue.recognizer import SHIPPED, MultimodalEmotionRecognizer
 from tricue.training.train import train
 
 KEPT = (
@@ -63,9 +61,16 @@ def main() -> None:
         name: measure_on(result.best_model, args.work / name, store, **rows)
         for name, rows in {"goemotions-val": on_comments, "meld-dev": on_scenes}.items()
     }
-    network, card = load_checkpoint(result.best_model)
-    elsewhere = change_config(card.config, {"features.text.encoder": hub_name}, "the recipe")
-    save_checkpoint(SHIPPED, network, replace(card, config=elsewhere), half=True)
+    model = MultimodalEmotionRecognizer.from_pretrained(result.best_model)
+    model.save_pretrained(
+        SHIPPED,
+        results=[args.work / name for name in scores],
+        name=SHIPPED.name,
+        half=True,
+        onnx=False,
+        encoders={"text": hub_name},
+    )
+    card = model.card
     history = json.loads((args.work / "history.json").read_text())
     keep(
         "english_text",

@@ -74,6 +74,8 @@ class Card:
         None  # as `calibration.calibrate` gives it; None where val is never read
     )
     weights_sha256: str | None = None  # of the file beside it, once it is saved
+    text_encoder: str | None = None  # of a text encoder that was trained along: what it began as
+    versions: dict[str, str] | None = field(default=None, compare=False)  # that it was trained with
     seen: Seen | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -117,49 +119,70 @@ def phase_folders(model_path: Path) -> dict[int, Path]:
     return same_run or {card.phase or 1: folder}
 
 
-def save_checkpoint(folder: Path, network: Network, card: Card, *, half: bool = False) -> None:
-    """Write network and card to `folder`, replacing what lies there in one step.
+def save_checkpoint(folder: Path, network: Network, card: Card) -> None:
+    """Write network and card to `folder`, replacing what lies there in one step."""
+    with replaced_folder(folder) as fresh:
+        write_checkpoint(fresh, network, card)
 
-    half: weights in 16 bits, for handing on; they are read back into 32.
+
+def write_checkpoint(
+    folder: Path, network: Network, card: Card, *, half: bool = False, rows: bool = True
+) -> None:
+    """The files of a checkpoint, into a folder that is there.
+
+    half: weights in 16 bits, for handing on; they are read back into 32. rows: with the rows that it has seen. Raises
+    InputError where 16 bits cannot hold a weight.
     """
     weights = network.state_dict()
-    if half:
-        weights = {name: t.half() if t.is_floating_point() else t for name, t in weights.items()}
-    with replaced_folder(folder) as fresh:
-        write_tensors(fresh / WEIGHTS, weights)
-        if card.seen is not None:
-            seen = {"trained": card.seen.trained, "chosen": card.seen.chosen}
-            write_tensors(fresh / ROWS, {name: torch.from_numpy(keys) for name, keys in seen.items()})
-        if network.live_text is not None:
-            hub.copy_shape(card.config.features.text.encoder, fresh / TEXT_ENCODER)
-        write_json(
-            fresh / SETTINGS,
-            {
-                "format": FORMAT,
-                "config": card.config.model_dump(mode="json"),
-                "emotions": card.emotions,
-                "dims": {cue: list(widths) for cue, widths in card.dims.items()},
-                "class_shares": card.class_shares,
-                "cues": list(network.cues),
-                "toy": card.toy,
-                "leaky": card.leaky,
-                "phase": card.phase,
-                "epoch": card.epoch,
-                "val_weighted_f1": card.val_weighted_f1,
-                "trained_on": card.trained_on,
-                "audit": card.audit,
-                "encoders": card.encoders,
-                "samples": card.samples,
-                "tuned": card.tuned,
-                "calibration": card.calibration,
-                "weights_sha256": file_digest(fresh / WEIGHTS),
-                "versions": {
-                    "tricue": __version__,
-                    "torch": version("torch"),
-                    "transformers": version("transformers"),
-                },
-            },
-        )
+    write_tensors(
+        folder / WEIGHTS, {name: _halved(name, t) for name, t in weights.items()} if half else weights
+    )
+    if rows and card.seen is not None:
+        seen = {"trained": card.seen.trained, "chosen": card.seen.chosen}
+        write_tensors(folder / ROWS, {name: torch.from_numpy(keys) for name, keys in seen.items()})
+    config = card.config.model_dump(mode="json")
+    if network.live_text is not None:
+        hub.copy_shape(card.config.features.text.encoder, folder / TEXT_ENCODER)
+        config["features"]["text"]["encoder"] = card.text_encoder or card.config.features.text.encoder
+    write_json(
+        folder / SETTINGS,
+        {
+            "format": FORMAT,
+            "config": config,
+            "emotions": card.emotions,
+            "dims": {cue: list(widths) for cue, widths in card.dims.items()},
+            "class_shares": card.class_shares,
+            "cues": list(network.cues),
+            "toy": card.toy,
+            "leaky": card.leaky,
+            "phase": card.phase,
+            "epoch": card.epoch,
+            "val_weighted_f1": card.val_weighted_f1,
+            "trained_on": card.trained_on,
+            "audit": card.audit,
+            "encoders": card.encoders,
+            "samples": card.samples,
+            "tuned": card.tuned,
+            "calibration": card.calibration,
+            "weights_sha256": file_digest(folder / WEIGHTS),
+            "versions": card.versions or versions(),
+        },
+    )
+
+
+def versions() -> dict[str, str]:
+    """What is installed here of what decides an answer."""
+    return {"tricue": __version__, "torch": version("torch"), "transformers": version("transformers")}
+
+
+def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """A weight in 16 bits; what features are scaled by stays, for a sum of energies may be past their range."""
+    if not tensor.is_floating_point() or name.startswith("scaling."):
+        return tensor
+    half = tensor.half()
+    if not torch.equal(half.isfinite(), tensor.isfinite()):
+        raise InputError(f"{name} is past the range of 16 bits: hand the model on in 32, without --half.")
+    return half
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -216,6 +239,7 @@ def read_card(folder: str | Path) -> Card:
     if lacking:
         raise InputError(f"{path} lacks {', '.join(lacking)}; take another copy or train again.")
     config = build_config(card["config"], {}, str(path))
+    began_as = config.features.text.encoder if config.finetunes_text else None
     if config.finetunes_text:  # the tokenizer and shape travel with the weights
         config = build_config(
             card["config"], {"features.text.encoder": str(folder / TEXT_ENCODER)}, str(path)
@@ -235,6 +259,8 @@ def read_card(folder: str | Path) -> Card:
         tuned=card.get("tuned", {}),
         calibration=card.get("calibration"),
         weights_sha256=card["weights_sha256"],
+        text_encoder=began_as,
+        versions=card.get("versions"),
         seen=_read_seen(folder / ROWS),
     )
 

@@ -291,6 +291,7 @@ def circumstances(
             "epoch": card.epoch,
             "fold": card.config.data.fold or None,
             "trained_on": card.trained_on,
+            "weights_sha256": card.weights_sha256,
         },
     }
 

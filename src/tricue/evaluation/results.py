@@ -50,8 +50,8 @@ class Result:
 def read_result(folder: Path) -> Result:
     """A result folder, with its predictions checked against its metrics. Raises InputError."""
     folder = Path(folder)
-    path = _metrics_path(folder)
-    metrics = _read_metrics(path)
+    path = metrics_path(folder)
+    metrics = read_metrics(path)
     classes, count = list(metrics["per_class"]), metrics["seeds"]["n"]
     shares = metrics.get("class_shares") or None
     runs = [read_rows(file, classes, shares) for file in _prediction_files(folder, count)]
@@ -62,7 +62,8 @@ def read_result(folder: Path) -> Result:
     return result
 
 
-def _metrics_path(folder: Path) -> Path:
+def metrics_path(folder: Path) -> Path:
+    """The file of a result folder's numbers. Raises InputError where there is none, or two."""
     there = [folder / name for name in ("metrics.json", "leaky.json") if (folder / name).is_file()]
     if len(there) == 1:
         return there[0]
@@ -77,7 +78,8 @@ def _metrics_path(folder: Path) -> Path:
     )
 
 
-def _read_metrics(path: Path) -> dict[str, Any]:
+def read_metrics(path: Path) -> dict[str, Any]:
+    """What a metrics.json says. Raises InputError where it is damaged or no such file."""
     again = "Run tricue evaluate again with the same --out."
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))

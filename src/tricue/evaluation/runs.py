@@ -114,7 +114,8 @@ def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict
         folder,
     )
     metrics["split_role"] = first.metrics["split_role"]
-    metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "runs": [str(run) for run in runs]}
+    metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "weights_sha256": None}
+    metrics["model"]["runs"] = [str(run) for run in runs]
     return metrics
 
 

@@ -54,6 +54,7 @@ def fetch_checkpoint(name: str) -> Path:
         f"No folder {name}",
         "give the folder of a checkpoint, or make one: tricue train --dataset MELD",
         [],
+        [*_DECIDING, "*.onnx"],
     )
 
 
@@ -88,11 +89,11 @@ def download(
 ) -> Path:
     """The files of a hub repository that decide a model: weights, settings, vocabularies."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError, HTTPError
 
     try:
         return Path(snapshot_download(name, allow_patterns=list(wanted), ignore_patterns=ignored))
-    except (HFValidationError, HfHubHTTPError, OSError, ValueError) as error:
+    except (HFValidationError, HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{trouble}, and the hub did not answer: {reason}; {remedy}") from error
 
