@@ -1,0 +1,146 @@
+"""What is asked: from the fields of a form or a JSON body to checked values. Nothing here touches a file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tricue.recording.segments import SHORTEST_WINDOW
+from tricue.serve.errors import Refusal
+from tricue.serve.limits import Limits
+
+FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
+_KEYS = ("text", "inputs", "abstain")
+_LONGEST_ID = 200  # characters
+
+
+@dataclass(frozen=True)
+class Item:
+    """One text of a request; `error` says why it cannot be read."""
+
+    id: str
+    text: str | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request: one text or clip, or a batch of texts."""
+
+    items: tuple[Item, ...] = ()  # of a batch
+    text: str | None = None
+    file: Path | None = None  # in the request's own folder, under a name of ours
+    subtitles: Path | None = None
+    windows: float | None = None
+    transcribe: bool = False
+    abstain: float | None = None
+    batch: bool = False
+
+
+def of_json(body: bytes, limits: Limits) -> Question:
+    """Raises Refusal (400, 413) for what is no such request."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise bad(f"The body is not valid JSON ({type(error).__name__}).") from error
+    if not isinstance(content, dict):
+        raise bad('The body is no JSON object: send {"text": "..."} or {"inputs": ["...", ...]}.')
+    if unknown := sorted(set(content) - set(_KEYS)):
+        raise bad(f"Unknown keys {_shown(unknown)}: a JSON body has {', '.join(_KEYS)}.")
+    if ("text" in content) == ("inputs" in content):
+        raise bad('Give either "text" or "inputs".')
+    abstain = as_probability(content.get("abstain"))
+    if "inputs" in content:
+        return Question(_items(content["inputs"], limits), abstain=abstain, batch=True)
+    if not isinstance(content["text"], str):
+        raise bad('"text" is not a string.')
+    return Question(text=clean(content["text"], limits), abstain=abstain)
+
+
+def of_form(fields: Mapping[str, str], file: Path | None, subtitles: Path | None, limits: Limits) -> Question:
+    """fields: those that are no files. Raises Refusal (400, 413) for what is no such request."""
+    text = clean(fields["text"], limits) if "text" in fields else None
+    if file is None and (text is None or not text.strip()):
+        raise bad("There is nothing to go by: give `text`, or a media file as `file`.")
+    return Question(
+        text=text if text and text.strip() else None,
+        file=file,
+        subtitles=subtitles,
+        windows=_as_seconds(fields.get("windows")),
+        transcribe=_as_bool(fields.get("transcribe")),
+        abstain=as_probability(fields.get("abstain") or None),
+    )
+
+
+def as_probability(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not 0.0 <= number <= 1.0:
+        raise bad("`abstain` is no probability: give a number from 0 to 1.")
+    return number
+
+
+def clean(text: str, limits: Limits) -> str:
+    """The text without what no encoding knows (halves of surrogate pairs). Raises Refusal (413) for a long one."""
+    if len(text) > limits.characters:
+        raise Refusal(413, "too_long", f"The text has more than {limits.characters:,} characters.")
+    return text.encode("utf-8", "replace").decode()
+
+
+def bad(reason: str) -> Refusal:
+    return Refusal(400, "bad_request", reason)
+
+
+def _items(inputs: Any, limits: Limits) -> tuple[Item, ...]:
+    if not isinstance(inputs, list) or not inputs:
+        raise bad('"inputs" is no list of texts.')
+    if len(inputs) > limits.texts:
+        raise Refusal(413, "too_many", f"{len(inputs):,} texts: give {limits.texts:,} at most at once.")
+    return tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
+
+
+def _item(given: Any, number: str, limits: Limits) -> Item:
+    """A row that cannot be read says so itself: the others are answered."""
+    id_, text = number, given
+    if isinstance(given, dict):
+        id_, text = given.get("id", number), given.get("text")
+    if not isinstance(id_, str | int) or isinstance(id_, bool) or len(str(id_)) > _LONGEST_ID:
+        return Item(number, None, f"its id is no text of up to {_LONGEST_ID} characters")
+    id_ = str(id_).encode("utf-8", "replace").decode()
+    if not isinstance(text, str):
+        return Item(id_, None, 'it is neither a text nor {"id": ..., "text": ...}')
+    try:
+        return Item(id_, clean(text, limits))
+    except Refusal as refusal:
+        return Item(id_, None, refusal.reason)
+
+
+def _as_seconds(value: str | None) -> float | None:
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= SHORTEST_WINDOW):
+        raise bad(f"`windows` is no length: give {SHORTEST_WINDOW:g} seconds or more.")
+    return seconds
+
+
+def _as_bool(value: str | None) -> bool:
+    known = {"": False, "false": False, "0": False, "off": False, "true": True, "1": True, "on": True}
+    if (value or "").lower() not in known:
+        raise bad("`transcribe` is true or false.")
+    return known[(value or "").lower()]
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(ascii(name)[:40] for name in names[:5])

@@ -1,0 +1,90 @@
+"""Dynamic batching: what is asked at about the same time is read together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+from tricue.serve.errors import busy
+from tricue.serve.limits import Limits
+from tricue.serve.metrics import Metrics
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Batcher(Generic[T, R]):
+    """Items of many callers go through `read` in batches of up to `limits.batch`, one batch at a time, in order.
+
+    An idle reader waits `limits.batch_wait` seconds after the first item for others; what arrives while it works
+    makes the next batch. Where a batch fails its items are read one by one, so that a bad one fails alone.
+    """
+
+    def __init__(
+        self, read: Callable[[Sequence[T]], Sequence[R]], limits: Limits, metrics: Metrics, executor: Executor
+    ) -> None:
+        self._read, self._limits, self._metrics, self._executor = read, limits, metrics, executor
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._some, self._full = asyncio.Event(), asyncio.Event()
+
+    async def ask(self, items: Sequence[T]) -> list[R]:
+        """The answers, in order. Raises Refusal (503) where too many wait already."""
+        if len(self._waiting) + len(items) > self._limits.waiting_texts:
+            raise busy(f"{len(self._waiting)} texts wait for the model already")
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in items]
+        self._waiting.extend(zip(items, futures, strict=True))
+        self._note()
+        return await asyncio.gather(*futures)
+
+    async def run(self) -> None:
+        """Read what is asked until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._some.wait()
+            if len(self._waiting) < self._limits.batch and self._limits.batch > 1:
+                loop.call_later(self._limits.batch_wait, self._full.set)
+                await self._full.wait()
+            while self._waiting:
+                await self._work(self._taken())
+
+    def _note(self) -> None:
+        """Keep the events and the gauge in step with what waits."""
+        self._metrics.waiting.set(len(self._waiting))
+        if self._waiting:
+            self._some.set()
+        else:
+            self._some.clear()
+            self._full.clear()
+        if len(self._waiting) >= self._limits.batch:
+            self._full.set()
+
+    def _taken(self) -> list[tuple[T, asyncio.Future[R]]]:
+        """The next batch; whose caller has gone away is left out."""
+        taken: list[tuple[T, asyncio.Future[R]]] = []
+        while self._waiting and len(taken) < self._limits.batch:
+            item, future = self._waiting.popleft()
+            if not future.done():
+                taken.append((item, future))
+        self._note()
+        return taken
+
+    async def _work(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        if not batch:
+            return
+        self._metrics.batches.observe(len(batch))
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._executor, self._read, [item for item, _ in batch])
+        (done,) = await asyncio.gather(work, return_exceptions=True)
+        if not isinstance(done, BaseException):
+            for (_, future), answer in zip(batch, done, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+        elif len(batch) > 1:
+            for pair in batch:
+                await self._work([pair])
+        elif not batch[0][1].done():
+            batch[0][1].set_exception(done)

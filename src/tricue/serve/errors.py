@@ -1,0 +1,30 @@
+"""What the service refuses, and how it says so: JSON with a code and a reason, never a trace."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+class Refusal(Exception):
+    """A request that is answered with an error; `reason` is one sentence for the one who asks."""
+
+    def __init__(self, status: int, code: str, reason: str, retry_after: int | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.code, self.reason, self.retry_after = status, code, reason, retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+def error_body(code: str, reason: str) -> dict[str, Any]:
+    return {"error": {"code": code, "reason": reason}}
+
+
+def error_bytes(code: str, reason: str) -> bytes:
+    return json.dumps(error_body(code, reason)).encode()
+
+
+def busy(reason: str) -> Refusal:
+    return Refusal(503, "busy", f"{reason}; ask again in a moment.", retry_after=1)

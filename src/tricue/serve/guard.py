@@ -1,0 +1,98 @@
+"""Around every request: whose page it comes from, the headers of every answer, what is counted."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from tricue.serve.errors import Refusal, error_bytes
+from tricue.serve.metrics import Metrics
+
+_HEADERS = [
+    (b"content-security-policy",
+     b"default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:; connect-src 'self'; "
+     b"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(self), microphone=(self)"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]  # fmt: skip
+_ROUTES = ("/v1/predict", "/v1/health", "/v1/model", "/metrics", "/openapi.json", "/docs", "/static", "/")
+
+
+class Guard:
+    """The ASGI application around the service's own.
+
+    names: the hosts under which the service may be asked, so that a name on the net that is made to point here finds
+    nothing (DNS rebinding); None: any.
+    """
+
+    def __init__(self, app: Any, metrics: Metrics, names: Collection[str] | None) -> None:
+        self.app, self.metrics, self.names = app, metrics, names
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        began, route, status = time.perf_counter(), _route(scope["path"]), 500
+
+        async def sending(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
+            await send(message)
+
+        refused = self._refused(scope)
+        try:
+            if refused is not None:
+                await _answer(refused, sending)
+            else:
+                await self.app(scope, receive, sending)
+        finally:
+            self.metrics.requests.labels(route, str(status)).inc()
+            self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+
+    def _refused(self, scope: Any) -> Refusal | None:
+        given = dict(scope["headers"])
+        host = given.get(b"host", b"").decode("latin-1").lower()
+        if self.names is not None and not _is_one_of(_name(host), self.names):
+            return Refusal(
+                403, "wrong_host", "The service is not asked under this name; --name NAME of tricue serve allows it."
+            )  # fmt: skip
+        origin = given.get(b"origin", b"").decode("latin-1").lower()
+        foreign = bool(origin) and urlsplit(origin).netloc != host
+        foreign = foreign or given.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
+        if scope["method"] not in ("GET", "HEAD") and foreign:
+            return Refusal(
+                403, "cross_site", "Requests from pages of another site are refused: ask from the service's own page."
+            )  # fmt: skip
+        return None
+
+
+def _route(path: str) -> str:
+    """One of a few names, so that strange paths do not fill the memory with counters."""
+    first = "/static" if path.startswith("/static/") else path
+    return first if first in _ROUTES else "other"
+
+
+def _name(host: str) -> str:
+    """A host without its port."""
+    return urlsplit(f"//{host}").hostname or "" if not host.startswith("[") else host.partition("]")[0][1:]
+
+
+def _is_one_of(name: str, names: Collection[str]) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback or name in names
+    except ValueError:
+        return name == "localhost" or name in names
+
+
+async def _answer(refusal: Refusal, send: Any) -> None:
+    body = error_bytes(refusal.code, refusal.reason)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

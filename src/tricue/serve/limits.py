@@ -1,0 +1,49 @@
+"""What one request may cost. The only home of these defaults: the command line and the page read them here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from tricue.types import InputError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Every limit of the service. Raises InputError where one is not above 0."""
+
+    bytes: int = 100_000_000  # of one upload
+    seconds: float = 600.0  # that a recording lasts
+    pixels: int = 9_000_000  # of one picture: 4K has 8.3 million
+    decode_seconds: float = 60.0  # that the decoder may work on one upload, all its passes together
+    decoder_bytes: int = 3_000_000_000  # of memory (address space) that a decoder may take
+    decoders: int = 2  # processes that decode
+    texts: int = 256  # in one request
+    characters: int = 10_000  # of one text
+    segments: int = 1_000  # of one timeline
+    body_seconds: float = 60.0  # until a request's body has arrived
+    head_seconds: float = 10.0  # until a request's head has arrived
+    connections: int = 256  # open at once
+    waiting_texts: int = 1_024  # that wait for the model
+    waiting_clips: int = 16  # uploads that are received or worked on at once
+    batch: int = 32  # texts that are read together; 1 reads one by one
+    batch_wait: float = 0.003  # seconds that a text waits for others while the model is idle
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise InputError(f"The limit {field.name} is {getattr(self, field.name)}: give more than 0.")
+
+    @property
+    def json_bytes(self) -> int:
+        """Of a JSON body: all its texts at their longest, four bytes a character."""
+        return 4 * self.texts * self.characters
+
+    def told(self) -> dict[str, float]:
+        """Those that the one who asks should know."""
+        return {
+            "bytes": self.bytes, "seconds": self.seconds, "pixels": self.pixels,
+            "decode_seconds": self.decode_seconds, "texts": self.texts, "characters": self.characters,
+        }  # fmt: skip
+
+
+LIMITS = Limits()

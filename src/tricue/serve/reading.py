@@ -1,0 +1,124 @@
+"""From utterances to readings with a model that stays loaded; nothing is written to the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tricue.calibration import uncalibrated
+from tricue.checkpoint import check_encoders
+from tricue.evaluation.attribution import read_vectors
+from tricue.evaluation.explain import chances_of_subsets, shapley
+from tricue.features.extract import FeatureSet
+from tricue.features.extractors import make_extractors
+from tricue.features.text import HubText, TokenText, with_context
+from tricue.features.worker import NO_WORDS, Decode, Job, Source, Worker
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.types import Cue, Fault, InputError, Prediction, Utterance
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A prediction, and what each subset of its cues says alone."""
+
+    prediction: Prediction
+    subsets: Mapping[str, Sequence[float]]  # "text+audio" -> probabilities (C,), "": of the training rows
+    notes: tuple[str, ...] = ()  # cues that were not whole, and why
+
+    def contributions(self, column: int) -> dict[Cue, float]:
+        """What each cue adds to the probability of class `column`, before calibration (docs/explain.md)."""
+        if not self.subsets:
+            return {}
+        return shapley(self.prediction.cues, {name: row[column] for name, row in self.subsets.items()})
+
+
+class Reader:
+    """Reads utterances with a recognizer's network and encoders.
+
+    Raises InputError where an encoder cannot be had or is not the model's, or no clip gives what the model reads.
+    """
+
+    def __init__(self, recognizer: MultimodalEmotionRecognizer) -> None:
+        self.recognizer, self.card = recognizer, recognizer.card
+        config, given = self.card.config, self.card.config.features.precomputed_cues()
+        self.cues: list[Cue] = [cue for cue in recognizer.network.cues if cue not in given]
+        if not self.cues:
+            raise InputError("This model reads precomputed features alone, which no text and no clip gives.")
+        check_encoders(self.card, config, self.cues)
+        live = config.finetunes_text
+        self._extractors = make_extractors(
+            config.features, self.cues, recognizer.device, text_weights=not live
+        )
+        self._tokens: TokenText | None = None
+        text = self._extractors.get("text")
+        self._turns = config.features.text.context if isinstance(text, HubText) else 0
+        self._dims = {cue: e.dims for cue, e in self._extractors.items()}
+        if live and isinstance(text, HubText):
+            self._tokens = TokenText(self._extractors.pop("text"))  # type: ignore[arg-type]
+
+    @property
+    def emotions(self) -> list[str]:
+        return self.card.emotions
+
+    @property
+    def frames(self) -> int:
+        """Key frames that the model looks at in a clip; 0: none."""
+        return self.card.config.features.video.frames if "video" in self.cues else 0
+
+    def read(self, utterances: Sequence[Utterance], decode: Decode | None = None) -> list[Reading]:
+        """One reading per utterance, in order; whatever their ids are. decode: in place of `media.decode`."""
+        rows = [replace(u, id=str(i)) for i, u in enumerate(utterances)]
+        features = self._features(rows, decode)
+        predictions = self.recognizer.predict_features(rows, features)
+        notes: dict[str, list[str]] = {u.id: [] for u in rows}
+        for note in features.notes:
+            notes[note.id].append(f"{note.cue}: {note.reason}")
+        return [Reading(p, self._subsets(p, features), tuple(notes[p.id])) for p in predictions]
+
+    def _features(self, rows: Sequence[Utterance], decode: Decode | None) -> FeatureSet:
+        found = FeatureSet({cue: {} for cue in self.cues}, self._dims)
+        worker = Worker(self._extractors, self.recognizer.device, decode)
+        for result in worker(self._jobs(rows, found)):
+            if result.row.values is not None:
+                found.arrays[result.cue][result.id] = result.row.values
+            if result.row.note is not None:
+                told = found.faults if result.row.values is None else found.notes
+                told.append(Fault(result.id, result.cue, result.row.note))
+        return found
+
+    def _jobs(self, rows: Sequence[Utterance], found: FeatureSet) -> list[Job]:
+        """What the extractors have to do; tokens of a live encoder are put into `found` at once."""
+        jobs = []
+        spoken = with_context(rows, self._turns) if "text" in self.cues else [None] * len(rows)
+        for row, words in zip(rows, spoken, strict=True):
+            if words is not None and self._tokens is not None:
+                tokens = self._tokens.tokens(words)
+                if len(tokens):
+                    found.arrays["text"][row.id] = tokens
+                else:
+                    found.faults.append(Fault(row.id, "text", NO_WORDS))
+            elif words is not None:
+                jobs.append(Job(row.id, {"text": row.id}, spoken=words))
+            files: dict[Cue, Source] = {
+                cue: Source(path, *row.span(cue))
+                for cue, path in (("audio", row.audio), ("video", row.video))
+                if path is not None and cue in self.cues
+            }
+            if files:
+                jobs.append(Job(row.id, dict.fromkeys(files, row.id), files=files))
+        return jobs
+
+    def _subsets(self, prediction: Prediction, features: FeatureSet) -> dict[str, Any]:
+        if not prediction.cues:
+            return {}
+        nothing = {"": self.card.class_shares}
+        if len(prediction.cues) > 1:
+            network, device = self.recognizer.network, self.recognizer.device
+            vectors, masks = read_vectors(network, prediction.id, features, device)
+            return nothing | chances_of_subsets(network, vectors, masks)
+        chances = np.array([[prediction.probabilities[e] for e in self.emotions]])
+        (alone,) = uncalibrated(chances, self.card.temperature).tolist()
+        return nothing | {prediction.cues[0]: alone}

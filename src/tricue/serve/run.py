@@ -1,0 +1,105 @@
+"""Running the service on a socket (uvicorn), with slow and surplus connections refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+
+from tricue.serve.errors import error_bytes
+from tricue.serve.limits import Limits
+from tricue.types import InputError
+
+_GRACE = 5  # seconds that requests have when the service is stopped
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A socket bound to host and port (0: any that is free). Raises InputError where that cannot be had."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"--host {host} --port {port}: {reason}. Give another port, e.g. --port {port + 1}."
+        ) from error
+
+
+def serve(app: Any, place: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
+    """Answer until interrupted; `ready` is called once the model is warm and the port answers."""
+    config = uvicorn.Config(
+        app, http=_patient(limits), ws="none", lifespan="on", log_config=None, log_level="warning",
+        access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=_GRACE,
+    )  # fmt: skip
+    server = _Announcing(config)
+    server.ready = ready
+    server.run([place])
+
+
+class _Announcing(uvicorn.Server):
+    ready: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+
+def _patient(limits: Limits) -> type[H11Protocol]:
+    class Patient(H11Protocol):
+        """Ends connections whose request does not begin, or whose body goes on after its answer; uvicorn itself waits
+        for ever. A body on its way is watched where it is read (uploads.py)."""
+
+        _deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                self._say(503, "busy", "Too many connections are open; ask again in a moment.")
+            else:
+                self._expect()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._relax()
+            elif self._deadline is None:
+                self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._relax()
+            super().connection_lost(exc)
+
+        def send_400_response(self, msg: str) -> None:
+            self._say(400, "bad_request", msg)
+
+        def _expect(self) -> None:
+            self._deadline = self.loop.call_later(limits.head_seconds, self._late)
+
+        def _relax(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _late(self) -> None:
+            if self.conn.our_state is h11.IDLE:
+                self._say(408, "slow_client", f"No request came in {limits.head_seconds:g} s.")
+            else:
+                self.transport.close()
+
+        def _say(self, status: int, code: str, reason: str) -> None:
+            body = error_bytes(code, reason)
+            head = (
+                f"HTTP/1.1 {status} {STATUS_PHRASES[status].decode()}\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\nretry-after: 1\r\n"
+                "x-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
+            self.transport.close()
+
+    return Patient

@@ -1,0 +1,194 @@
+"""The service: its routes, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from tricue import __version__
+from tricue.serve.answers import Answer, Answers, Error, answer, failed
+from tricue.serve.asked import Question
+from tricue.serve.batching import Batcher
+from tricue.serve.errors import Refusal, busy, error_body
+from tricue.serve.guard import Guard
+from tricue.serve.limits import LIMITS, Limits
+from tricue.serve.metrics import Metrics
+from tricue.serve.reading import Reader, Reading
+from tricue.serve.schema import BODY
+from tricue.serve.uploads import received
+from tricue.types import Utterance
+
+STATIC = Path(__file__).with_name("static")
+_WARM = "I can't believe that you did this for me, of all people!"
+
+
+class Service:
+    """A model that answers: what the routes call."""
+
+    def __init__(self, reader: Reader, name: str, limits: Limits, transcriber: Any = None) -> None:
+        self.reader, self.name, self.limits, self.transcriber = reader, name, limits, transcriber
+        self.metrics = Metrics()
+        self._texts = ThreadPoolExecutor(1, "texts")
+        self._batcher: Batcher[Utterance, Reading] = Batcher(reader.read, limits, self.metrics, self._texts)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Warmed up, and ended with whatever runs."""
+        await asyncio.get_running_loop().run_in_executor(self._texts, self._warm_up)
+        reading = asyncio.create_task(self._batcher.run())
+        try:
+            yield
+        finally:
+            reading.cancel()
+            self._texts.shutdown(wait=False, cancel_futures=True)
+
+    def _warm_up(self) -> None:
+        """The first texts of a process wait for what is loaded when it is needed."""
+        for size in (1, self.limits.batch):
+            self.reader.read([Utterance("", text=_WARM)] * size)
+
+    def model(self) -> dict[str, Any]:
+        card = self.reader.card
+        return {
+            "name": self.name, "emotions": card.emotions, "cues": self.reader.cues, "toy": card.toy,
+            "note": card.note, "temperature": card.temperature, "transcribes": self.transcriber is not None,
+            "limits": self.limits.told(), "version": __version__,
+        }  # fmt: skip
+
+    async def predict(self, request: Request) -> dict[str, Any]:
+        began = time.perf_counter()
+        if self.metrics_clips_full():
+            raise busy("Too many requests are in hand")
+        async with received(request, self.limits) as question:
+            found = await self._answer(question)
+        found["milliseconds"] = round(1000 * (time.perf_counter() - began), 1)
+        return found
+
+    def metrics_clips_full(self) -> bool:
+        return False
+
+    async def _answer(self, question: Question) -> dict[str, Any]:
+        if question.batch:
+            return await self._batch(question)
+        if question.file is not None:
+            raise Refusal(422, "no_clips", "Clips are not read yet.")
+        text = question.text or ""
+        if "text" not in self.reader.cues:
+            raise Refusal(422, "no_words", f"This model reads {' and '.join(self.reader.cues)}, not words.")
+        (reading,) = await self._batcher.ask([Utterance("1", text=text)])
+        if reading.prediction.emotion is None:
+            raise Refusal(422, "nothing_to_go_by", f"Nothing to go by: {reading.prediction.error}.")
+        return answer("1", reading, self.reader.emotions, text=text, abstain=question.abstain)
+
+    async def _batch(self, question: Question) -> dict[str, Any]:
+        """Rows in = rows out; a row that cannot be read says why."""
+        readable = [Utterance(item.id, text=item.text) for item in question.items if item.error is None]
+        readings = iter(await self._batcher.ask(readable))
+        answers = [
+            failed(item.id, item.error)
+            if item.error is not None
+            else answer(
+                item.id, next(readings), self.reader.emotions, text=item.text, abstain=question.abstain
+            )
+            for item in question.items
+        ]
+        return {"answers": answers}
+
+
+def make_app(
+    reader: Reader,
+    name: str,
+    limits: Limits = LIMITS,
+    transcriber: Any = None,
+    names: Collection[str] | None = None,
+) -> Guard:
+    """The ASGI application. names: the hosts under which it may be asked beside this machine's own; None: any."""
+    service = Service(reader, name, limits, transcriber)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    app = FastAPI(
+        title="tricue",
+        version=__version__,
+        description="Emotions of words and clips, with how sure the model is.",
+        docs_url=None,  # it would load its page from another host
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_routes(app, service)
+    _add_errors(app)
+    return Guard(app, service.metrics, names)
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504)
+    }
+
+    @app.post(
+        "/v1/predict",
+        openapi_extra={"requestBody": BODY},
+        responses={200: {"model": Answer | Answers}, **refusals},
+    )
+    async def predict(request: Request) -> Response:
+        """The emotion of a text, a clip, or both; or of a batch of texts."""
+        return JSONResponse(await service.predict(request), headers={"Cache-Control": "no-store"})
+
+    @app.get("/v1/health")
+    async def health() -> dict[str, str]:
+        """Whether it answers."""
+        return {"status": "ok", "model": service.name}
+
+    @app.get("/v1/model")
+    async def model() -> dict[str, Any]:
+        """The model, and the limits of a request."""
+        return service.model()
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(STATIC / "api.html")
+
+    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False))
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, refusal: Refusal) -> Response:
+        body = error_body(refusal.code, refusal.reason)
+        return JSONResponse(body, refusal.status, headers=refusal.headers)
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+        return JSONResponse(error_body(code, f"{error.detail}."), error.status_code, headers=error.headers)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> Response:
+        return JSONResponse(error_body("gone", "The client has gone away."), 400)
+
+    @app.exception_handler(Exception)
+    async def broken(_: Request, error: Exception) -> Response:
+        return JSONResponse(error_body("internal", "The service failed; its log says why."), 500)
