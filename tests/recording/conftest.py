@@ -1,10 +1,14 @@
-"""Real speech and the model that writes it down, where this machine has them."""
+"""Real speech and the model that writes it down, where this machine has them; a timeline made up."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tricue.recording.segments import Segment
+from tricue.recording.timeline import Entry, Timeline
+from tricue.types import UNCERTAIN, Prediction
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 
@@ -24,3 +28,27 @@ def whisper() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared/models/whisper-tiny-en")
     return folder
+
+
+EMOTIONS = ["anger", "joy", "neutral"]
+TOY = "toy: not for real use"
+
+
+@pytest.fixture
+def told() -> Timeline:
+    """A recording of 40 s that lies nowhere: an answer, one less sure than asked for, a failed one; the last two at
+    once, and of words and names that are markup elsewhere."""
+    sure = Prediction("1", "joy", 0.8234, dict(zip(EMOTIONS, (0.1, 0.8234, 0.0766), strict=True)), ("text",))
+    unsure = Prediction(
+        "2", UNCERTAIN, 0.4, dict(zip(EMOTIONS, (0.4, 0.35, 0.25), strict=True)), ("text",), "audio: cut", TOY
+    )
+    failed = Prediction("3", None, None, {}, (), "no text to go by", TOY)
+    return Timeline(
+        Path("/nowhere/talk #1: a & b.mp4"), 40.0, EMOTIONS, ["text", "audio"],
+        [
+            Entry(Segment(1.0, 2.5, "Well, how nice & good", "Ann"), sure),
+            Entry(Segment(4.0, 8.0, "</script><b>a --> b</b>", "<v Bob>"), unsure),
+            Entry(Segment(5.0, 9.0), failed),
+        ],
+        TOY,
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""Ten minutes of known emotions, recovered in order; an hour in bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tricue.config import Config, load_config
+from tricue.data.manifest import read_manifest
+from tricue.data.toy import make_toy
+from tricue.features.media import decode
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.recording.subtitles import read_subtitles
+from tricue.recording.timeline import make_timeline
+from tricue.recording.write import write_timeline
+from tricue.training.train import train
+from tricue.types import Utterance
+
+LENGTH, CLIPS, FPS, RATE = 2.0, 300, 10, 16_000  # 300 clips of 2 s are ten minutes
+SMALL = {
+    "data.toy.clips": {"train": 350, "val": 70, "test": CLIPS},
+    "data.toy.speakers": {"train": 10, "val": 2, "test": 4},
+    "data.toy.seconds": LENGTH, "data.toy.fps": FPS, "data.toy.size": 64,
+    # words, voice and face all show the label: what each segment is, is known
+    "data.toy.text_rate": 1.0, "data.toy.voice_rate": 1.0, "data.toy.face_rate": 1.0, "data.toy.sarcasm_rate": 0.0,
+    "training.phase1_epochs": 6, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
+    "training.tensorboard": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[MultimodalEmotionRecognizer, list[Utterance]]:
+    """A model of all three cues, and the clips of speakers that it has never met, their emotions known."""
+    place = tmp_path_factory.mktemp("learnt")
+    config: Config = load_config("demo", SMALL)
+    manifest = make_toy(place / "corpus", config.data.toy, progress=False)
+    train(config, save_dir=place / "run", store=place / "store", data_dir=place / "corpus", device="cpu",
+          quiet=True)  # fmt: skip
+    clips = [u for u in read_manifest(manifest) if u.split == "test"]
+    return MultimodalEmotionRecognizer.from_pretrained(place / "run/best_model", device="cpu"), clips
+
+
+def join(clips: Sequence[Utterance], path: Path) -> Path:
+    """One recording of clips, one after another, encoded anew."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "qp": "24"})
+        video.width = video.height = 64
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("aac", rate=RATE, layout="mono", options={"b": "96k"})
+        for i, clip in enumerate(clips):
+            with av.open(str(clip.video)) as source:
+                pictures = [frame.to_ndarray(format="rgb24") for frame in source.decode(video=0)]
+            assert len(pictures) == LENGTH * FPS
+            for picture in pictures:
+                container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            wave = decode(Path(str(clip.audio))).audio
+            assert wave is not None
+            whole = np.zeros((1, round(LENGTH * RATE)), np.float32)
+            whole[0, : wave.size] = wave[: whole.size]
+            frame = av.AudioFrame.from_ndarray(whole, "fltp", "mono")
+            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), i * whole.size
+            container.mux(audio.encode(frame))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
+    return path
+
+
+def subtitled(clips: Sequence[Utterance], path: Path) -> Path:
+    """Their words as SRT."""
+
+    def clock(seconds: float) -> str:
+        whole = int(seconds)
+        return f"00:{whole // 60:02d}:{whole % 60:02d},{round(1000 * (seconds - whole)):03d}"
+
+    cues = [
+        f"{i + 1}\n{clock(i * LENGTH)} --> {clock((i + 1) * LENGTH)}\n{clip.text}\n"
+        for i, clip in enumerate(clips)
+    ]
+    path.write_text("\n".join(cues), encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_known_emotions_come_back_in_order(
+    learnt: tuple[MultimodalEmotionRecognizer, list[Utterance]], tmp_path: Path
+) -> None:
+    recognizer, clips = learnt
+    assert len(clips) == CLIPS
+    recording = join(clips, tmp_path / "ten minutes.mp4")
+    segments = read_subtitles(subtitled(clips, tmp_path / "ten minutes.srt"))
+    timeline = make_timeline(recognizer, recording, segments)
+    assert timeline.seconds == pytest.approx(600, abs=0.2) and timeline.note == "toy: not for real use"
+    assert [round(e.segment.start / LENGTH) for e in timeline.entries] == list(range(CLIPS))
+    assert all(e.prediction.cues == ("text", "audio", "video") for e in timeline.entries)
+    with write_timeline(timeline, tmp_path / "out")["timeline.csv"].open(
+        encoding="utf-8", newline=""
+    ) as file:
+        told = [row["emotion"] for row in csv.DictReader(file)]
+    known = [clip.emotion for clip in clips]
+    right = np.mean([a == b for a, b in zip(told, known, strict=True)])
+    moved = np.mean([a == b for a, b in zip(told[1:], known, strict=False)])
+    print(f"in order: {right:.3f}; one segment late: {moved:.3f}")
+    assert right >= 0.95 and moved < 0.4
+
+
+@pytest.mark.slow
+def test_ten_minutes_without_words_in_windows(
+    learnt: tuple[MultimodalEmotionRecognizer, list[Utterance]], tmp_path: Path
+) -> None:
+    """By voice and face alone, cut where the clips are."""
+    from tricue.recording.segments import windows
+
+    recognizer, clips = learnt
+    timeline = make_timeline(recognizer, join(clips, tmp_path / "mute words.mp4"), windows(600, LENGTH))
+    told = [e.prediction.emotion for e in timeline.entries]
+    assert all(e.prediction.cues == ("audio", "video") for e in timeline.entries)
+    right = np.mean([a == clip.emotion for a, clip in zip(told, clips, strict=True)])
+    print(f"in order, without words: {right:.3f}")
+    assert right >= 0.8
