@@ -89,6 +89,7 @@ def predict(
 ) -> None:
     """Emotions for anything: words, a clip, a folder of clips, the rows of a table (rows in = rows out).
 
+    \b
     tricue predict "I am so happy to see you"
     tricue predict clips/ --transcribe --output_file answers.jsonl
     tricue predict talk.mp4 --subtitles talk.srt

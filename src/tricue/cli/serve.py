@@ -69,6 +69,7 @@ def serve(
 ) -> None:
     """Answer over HTTP, with a page to try it on: clips, the microphone, the camera, words.
 
+    \b
     tricue serve --port 8000
     curl -F text="I am so happy to see you" http://127.0.0.1:8000/v1/predict
     """
