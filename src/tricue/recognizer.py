@@ -179,7 +179,7 @@ class MultimodalEmotionRecognizer:
         onnx: bool = True,
         rows: bool = True,
         encoders: Mapping[Cue, str] | None = None,
-        cues: Sequence[Cue] | None = None,
+        cues: Sequence[str] | None = None,
     ) -> Path:
         """A folder to hand on (docs/releasing.md): weights, settings, network.onnx, and a card of what was measured.
 

@@ -29,7 +29,7 @@ class Terms:
     weights: str  # a sentence for the card
     verdict: Verdict
     hub_licence: str  # the identifier that a model card gives for such weights
-    source: str  # where the licence is stated
+    sources: tuple[str, ...]  # where the licence is stated
     hub_dataset: str | None = None
     language: str | None = "en"
 
@@ -37,31 +37,40 @@ class Terms:
 KNOWN = (
     Terms(
         "GoEmotions",
-        "CC BY 4.0 (README of google-research, where it was published); its page on the Hugging Face hub says "
-        "Apache-2.0",
+        "CC BY 4.0 by its repository (README of google-research: all its datasets), Apache-2.0 by its page on the "
+        "Hugging Face hub",
         "May be handed on, commercially too, naming the source (Demszky et al., 2020).",
         "free",
         "cc-by-4.0",
-        "https://github.com/google-research/google-research/tree/master/goemotions",
+        (
+            "https://github.com/google-research/google-research",
+            "https://huggingface.co/datasets/google-research-datasets/go_emotions",
+        ),
         "google-research-datasets/go_emotions",
     ),
     Terms(
         "MELD",
-        "GPL-3.0 for the annotations; text, sound and picture come from the television series Friends, whose owners "
-        "have licensed nothing",
-        "Not for every use: nobody has cleared the series' words, voices and faces for this. Research is what the "
-        "corpus was published for; clear anything else yourself.",
+        "GPL-3.0 by its repository and its page on the hub; the words, sound and picture are those of the television "
+        "series Friends, and no licence of its owners is published with them",
+        "Not for every use. One of its authors, asked about weights trained on it, lets the data be used; nobody has "
+        "cleared the series' words, voices and faces. Research is what it was published for: clear anything else "
+        "yourself.",
         "unclear",
         "other",
-        "https://github.com/declare-lab/MELD",
+        (
+            "https://github.com/declare-lab/MELD",
+            "https://huggingface.co/datasets/declare-lab/MELD",
+            "https://github.com/declare-lab/MELD/issues/19",
+        ),
+        "declare-lab/MELD",
     ),
     Terms(
         "IEMOCAP",
-        "Its own release form, signed by each group with the University of Southern California; not an open licence",
+        "the release form of the University of Southern California, signed by each who has it; not an open licence",
         "Not to be handed on unless the form that you signed, or its owners, permit it.",
         "refused",
         "other",
-        "https://sail.usc.edu/iemocap/iemocap_release.htm",
+        ("https://sail.usc.edu/iemocap/iemocap_release.htm",),
     ),
     Terms(
         "RAVDESS",
@@ -70,7 +79,7 @@ KNOWN = (
         "use.",
         "conditions",
         "cc-by-nc-sa-4.0",
-        "https://zenodo.org/record/1188976",
+        ("https://zenodo.org/record/1188976",),
     ),
     Terms(
         "CREMA-D",
@@ -79,7 +88,7 @@ KNOWN = (
         "and under which licence it stands; an adapted database must stay under the ODbL.",
         "conditions",
         "odbl",
-        "https://github.com/CheyneyComputerScience/CREMA-D",
+        ("https://github.com/CheyneyComputerScience/CREMA-D/blob/master/LICENSE.txt",),
     ),
     Terms(
         "toy",
@@ -87,7 +96,7 @@ KNOWN = (
         "May be handed on, but are of no real use.",
         "free",
         "mit",
-        "https://opensource.org/license/mit",
+        ("https://opensource.org/license/mit",),
         language=None,
     ),
 )
@@ -115,7 +124,7 @@ def terms_of(corpus: str) -> Terms:
         "Unknown: clear it yourself before handing them on.",
         "unclear",
         "unknown",
-        "",
+        (),
         language=None,
     )
 
@@ -147,8 +156,9 @@ def check_rights(card: Card, cleared: bool) -> None:
     for terms in corpora_of(card):
         if terms.verdict == "refused" and not cleared:
             raise InputError(
-                f"This model was trained on {terms.corpus}: {terms.licence} ({terms.source}). {terms.weights} Where "
-                "they do, say so with --rights_cleared (rights_cleared=True)."
+                f"This model was trained on {terms.corpus}: {terms.licence} ({', '.join(terms.sources)}). "
+                f"{terms.weights} Where they do, or where it stays with those who may have it, say so with "
+                "--rights_cleared (rights_cleared=True)."
             )
         if terms.verdict in ("refused", "unclear"):
             logger.warning("Trained on %s (%s). Weights: %s", terms.corpus, terms.licence, terms.weights)

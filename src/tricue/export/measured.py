@@ -19,7 +19,9 @@ NEEDED = (
     "model",
     "split_role",
     "modalities",
-    "encoders",
+    "comparable",
+    "known_rows",
+    "without_any_cue",
 )
 
 

@@ -42,6 +42,8 @@ SHOWN = (  # settings that a reader asks for first; config.json has all
     "training.weight_decay", "training.class_weights", "training.focal_gamma", "training.alignment",
     "training.modality_dropout", "training.select", "data.val_from_train", "seed",
 )  # fmt: skip
+LANGUAGES = {"en": "English"}
+COUNTS = ("test", "val standing in for test")  # how the role of rows begins that measure and did not choose
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # of a model or an encoder, as on the hub
 _SPACE = re.compile(r"\s+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
@@ -54,6 +56,7 @@ class Made:
     half: bool  # weights in 16 bits
     onnx: bool
     rows: bool
+    parameters: int  # numbers that were trained
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,15 @@ def model_card(
         abouts={t.corpus: about(t.corpus) for t in corpora if t.corpus in CORPORA},
         headline=HEADLINE,
         readings=_readings(card, cues),
-        settings={name: _value(card.config, name) for name in SHOWN},
+        settings={
+            setting: _value(card.config, setting)
+            for setting in SHOWN
+            if card.config.finetunes_text or setting != "training.encoder_rate"
+        },
+        source=Markup(json.dumps(name if "/" in name else "FOLDER")),
         call=Markup(", ".join(EXAMPLES[cue] for cue in _by_clip(card.config, cues))),
-        quoted=Markup(json.dumps(name)),
-        languages=_languages(card),
+        languages=[LANGUAGES[code] for code in _languages(card)],
+        trained_on={terms.corpus for terms in corpora},
         licence=hub_licence(card),
         here=versions() | {"Python": platform.python_version()},
     )
@@ -105,10 +113,13 @@ def model_card(
 def front_matter(
     card: Card, cues: Sequence[Cue], name: str, results: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What the hub reads. A toy or leaky model has no scores there: they compare with nothing."""
+    """What the hub reads. It shows no scores of a toy or leaky model, which compare with nothing, and none of rows that
+    trained it or chose its epochs, which are too good.
+    """
     licence = hub_licence(card)
     terms = {"license_name": "see-data", "license_link": "README.md"} if licence == "other" else {}
     marks = [mark for mark, holds in (("toy", card.toy), ("leaky", card.leaky)) if holds]
+    shown = [r for r in results if not marks and r["comparable"] and r["split_role"].startswith(COUNTS)]
     matter = {
         "language": _languages(card),
         "license": licence,
@@ -118,8 +129,8 @@ def front_matter(
         "tags": ["emotion-recognition", *cues, *marks],
         "datasets": [terms.hub_dataset for terms in corpora_of(card) if terms.hub_dataset],
         "base_model": [r.encoder for r in _readings(card, cues) if r.pretrained],
-        "metrics": sorted(set(INDEXED.values())) if results else None,
-        "model-index": None if marks or not results else [_index(name, cues, results)],
+        "metrics": sorted(set(INDEXED.values())) if shown else None,
+        "model-index": [_index(name, cues, shown)] if shown else None,
     }
     return {key: value for key, value in matter.items() if value}
 
