@@ -16,6 +16,7 @@ from tricue.serve.limits import Limits
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
 _LONGEST_ID = 200  # characters
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Question:
     transcribe: bool = False
     abstain: float | None = None
     batch: bool = False
+    name: str = "recording"  # that a clip is called in its timeline; never a path
 
 
 def of_json(body: bytes, limits: Limits) -> Question:
@@ -61,16 +63,25 @@ def of_json(body: bytes, limits: Limits) -> Question:
     return Question(text=clean(content["text"], limits), abstain=abstain)
 
 
-def of_form(fields: Mapping[str, str], file: Path | None, subtitles: Path | None, limits: Limits) -> Question:
-    """fields: those that are no files. Raises Refusal (400, 413) for what is no such request."""
+def of_form(
+    fields: Mapping[str, str], file: Path | None, subtitles: Path | None, limits: Limits, name: str = ""
+) -> Question:
+    """fields: those that are no files; name: what the client calls the file. Raises Refusal (400, 413) for what is no
+    such request."""
     text = clean(fields["text"], limits) if "text" in fields else None
     if file is None and (text is None or not text.strip()):
         raise bad("There is nothing to go by: give `text`, or a media file as `file`.")
+    seconds = _as_seconds(fields.get("windows"))
+    if file is None and (subtitles is not None or seconds is not None):
+        raise bad("`subtitles` and `windows` are of a media file: give it as `file`.")
+    if subtitles is not None and seconds is not None:
+        raise bad("Give `subtitles` or `windows`, not both: each cuts the recording its own way.")
     return Question(
         text=text if text and text.strip() else None,
         file=file,
+        name=_label(name),
         subtitles=subtitles,
-        windows=_as_seconds(fields.get("windows")),
+        windows=seconds,
         transcribe=_as_bool(fields.get("transcribe")),
         abstain=as_probability(fields.get("abstain") or None),
     )
@@ -140,6 +151,13 @@ def _as_bool(value: str | None) -> bool:
     if (value or "").lower() not in known:
         raise bad("`transcribe` is true or false.")
     return known[(value or "").lower()]
+
+
+def _label(name: str) -> str:
+    """The last part of a file's name, as far as it can be printed; never used as a path."""
+    last = name.replace("\\", "/").rpartition("/")[2].encode("utf-8", "replace").decode()
+    kept = "".join(c for c in last if c.isprintable()).strip(" .")[:_LONGEST_NAME]
+    return kept or "recording"
 
 
 def _shown(names: list[str]) -> str:

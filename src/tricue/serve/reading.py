@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,12 @@ class Reading:
     prediction: Prediction
     subsets: Mapping[str, Sequence[float]]  # "text+audio" -> probabilities (C,), "": of the training rows
     notes: tuple[str, ...] = ()  # cues that were not whole, and why
+    shares: Mapping[Cue, float] | None = None  # contributions that are known already
 
     def contributions(self, column: int) -> dict[Cue, float]:
         """What each cue adds to the probability of class `column`, before calibration (docs/explain.md)."""
+        if self.shares is not None:
+            return dict(self.shares)
         if not self.subsets:
             return {}
         return shapley(self.prediction.cues, {name: row[column] for name, row in self.subsets.items()})
@@ -54,7 +58,8 @@ class Reader:
         )
         self._tokens: TokenText | None = None
         text = self._extractors.get("text")
-        self._turns = config.features.text.context if isinstance(text, HubText) else 0
+        self.turns = config.features.text.context if isinstance(text, HubText) else 0
+        self._one = Lock()  # tokenizers and face detectors cannot be used by two threads at once
         self._dims = {cue: e.dims for cue, e in self._extractors.items()}
         if live and isinstance(text, HubText):
             self._tokens = TokenText(self._extractors.pop("text"))  # type: ignore[arg-type]
@@ -68,9 +73,17 @@ class Reader:
         """Key frames that the model looks at in a clip; 0: none."""
         return self.card.config.features.video.frames if "video" in self.cues else 0
 
+    @property
+    def max_seconds(self) -> float:
+        """Of sound that the model hears at once."""
+        return self.card.config.features.audio.max_seconds
+
     def read(self, utterances: Sequence[Utterance], decode: Decode | None = None) -> list[Reading]:
         """One reading per utterance, in order; whatever their ids are. decode: in place of `media.decode`."""
-        rows = [replace(u, id=str(i)) for i, u in enumerate(utterances)]
+        with self._one:
+            return self._read([replace(u, id=str(i)) for i, u in enumerate(utterances)], decode)
+
+    def _read(self, rows: Sequence[Utterance], decode: Decode | None) -> list[Reading]:
         features = self._features(rows, decode)
         predictions = self.recognizer.predict_features(rows, features)
         notes: dict[str, list[str]] = {u.id: [] for u in rows}
@@ -92,7 +105,7 @@ class Reader:
     def _jobs(self, rows: Sequence[Utterance], found: FeatureSet) -> list[Job]:
         """What the extractors have to do; tokens of a live encoder are put into `found` at once."""
         jobs = []
-        spoken = with_context(rows, self._turns) if "text" in self.cues else [None] * len(rows)
+        spoken = with_context(rows, self.turns) if "text" in self.cues else [None] * len(rows)
         for row, words in zip(rows, spoken, strict=True):
             if words is not None and self._tokens is not None:
                 tokens = self._tokens.tokens(words)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -18,16 +20,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tricue import __version__
+from tricue.features.media import SAMPLE_RATE, Clip
+from tricue.recording.transcribe import Transcriber
 from tricue.serve.answers import Answer, Answers, Error, answer, failed
 from tricue.serve.asked import Question
 from tricue.serve.batching import Batcher
+from tricue.serve.clips import Clips
+from tricue.serve.decoders import Decoders
 from tricue.serve.errors import Refusal, busy, error_body
 from tricue.serve.guard import Guard
 from tricue.serve.limits import LIMITS, Limits
 from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader, Reading
 from tricue.serve.schema import BODY
-from tricue.serve.uploads import received
+from tricue.serve.uploads import is_large, received
 from tricue.types import Utterance
 
 STATIC = Path(__file__).with_name("static")
@@ -37,53 +43,77 @@ _WARM = "I can't believe that you did this for me, of all people!"
 class Service:
     """A model that answers: what the routes call."""
 
-    def __init__(self, reader: Reader, name: str, limits: Limits, transcriber: Any = None) -> None:
-        self.reader, self.name, self.limits, self.transcriber = reader, name, limits, transcriber
+    def __init__(self, reader: Reader, name: str, limits: Limits, transcriber: Transcriber | None) -> None:
+        self.reader, self.name, self.limits = reader, name, limits
         self.metrics = Metrics()
         self._texts = ThreadPoolExecutor(1, "texts")
         self._batcher: Batcher[Utterance, Reading] = Batcher(reader.read, limits, self.metrics, self._texts)
+        self._threads = ThreadPoolExecutor(limits.decoders, "clips")
+        self._decoders = Decoders(limits, self.metrics)
+        self._clips = Clips(reader, self._decoders, limits, transcriber)
+        self._hand = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Warmed up, and ended with whatever runs."""
+        self._decoders.start()
         await asyncio.get_running_loop().run_in_executor(self._texts, self._warm_up)
         reading = asyncio.create_task(self._batcher.run())
         try:
             yield
         finally:
             reading.cancel()
-            self._texts.shutdown(wait=False, cancel_futures=True)
+            for threads in (self._texts, self._threads):
+                threads.shutdown(wait=False, cancel_futures=True)
+            self._decoders.end()
 
     def _warm_up(self) -> None:
-        """The first texts of a process wait for what is loaded when it is needed."""
+        """The first inputs of a process wait for what is loaded when it is needed."""
         for size in (1, self.limits.batch):
             self.reader.read([Utterance("", text=_WARM)] * size)
+        if "audio" in self.reader.cues:
+            hum = np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10)
+            self.reader.read([Utterance("", audio=Path("hum"))], lambda *_, **__: Clip(hum))
 
     def model(self) -> dict[str, Any]:
         card = self.reader.card
         return {
             "name": self.name, "emotions": card.emotions, "cues": self.reader.cues, "toy": card.toy,
-            "note": card.note, "temperature": card.temperature, "transcribes": self.transcriber is not None,
+            "note": card.note, "temperature": card.temperature, "transcribes": self._clips.transcriber is not None,
             "limits": self.limits.told(), "version": __version__,
         }  # fmt: skip
 
     async def predict(self, request: Request) -> dict[str, Any]:
         began = time.perf_counter()
-        if self.metrics_clips_full():
-            raise busy("Too many requests are in hand")
-        async with received(request, self.limits) as question:
-            found = await self._answer(question)
+        large = is_large(request)
+        async with AsyncExitStack() as stack:
+            if large:
+                stack.enter_context(self._in_hand())
+            question = await stack.enter_async_context(received(request, self.limits))
+            if question.file is not None and not large:
+                stack.enter_context(self._in_hand())
+            found = await self._answer(question, request)
         found["milliseconds"] = round(1000 * (time.perf_counter() - began), 1)
         return found
 
-    def metrics_clips_full(self) -> bool:
-        return False
+    @contextmanager
+    def _in_hand(self) -> Iterator[None]:
+        """Raises Refusal (503) where so many uploads are in hand already."""
+        if self._hand >= self.limits.waiting_clips:
+            raise busy(f"{self._hand} uploads are in hand already")
+        self._hand += 1
+        self.metrics.clips.set(self._hand)
+        try:
+            yield
+        finally:
+            self._hand -= 1
+            self.metrics.clips.set(self._hand)
 
-    async def _answer(self, question: Question) -> dict[str, Any]:
+    async def _answer(self, question: Question, request: Request) -> dict[str, Any]:
         if question.batch:
             return await self._batch(question)
         if question.file is not None:
-            raise Refusal(422, "no_clips", "Clips are not read yet.")
+            return await self._clip(question, request)
         text = question.text or ""
         if "text" not in self.reader.cues:
             raise Refusal(422, "no_words", f"This model reads {' and '.join(self.reader.cues)}, not words.")
@@ -91,6 +121,23 @@ class Service:
         if reading.prediction.emotion is None:
             raise Refusal(422, "nothing_to_go_by", f"Nothing to go by: {reading.prediction.error}.")
         return answer("1", reading, self.reader.emotions, text=text, abstain=question.abstain)
+
+    async def _clip(self, question: Question, request: Request) -> dict[str, Any]:
+        """In a thread, which is told where the client goes away meanwhile."""
+        gone = Event()
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+
+        watching = asyncio.create_task(watch())
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._clips.answer, question, gone)
+        finally:
+            gone.set()
+            watching.cancel()
 
     async def _batch(self, question: Question) -> dict[str, Any]:
         """Rows in = rows out; a row that cannot be read says why."""
@@ -111,7 +158,7 @@ def make_app(
     reader: Reader,
     name: str,
     limits: Limits = LIMITS,
-    transcriber: Any = None,
+    transcriber: Transcriber | None = None,
     names: Collection[str] | None = None,
 ) -> Guard:
     """The ASGI application. names: the hosts under which it may be asked beside this machine's own; None: any."""

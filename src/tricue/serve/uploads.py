@@ -21,7 +21,14 @@ from tricue.serve.limits import Limits
 T = TypeVar("T")
 
 _BESIDE = 1_000_000  # bytes of a form beside its media file and text: subtitles, boundaries
+_SMALL = 65_536  # bytes of a body that is no burden
 _FILES = ("file", "subtitles")
+
+
+def is_large(request: Request) -> bool:
+    """Whether its body is worth a thought before it is received; one that does not tell its size is."""
+    told = request.headers.get("content-length", "")
+    return not told.isdigit() or int(told) > _SMALL
 
 
 @asynccontextmanager
@@ -35,7 +42,12 @@ async def received(request: Request, limits: Limits) -> AsyncIterator[Question]:
         yield of_json(await _in_time(_body(request, limits), limits), limits)
     elif kind == "multipart/form-data":
         with tempfile.TemporaryDirectory(prefix="tricue-serve-", ignore_cleanup_errors=True) as folder:
-            yield await _in_time(_form(request, Path(folder), limits), limits)
+            form = await _in_time(_form(request, limits), limits)
+            try:  # out of the time: a copy that goes on in its thread would outlive the folder
+                question = await _question(form, Path(folder), limits)
+            finally:
+                await form.close()
+            yield question
     else:
         raise Refusal(
             415, "unsupported_media", "The body is neither multipart/form-data nor application/json: see /docs."
@@ -70,29 +82,26 @@ async def _within(request: Request, most: int) -> AsyncGenerator[bytes]:
         raise Refusal(413, "too_large", f"The body is larger than {most:,} bytes.")
 
 
-async def _form(request: Request, folder: Path, limits: Limits) -> Question:
+async def _form(request: Request, limits: Limits) -> Any:
     most = limits.bytes + 4 * limits.characters + _BESIDE
     parser = MultiPartParser(
         request.headers, _within(request, most), max_files=len(_FILES), max_fields=len(FIELDS),
         max_part_size=4 * limits.characters,
     )  # fmt: skip
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except MultiPartException as error:
         if "exceeded maximum size" in error.message:
             raise Refusal(
                 413, "too_long", f"A field is longer than {limits.characters:,} characters."
             ) from error
         raise bad(f"The form cannot be read: {error.message}") from error
-    try:
-        return await _question(form, folder, limits)
-    finally:
-        await form.close()
 
 
 async def _question(form: Any, folder: Path, limits: Limits) -> Question:
     fields: dict[str, str] = {}
     files: dict[str, Path] = {}
+    called = ""
     for name, value in form.multi_items():
         if name not in FIELDS:
             raise bad(f"Unknown field {ascii(name)[:40]}: a form has {', '.join(FIELDS)}.")
@@ -106,8 +115,9 @@ async def _question(form: Any, folder: Path, limits: Limits) -> Question:
             if (value.size or 0) > limits.bytes:
                 raise Refusal(413, "too_large", f"The file is larger than {limits.bytes:,} bytes.")
             files[name] = folder / name
+            called = value.filename or "" if name == "file" else called
             await asyncio.to_thread(_keep, value.file, files[name])
-    return of_form(fields, files.get("file"), files.get("subtitles"), limits)
+    return of_form(fields, files.get("file"), files.get("subtitles"), limits, called)
 
 
 def _keep(source: Any, path: Path) -> None:

@@ -1,0 +1,224 @@
+"""A clip's answer: its words heard where that is asked for, the whole read, and a timeline of what is long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any
+
+import numpy as np
+
+from tricue.evaluation.predictions import abstained
+from tricue.features.media import SAMPLE_RATE, Clip, MediaError
+from tricue.recording.segments import Segment, usable, windows
+from tricue.recording.speech import stretches_in
+from tricue.recording.timeline import Entry, Timeline, as_json
+from tricue.recording.transcribe import Transcriber
+from tricue.serve.answers import answer
+from tricue.serve.asked import Question
+from tricue.serve.decoders import Decoders
+from tricue.serve.errors import Refusal
+from tricue.serve.limits import Limits
+from tricue.serve.reading import Reader, Reading
+from tricue.serve.upload import Look, Upload
+from tricue.types import CUES, Cue, InputError, Prediction, Utterance
+
+LONG = 20.0  # seconds from which a clip has a timeline unasked
+WINDOW = 5.0  # seconds of its segments where nothing else parts it
+_GROUP = 8  # segments that are read together, so that texts need not wait long
+_GROUP_BYTES = 300_000_000  # of their signals: fewer where pictures are large
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Answers clips with a reader; blocks, so it is called in threads."""
+
+    reader: Reader
+    decoders: Decoders
+    limits: Limits
+    transcriber: Transcriber | None = None
+    _ears: Lock = field(default_factory=Lock)  # the detector of speech keeps what it heard: one at a time
+
+    def answer(self, question: Question, gone: Event) -> dict[str, Any]:
+        """An `answers.Answer`, but for its time. gone: set where nobody waits any more.
+
+        Raises Refusal: 413, 422, 504.
+        """
+        assert question.file is not None
+        _go_on(gone)
+        upload = Upload(question.file, self.decoders, self.limits)
+        look = upload.look()
+        heard = question.transcribe and question.text is None and question.subtitles is None
+        if heard and self.transcriber is None:
+            raise nothing("This service hears no words: it was started without --transcribe")
+        parts = self._segments(question, upload, look, heard and look.sound, gone)
+        text = question.text
+        if heard and parts is None and look.sound:
+            text = self._words(upload.sound()) or None
+        self._check(look, [text, *(s.text for s in parts or ())], question)
+        whole = self._row(upload.path, look, text)
+        if parts is None:
+            return self._told(self._read([whole], upload)[0], question, text, None)
+        readings = list(self._along(whole, parts, upload, look, gone))
+        found = abstained([r.prediction for r in readings], question.abstain)
+        timeline = Timeline(
+            Path(question.name), look.seconds, self.reader.emotions, list(self.reader.cues),
+            [Entry(s, p) for s, p in zip(parts, found, strict=True)], self.reader.card.note,
+        )  # fmt: skip
+        if text is not None:  # what is said of the whole
+            reading = self._read([whole], upload)[0]
+        else:
+            reading = averaged(readings, parts, self.reader.emotions)
+        return self._told(reading, question, text, as_json(timeline))
+
+    def _segments(
+        self, question: Question, upload: Upload, look: Look, heard: bool, gone: Event
+    ) -> list[Segment] | None:
+        """None: the clip is read as a whole."""
+        long = look.seconds > LONG and (heard or any(cue in self.reader.cues for cue in _cues(look)))
+        if question.subtitles is None and question.windows is None and not long:
+            return None
+        try:
+            if question.subtitles is not None:
+                parts = upload.subtitles(question.subtitles)
+            elif question.windows is not None:
+                parts = windows(look.seconds, question.windows)
+            else:
+                parts = []
+            wave = upload.sound() if heard else None
+            if wave is not None and not parts:
+                with self._ears:
+                    parts = stretches_in([(0.0, wave)])
+            parts = usable(parts or windows(look.seconds, WINDOW), look.seconds)
+        except InputError as error:
+            raise Refusal(422, "no_segments", str(error)) from error
+        if len(parts) > self.limits.segments:
+            reason = f"{len(parts):,} segments: give {self.limits.segments:,} at most, e.g. longer windows."
+            raise Refusal(413, "too_many", reason)
+        if wave is None:
+            return parts
+        said = []
+        for part in parts:
+            _go_on(gone)
+            said.append(replace(part, text=self._words(_cut(wave, part)) or None))
+        return said
+
+    def _words(self, wave: np.ndarray) -> str:
+        assert self.transcriber is not None
+        with self._ears:
+            return self.transcriber.words(wave) if wave.size else ""
+
+    def _check(self, look: Look, texts: Sequence[str | None], question: Question) -> None:
+        """Raises Refusal (422) where the model can read nothing of it."""
+        read = [cue for cue in _cues(look) if cue in self.reader.cues]
+        if read or ("text" in self.reader.cues and any(texts)):
+            return
+        if "text" not in self.reader.cues:
+            raise nothing(f"This model reads {' and '.join(self.reader.cues)}, and the clip has none of it")
+        if question.transcribe:
+            raise nothing("This model reads words alone, and none are heard in the clip")
+        raise nothing(
+            "This model reads words alone: give `text` or `subtitles`, or have them heard: `transcribe`"
+        )
+
+    def _row(self, path: Path, look: Look, text: str | None) -> Utterance:
+        """With the cues that the model reads of those that there are."""
+        given = dict.fromkeys((cue for cue in _cues(look) if cue in self.reader.cues), path)
+        return Utterance("1", text=text if "text" in self.reader.cues else None, **given)  # type: ignore[arg-type]
+
+    def _along(
+        self, whole: Utterance, parts: Sequence[Segment], upload: Upload, look: Look, gone: Event
+    ) -> Iterator[Reading]:
+        """A reading per segment; they follow one another as turns of one dialogue."""
+        words = "text" in self.reader.cues
+        rows = [
+            replace(
+                whole, text=s.text if words else None, start=s.start, end=s.end, speaker=s.speaker, dialogue="1",
+                turn=i,
+            )
+            for i, s in enumerate(parts)
+        ]  # fmt: skip
+        frames = self.reader.frames if whole.video is not None else 0
+        group = max(1, min(_GROUP, int(_GROUP_BYTES / (1 + 3 * frames * look.pixels))))
+        for first in range(0, len(rows), group):
+            _go_on(gone)
+            earlier = rows[max(0, first - self.reader.turns) : first]
+            before = [replace(row, audio=None, video=None) for row in earlier]
+            yield from self._read(rows[first : first + group], upload, before)
+
+    def _read(
+        self, rows: Sequence[Utterance], upload: Upload, before: Sequence[Utterance] = ()
+    ) -> list[Reading]:
+        """Decoded first, and then read: the model is not kept waiting for a decoder."""
+        signals = {(row.start, row.end): self._signal(row, upload) for row in rows}
+
+        def decoded(_: Path, *, start: float | None, end: float | None, **__: Any) -> Clip:
+            found = signals[start, end]
+            if isinstance(found, MediaError):
+                raise found
+            return found
+
+        return self.reader.read([*before, *rows], decoded)[len(before) :]
+
+    def _signal(self, row: Utterance, upload: Upload) -> Clip | MediaError:
+        if row.audio is None and row.video is None:
+            return Clip()
+        try:
+            return upload.decode(
+                start=row.start, end=row.end, audio=row.audio is not None,
+                frames=self.reader.frames if row.video is not None else 0, max_seconds=self.reader.max_seconds,
+            )  # fmt: skip
+        except MediaError as error:
+            return error
+
+    def _told(
+        self, reading: Reading, question: Question, text: str | None, timeline: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        if reading.prediction.emotion is None and timeline is None:
+            raise nothing(f"Nothing to go by: {reading.prediction.error}")
+        found = answer(
+            "1", reading, self.reader.emotions, text=text, abstain=question.abstain, timeline=timeline
+        )
+        return found
+
+
+def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Sequence[str]) -> Reading:
+    """The recording's own: the mean of its segments' answers, each weighted by its length."""
+    heard = [(r, s.end - s.start) for r, s in zip(readings, parts, strict=True) if r.prediction.probabilities]
+    note = readings[0].prediction.note
+    if not heard:
+        reason = readings[0].prediction.error
+        return Reading(Prediction("1", None, None, {}, (), reason, note), {})
+    total = sum(seconds for _, seconds in heard)
+    chances = {e: sum(t * r.prediction.probabilities[e] for r, t in heard) / total for e in emotions}
+    best = max(chances, key=chances.__getitem__)
+    cues = tuple(cue for cue in CUES if any(cue in r.prediction.cues for r, _ in heard))
+    adds = [(r.contributions(emotions.index(best)), t) for r, t in heard]
+    shares = {cue: sum(t * added.get(cue, 0.0) for added, t in adds) / total for cue in cues}
+    failed = len(readings) - len(heard)
+    error = f"{failed} of {len(readings)} segments have no answer" if failed else None
+    return Reading(
+        Prediction("1", best, chances[best], chances, cues, error, note), {},
+        (f"mean of {len(heard)} segments, by their length",), shares,
+    )  # fmt: skip
+
+
+def _go_on(gone: Event) -> None:
+    """Raises Refusal where nobody waits for the answer."""
+    if gone.is_set():
+        raise Refusal(400, "gone", "The client has gone away.")
+
+
+def nothing(reason: str) -> Refusal:
+    return Refusal(422, "nothing_to_go_by", f"{reason}.")
+
+
+def _cues(look: Look) -> list[Cue]:
+    there: dict[Cue, bool] = {"audio": look.sound, "video": look.pixels > 0}
+    return [cue for cue, is_there in there.items() if is_there]
+
+
+def _cut(wave: np.ndarray, part: Segment) -> np.ndarray:
+    return wave[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)]

@@ -1,0 +1,158 @@
+"""A service of an untrained model with light encoders, asked in this process; and one that runs on a socket."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from tricue.checkpoint import Card
+from tricue.config import load_config
+from tricue.features.extractors import feature_dims
+from tricue.model.network import Network
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.serve.limits import Limits
+from tricue.serve.reading import Reader
+from tricue.serve.service import make_app
+from tricue.types import CUES
+
+EMOTIONS = ["anger", "joy", "neutral"]
+HERE = "http://127.0.0.1:8000"
+QUICK = Limits(decoders=1, decode_seconds=30.0)
+
+
+def untrained(modalities: tuple[str, ...]) -> MultimodalEmotionRecognizer:
+    """An untrained network of light encoders whose answers differ from input to input."""
+    settings = {f"features.{cue}.encoder": "light" for cue in CUES}
+    config = load_config(
+        None, settings | {"modalities": list(modalities), "model.width": 16, "features.video.frames": 4}
+    )
+    dims = feature_dims(config.features, list(modalities))
+    torch.manual_seed(0)
+    network = Network.from_config(config, dims, len(EMOTIONS))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    return MultimodalEmotionRecognizer(network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """Of a model that takes all three cues."""
+    return Reader(untrained(CUES))
+
+
+@pytest.fixture(scope="session")
+def words_reader() -> Reader:
+    """Of a model that reads words alone, as the one that comes with the package."""
+    return Reader(untrained(("text",)))
+
+
+class Asked:
+    """A client in this process. What the service leaves in the temporary folder can be seen in `rest`."""
+
+    def __init__(self, client: TestClient, temporary: Path) -> None:
+        self.client, self._temporary = client, temporary
+
+    def json(self, content: Any) -> Any:
+        return self.client.post("/v1/predict", json=content)
+
+    def raw(self, body: bytes, kind: str = "application/json") -> Any:
+        return self.client.post("/v1/predict", content=body, headers={"content-type": kind})
+
+    def form(self, file: Path | bytes | None = None, name: str = "clip", **fields: Any) -> Any:
+        """A form as a browser sends it."""
+        parts: list[tuple[str, Any]] = []
+        if file is not None:
+            parts.append(("file", (name, file.read_bytes() if isinstance(file, Path) else file)))
+        if (subtitles := fields.pop("subtitles", None)) is not None:
+            parts.append(("subtitles", ("x.srt", subtitles)))
+        parts += [(key, (None, str(value))) for key, value in fields.items()]
+        return self.client.post("/v1/predict", files=parts)
+
+    def metric(self, line: str) -> float:
+        """The value of a line of /metrics; 0 where it is not there."""
+        told = dict(
+            row.rsplit(" ", 1)
+            for row in self.client.get("/metrics").text.splitlines()
+            if not row.startswith("#")
+        )
+        return float(told.get(line, 0.0))
+
+    @property
+    def rest(self) -> list[str]:
+        return sorted(p.name for p in self._temporary.iterdir())
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder of this process, empty at the beginning."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(reader: Reader, temporary: Path) -> Serve:
+    """`with serve(seconds=1.0) as asked`: a service with other limits, or another reader or transcriber."""
+
+    @contextmanager
+    def run(given: Reader = reader, transcriber: Any = None, **limits: Any) -> Iterator[Asked]:
+        app = make_app(given, "untrained", replace(QUICK, **limits), transcriber, {"127.0.0.1"})
+        with TestClient(app, HERE, raise_server_exceptions=False) as client:
+            yield Asked(client, temporary)
+
+    return run
+
+
+@pytest.fixture
+def asked(serve: Serve) -> Iterator[Asked]:
+    """A service with the usual limits. Whatever a test does, no upload may be left in the temporary folder."""
+    with serve() as made:
+        yield made
+        assert made.rest == []
+
+
+@pytest.fixture
+def decoders() -> Callable[[], list[psutil.Process]]:
+    """The decoders that run below this process."""
+    return _decoders
+
+
+def _decoders() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if "tricue.serve.decoder" in child.cmdline():
+                found.append(child)
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found
+
+
+@pytest.fixture
+def refused() -> Callable[[Any, int, str], str]:
+    """Checks that it is a refusal as the service makes them; why, in its words."""
+    return _reason
+
+
+def _reason(response: Any, status: int, code: str) -> str:
+    assert response.status_code == status, response.text
+    content = json.loads(response.content)
+    assert set(content) == {"error"} and set(content["error"]) == {"code", "reason"}
+    assert content["error"]["code"] == code
+    assert "Traceback" not in response.text and "tricue-serve-" not in response.text
+    return content["error"]["reason"]

@@ -1,0 +1,204 @@
+"""What is answered: words, clips, both, batches; and that it is what the model itself says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tricue.recording.segments import windows
+from tricue.recording.timeline import as_json, make_timeline
+from tricue.serve import upload
+
+SAID = "Oh my god, he's lost it!"
+KEYS = {
+    "id", "emotion", "confidence", "uncertainty", "probabilities", "cues", "contributions", "text", "error", "note",
+    "timeline", "milliseconds",
+}  # fmt: skip
+
+
+def answered(response: Any) -> Any:
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def same(answer: Any, prediction: Any) -> None:
+    assert answer["emotion"] == prediction.emotion
+    assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
+    assert answer["cues"] == list(prediction.cues)
+
+
+def test_words_as_json_and_as_a_form(asked: Any, reader: Any) -> None:
+    answer = answered(asked.json({"text": SAID}))
+    assert set(answer) == KEYS
+    same(answer, reader.recognizer.predict(SAID))
+    assert answer["text"] == SAID and answer["timeline"] is None and answer["error"] is None
+    assert answer["confidence"] == max(answer["probabilities"].values())
+    entropy = -sum(p * math.log(p) for p in answer["probabilities"].values())
+    assert answer["uncertainty"] == pytest.approx(entropy / math.log(3))
+    told = answered(asked.form(text=SAID))
+    assert told | {"milliseconds": 0} == answer | {"milliseconds": 0}
+
+
+def test_a_clip_is_answered_as_predict_does(asked: Any, reader: Any, make_clip: Any) -> None:
+    clip = make_clip()
+    answer = answered(asked.form(clip))
+    same(answer, reader.recognizer.predict(None, clip, clip))
+    assert answer["cues"] == ["audio", "video"] and answer["text"] is None and answer["error"] is None
+    both = answered(asked.form(clip, text=SAID))
+    why = reader.recognizer.explain(SAID, clip, clip)
+    same(both, why.prediction)
+    assert both["contributions"] == pytest.approx(why.shapley, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("made", "cues"),
+    [
+        ({"name": "sound.m4a", "frames": 0}, ["audio"]),
+        ({"name": "silent.mp4", "sound": None}, ["video"]),
+        ({"name": "browser.webm", "options": {"live": "1"}}, ["audio", "video"]),
+    ],
+)
+def test_cues_that_a_clip_has(asked: Any, make_clip: Any, made: dict[str, Any], cues: list[str]) -> None:
+    answer = answered(asked.form(make_clip(**made)))
+    assert answer["cues"] == cues and set(answer["contributions"]) == set(cues) and answer["error"] is None
+
+
+def test_abstaining(asked: Any) -> None:
+    sure = answered(asked.json({"text": SAID, "abstain": 0.0}))
+    unsure = answered(asked.json({"text": SAID, "abstain": 1.0}))
+    assert sure["emotion"] != "uncertain" and unsure["emotion"] == "uncertain"
+    assert unsure["probabilities"] == sure["probabilities"]
+
+
+def test_a_batch_keeps_its_order_and_a_bad_row_to_itself(asked: Any, reader: Any) -> None:
+    rows = [
+        "a",
+        {"id": "x", "text": SAID},
+        7,
+        {"id": 5, "text": "b"},
+        "  ",
+        {"text": None},
+        {"id": [], "text": "c"},
+    ]
+    answers = answered(asked.json({"inputs": rows}))["answers"]
+    assert [a["id"] for a in answers] == ["1", "x", "3", "5", "5", "6", "7"]
+    assert [a["emotion"] is None for a in answers] == [False, False, True, False, True, True, True]
+    assert all(a["error"] for a in answers if a["emotion"] is None)
+    same(answers[1], reader.recognizer.predict(SAID))
+
+
+def test_windows_make_a_timeline(asked: Any, reader: Any, make_clip: Any) -> None:
+    clip = make_clip(frames=72, sound=6.0)
+    answer = answered(asked.form(clip, name="../a talk.mp4", windows=2.0))
+    line = answer["timeline"]
+    assert line["recording"] == "a talk.mp4" and line["emotions"] == ["anger", "joy", "neutral"]
+    assert [e["start"] for e in line["entries"]] == [0, 2, 4] and line["entries"][-1]["end"] == line[
+        "seconds"
+    ]
+    own = as_json(make_timeline(reader.recognizer, clip, windows(line["seconds"], 2.0)))
+    for mine, theirs in zip(line["entries"], own["entries"], strict=True):
+        assert mine["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-6)
+    lengths = [e["end"] - e["start"] for e in line["entries"]]
+    mean = np.average([e["probabilities"]["joy"] for e in line["entries"]], weights=lengths)
+    assert answer["probabilities"]["joy"] == pytest.approx(mean, abs=1e-3)
+    assert sum(answer["probabilities"].values()) == pytest.approx(1.0)
+    assert "mean of 3 segments" in answer["note"] and set(answer["contributions"]) == {"audio", "video"}
+
+
+def test_subtitles_make_a_timeline(asked: Any, make_clip: Any) -> None:
+    srt = b"1\n00:00:00,000 --> 00:00:01,000\nAnn: Well, how nice\n\n2\n00:00:01,000 --> 00:00:01,900\nAnn: No!\n"
+    answer = answered(asked.form(make_clip(), subtitles=srt))
+    first, second = answer["timeline"]["entries"]
+    assert (first["speaker"], first["text"], second["text"]) == ("Ann", "Well, how nice", "No!")
+    assert first["cues"] == ["text", "audio", "video"] == answer["cues"]
+
+
+def test_long_clips_have_a_timeline_unasked(asked: Any, make_clip: Any) -> None:
+    clip = make_clip("long.m4a", frames=0, sound=21.0)
+    answer = answered(asked.form(clip))
+    assert len(answer["timeline"]["entries"]) == 4
+    whole = answered(asked.form(clip, text=SAID))
+    assert whole["cues"] == ["text", "audio"] and len(whole["timeline"]["entries"]) == 4
+
+
+class Hears:
+    """Stands for Whisper."""
+
+    def words(self, wave: np.ndarray) -> str:
+        return f"{wave.size / 16_000:.1f} seconds of words"
+
+
+def test_words_of_clips_are_heard(serve: Any, words_reader: Any, make_clip: Any, refused: Any) -> None:
+    clip = make_clip()
+    with serve(words_reader, Hears()) as asked:
+        answer = answered(asked.form(clip, transcribe="true"))
+        assert answer["text"] == "2.0 seconds of words" and answer["cues"] == ["text"]
+        parts = answered(asked.form(clip, transcribe="true", windows=1.0))["timeline"]["entries"]
+        assert [p["text"] for p in parts] == ["1.0 seconds of words"] * 2
+        given = answered(asked.form(clip, transcribe="true", text=SAID))
+        assert given["text"] == SAID
+        assert "have them heard" in refused(asked.form(clip), 422, "nothing_to_go_by")
+        silent = make_clip("silent.mp4", sound=None)
+        assert "none are heard" in refused(asked.form(silent, transcribe="1"), 422, "nothing_to_go_by")
+    with serve(words_reader) as asked:
+        assert "--transcribe" in refused(asked.form(clip, transcribe="true"), 422, "nothing_to_go_by")
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "tests/x.wav", "file:///etc/passwd", "clip.mp4", "."])
+def test_text_is_never_a_path(asked: Any, reader: Any, text: str, make_clip: Any) -> None:
+    make_clip()
+    answer = answered(asked.json({"text": text}))
+    assert answer["cues"] == ["text"] and answer["text"] == text
+    (row,) = answered(asked.json({"inputs": [text]}))["answers"]
+    assert row["cues"] == ["text"]
+    assert answered(asked.form(text=text))["cues"] == ["text"]
+
+
+def test_text_that_names_a_file_that_is_there(asked: Any, make_clip: Any) -> None:
+    clip: Path = make_clip()
+    assert answered(asked.json({"text": str(clip)}))["cues"] == ["text"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../tmp/evil.mp4",
+        "/etc/cron.d/evil",
+        "a\\..\\b.wav",
+        "\u202ex.mp4",
+        "x" * 5000,
+        "concat:a|b",
+        "-i",
+    ],
+)
+def test_names_of_files_are_never_paths(
+    asked: Any, make_clip: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is opened lies in the request's own folder under names of ours."""
+    opened: list[Path] = []
+    original = upload.Upload.__init__
+
+    def spied(self: Any, path: Path, *others: Any) -> None:
+        opened.append(path)
+        assert [p.name for p in path.parent.iterdir()] == ["file"]
+        original(self, path, *others)
+
+    monkeypatch.setattr(upload.Upload, "__init__", spied)
+    answer = answered(asked.form(make_clip(), name=name, windows=1.0))
+    assert [path.name for path in opened] == ["file"] and opened[0].parent.name.startswith("tricue-serve-")
+    recording = answer["timeline"]["recording"]
+    assert (
+        "/" not in recording and "\\" not in recording and len(recording) <= 100 and recording.isprintable()
+    )
+
+
+def test_what_the_model_is(asked: Any) -> None:
+    told = answered(asked.client.get("/v1/model"))
+    assert told["cues"] == ["text", "audio", "video"] and told["emotions"] == ["anger", "joy", "neutral"]
+    assert told["toy"] is False and told["transcribes"] is False
+    assert set(told["limits"]) >= {"bytes", "seconds", "pixels", "decode_seconds", "texts"}
+    assert answered(asked.client.get("/v1/health")) == {"status": "ok", "model": "untrained"}
