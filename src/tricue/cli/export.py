@@ -75,6 +75,7 @@ def export(
 ) -> None:
     """A folder to hand on: weights, settings, a model card of what was measured, network.onnx (docs/releasing.md).
 
+    \b
     tricue export --metrics runs/mine/test --out mine
     tricue export --metrics runs/mine/test --push_to_hub me/mine --private
     """
