@@ -156,8 +156,10 @@ class Answering:
     ) -> int:
         """Segments of a recording, their emotions, the files that show them; how many failed."""
         from tricue.recording.timeline import make_timeline
-        from tricue.recording.write import write_timeline
+        from tricue.recording.write import check_folder, write_timeline
 
+        folder = out or Path("results") / recording.stem
+        check_folder(folder)
         segments = self._segments(recording, subtitles, windows)
         timeline = make_timeline(
             self.recognizer,
@@ -167,7 +169,7 @@ class Answering:
             abstain=self.abstain,
             progress=not self.quiet,
         )
-        files = write_timeline(timeline, out or Path("results") / recording.stem)
+        files = write_timeline(timeline, folder)
         told = Counter(str(entry.prediction) for entry in timeline.entries)
         console.print(", ".join(f"{emotion} {count}" for emotion, count in told.most_common()))
         console.print(
@@ -187,9 +189,9 @@ class Answering:
         if windows is not None:
             cut = segments.windows(playing_time(recording), windows)
         else:
-            cut = speech.speech_stretches(recording)
+            cut = speech.speech_stretches(recording, progress=not self.quiet)
         if self.hearing is not None:
-            return self.hearing.transcriber.transcribe(recording, cut)
+            return self.hearing.transcriber.transcribe(recording, cut, progress=not self.quiet)
         if self.recognizer.network.cues == ["text"]:
             raise InputError(
                 "This model reads words alone: give --subtitles, or hear them with --transcribe."
