@@ -13,6 +13,11 @@ export function readModel() {
   return ask("/v1/model", {});
 }
 
+/** GET /openapi.json. Throws ServiceError. */
+export function readDescription() {
+  return ask("/openapi.json", {});
+}
+
 /** POST /v1/predict with a FormData; `signal` aborts it (then an AbortError is thrown). Throws ServiceError. */
 export function predict(fields, signal) {
   return ask("/v1/predict", { method: "POST", body: fields, signal });
