@@ -57,8 +57,15 @@ def test_hours_overlaps_and_order() -> None:
 
 
 def test_words_without_an_answer_stay_and_nothing_at_all_is_left_out() -> None:
-    made = captions(timeline(entry(0, 1, "words", None, None), entry(1, 2, None, "Ann", None), entry(2, 3, None, None, "joy")))  # fmt: skip
-    assert made.split("\n\n")[2:] == ["00:00:00.000 --> 00:00:01.000\nwords", "00:00:02.000 --> 00:00:03.000\n[joy 82%]\n"]  # fmt: skip
+    entries = [
+        entry(0, 1, "words", None, None),
+        entry(1, 2, None, "Ann", None),
+        entry(2, 3, None, None, "joy"),
+    ]
+    assert captions(timeline(*entries)).split("\n\n")[2:] == [
+        "00:00:00.000 --> 00:00:01.000\nwords",
+        "00:00:02.000 --> 00:00:03.000\n[joy 82%]\n",
+    ]
 
 
 @pytest.mark.parametrize("note", ["a --> b", "two\n\nparagraphs"])

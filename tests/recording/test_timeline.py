@@ -1,4 +1,4 @@
-"""Segments of a recording answered: in order, in batches, each by what it has; and what is said where it has nothing."""
+"""Segments of a recording answered: in order, in batches, each by what it has, or with the reason why not."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_segments_are_put_in_order_and_cut_to_the_recording(
 def test_what_is_no_recording_says_so(make_model: MakeModel, tmp_path: Path) -> None:
     (tmp_path / "talk.mp4").write_bytes(b"no film at all")
     model = loaded(make_model(["text"]))
-    with pytest.raises(MediaError, match="talk.mp4"):
+    with pytest.raises(MediaError, match=r"talk\.mp4"):
         make_timeline(model, tmp_path / "talk.mp4", talk(1))
     with pytest.raises(MediaError, match="no such file"):
         make_timeline(model, tmp_path / "gone.mp4", talk(1))

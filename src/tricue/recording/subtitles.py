@@ -1,8 +1,9 @@
 """Subtitles as segments: SRT and WebVTT, as they are found in the wild (docs/timeline.md has the rules).
 
-Both formats are blocks of lines. A cue is a timing line and the lines under it; what lies between cues in WebVTT (NOTE,
-STYLE, REGION) is not said by anybody, and in SRT is more of the cue above, which a blank line has parted. pysubs2, which the
-tests hold this against, takes the NOTE after a cue for its words, and drops a cue whose time has one digit too few.
+Both formats are blocks of lines. A cue is a timing line and the lines under it; what lies between cues in WebVTT
+(NOTE, STYLE, REGION) is not said by anybody, and in SRT is more of the cue above, which a blank line has parted.
+pysubs2, which the tests hold this against, takes the NOTE after a cue for its words, and drops a cue whose time has
+one digit too few.
 """
 
 from __future__ import annotations
