@@ -29,7 +29,8 @@ def save_model(folder: Path) -> Path:
     light = {f"features.{cue}.encoder": "light" for cue in CUES}
     config = load_config(
         None,
-        {"data.name": "toy", "data.emotions": EMOTIONS, "model.width": 16, "features.video.frames": 4} | light,
+        {"data.name": "toy", "data.emotions": EMOTIONS, "model.width": 16, "features.video.frames": 4}
+        | light,
     )
     dims = feature_dims(config.features, CUES)
     torch.manual_seed(1)

@@ -21,12 +21,20 @@ export function answerView(answer, colours) {
     { class: "answer" },
     headline(answer, colours),
     notice("Not all of it could be read: ", answer.error),
+    notice("Note: ", answer.note),
     bars(answer, colours),
     uncertaintyView(answer.uncertainty),
     contributionsView(answer),
     wordsView(answer),
     element("p", { class: "soft small" }, `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.`),
   );
+}
+
+/** What stands in an answer's place until there is one: the emotions that may come. */
+export function ghostView(colours) {
+  const rows = [...colours].map(([emotion, colour]) =>
+    element("li", {}, element("span", { class: "name" }, swatch(colour), emotion), element("span", { class: "bar" })));
+  return element("ol", { class: "bars ghost", "aria-hidden": "true" }, ...rows);
 }
 
 function headline(answer, colours) {
@@ -57,12 +65,13 @@ function bars(answer, colours) {
 
 function uncertaintyView(uncertainty) {
   if (uncertainty === null) return null;
-  const meter = element("meter", {
-    min: 0, max: 1, value: uncertainty, low: 0.35, high: 0.7, optimum: 0, "aria-labelledby": "uncertainty",
-  });
   const said = element("span", { id: "uncertainty" }, `${percent(uncertainty)}: the model is ${sureness(uncertainty)}`);
   const hint = "0% where one emotion is certain, 100% where all are as likely.";
-  return part("Uncertainty", element("p", { class: "row" }, meter, said), element("p", { class: "soft small" }, hint));
+  return part(
+    "Uncertainty",
+    element("p", { class: "uncertainty" }, bar(uncertainty), said),
+    element("p", { class: "soft small" }, hint),
+  );
 }
 
 function contributionsView(answer) {

@@ -104,6 +104,7 @@ hint();
 try {
   model = await readModel();
   showModel(model);
+  result.expect(emotionColours(model.emotions));
 } catch (error) {
   byId("model").textContent = `The service does not say what its model is. ${error.message}`;
 }

@@ -2,7 +2,7 @@
 
 import { clock } from "./format.js";
 
-const LANE = 24; // pixels of CSS, as are all here
+const LANE = 28; // pixels of CSS, as are all here
 const TOP = 4;
 const AXIS = 20;
 const GAP = 8; // between a lane's name and its bars
@@ -103,7 +103,7 @@ export class Chart {
       const share = entry.probabilities[name] ?? 0;
       const height = Math.max(1, share * (LANE - 4));
       const answer = share === best && share > 0;
-      pen.globalAlpha = answer ? 1 : 0.45;
+      pen.globalAlpha = answer ? 1 : 0.6;
       pen.fillStyle = this.colours.get(name);
       const y = TOP + LANE * (i + 1) - 1 - height;
       pen.fillRect(x, y, width, height);

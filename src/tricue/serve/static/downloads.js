@@ -2,7 +2,16 @@
 
 const HEAD = "Emotions in brackets are guesses of a model (tricue) with their probability";
 
-/** CSV: start, end, speaker, text, emotion, confidence, p_<class>..., cues, error, and a note if there is one. */
+/** JSON: all of it. */
+export function asJson(timeline) {
+  return `${JSON.stringify(timeline, null, 2)}\n`;
+}
+
+/**
+ * CSV: start, end, speaker, text, emotion, confidence, p_<class>..., cues, error, and a note if there is one.
+ *
+ * Words come from whoever wrote the subtitles, and spreadsheets run what looks like a formula: an apostrophe before it.
+ */
 export function asTable(timeline) {
   const { emotions, note, entries } = timeline;
   const more = (value) => (note ? [value] : []);
@@ -10,16 +19,20 @@ export function asTable(timeline) {
   const rows = entries.map((entry) => [
     entry.start.toFixed(3),
     entry.end.toFixed(3),
-    entry.speaker,
-    entry.text,
+    cell(entry.speaker),
+    cell(entry.text),
     entry.emotion,
     entry.confidence?.toFixed(6),
     ...emotions.map((name) => entry.probabilities[name]?.toFixed(6)),
     entry.cues.join("+"),
-    entry.error,
+    cell(entry.error),
     ...more(note),
   ]);
   return [[...head, "cues", "error", ...more("note")], ...rows].map(line).join("");
+}
+
+function cell(text) {
+  return /^[=+\-@\t\r]/.test(text ?? "") ? `'${text}` : text;
 }
 
 function line(values) {

@@ -1,6 +1,6 @@
 /** The right-hand side: nothing yet, at work, an answer, or what went wrong. */
 
-import { answerView, summary } from "./answer.js";
+import { answerView, ghostView, summary } from "./answer.js";
 import { byId } from "./elements.js";
 import { timelineView } from "./timeline.js";
 
@@ -8,6 +8,11 @@ export class Result {
   constructor() {
     this.timeline = null;
     this.ticking = null;
+  }
+
+  /** What may come; colours: a Map from emotion to colour. */
+  expect(colours) {
+    byId("ghost").replaceChildren(ghostView(colours));
   }
 
   empty(said = "Nothing has been asked yet.") {
@@ -25,6 +30,7 @@ export class Result {
   failure(sentence) {
     this.turn("error", "");
     byId("failure").textContent = sentence;
+    this.reveal();
   }
 
   /** colours: a Map from emotion to colour; player: of the clip that was asked about, or null. */
@@ -54,6 +60,7 @@ export class Result {
     byId("result").setAttribute("aria-busy", String(state === "busy"));
     byId("busy").hidden = state !== "busy";
     byId("empty").hidden = state !== "empty";
+    byId("ghost").hidden = state !== "empty" && state !== "busy";
     byId("failure").hidden = state !== "error";
     byId("status").textContent = said;
     if (hadFocus && state !== "busy") byId("send").focus();

@@ -1,7 +1,7 @@
 /** The timeline of a longer clip: player, chart and transcript, which follow each other, and files to keep. */
 
 import { Chart } from "./chart.js";
-import { asCaptions, asTable } from "./downloads.js";
+import { asCaptions, asJson, asTable } from "./downloads.js";
 import { element, swatch } from "./elements.js";
 import { clock, percent } from "./format.js";
 
@@ -45,6 +45,7 @@ class View {
       element("div", { class: "words" }, element("h3", {}, "Transcript"), this.list),
       element("p", { class: "buttons" },
         this.file(`${stem}.csv`, "text/csv", asTable(this.timeline), "Table (CSV)"),
+        this.file(`${stem}.json`, "application/json", asJson(this.timeline), "Everything (JSON)"),
         this.file(`${stem}.vtt`, "text/vtt", asCaptions(this.timeline), "Captions (WebVTT)")),
     );
   }

@@ -1,0 +1,420 @@
+"""The page of `tricue serve` in a real browser, on the real service: what a person does, and what they see."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from page_service import EMOTIONS, save_model, served
+
+from tricue.recording.segments import Segment
+from tricue.recording.timeline import Entry, Timeline
+from tricue.recording.write import CAPTIONS, JSON, TABLE, write_timeline
+from tricue.types import Prediction
+
+pytestmark = pytest.mark.slow
+
+_FAKES = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+_PATIENCE = 60_000  # milliseconds, for a busy machine; nothing here waits as long where all is well
+_SERIOUS = ("serious", "critical")
+_MARKUP = "<img src=x onerror=window.hit=1>"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(save_model(tmp_path_factory.mktemp("model"))) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chromium(browser: Any) -> Iterator[Any]:
+    """One with a fake microphone and a fake camera."""
+    opened = browser.browser_type.launch(executable_path=shutil.which("chromium"), args=_FAKES)
+    yield opened
+    opened.close()
+
+
+class Visit:
+    """A page, and what it said and asked for meanwhile."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(_PATIENCE)
+        self.address, self.said, self.asked = address, [], []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def go(self, path: str = "") -> Any:
+        self.page.goto(self.address + path)
+        self.page.wait_for_selector(".cues li" if not path else "section.route")
+        return self.page
+
+    def leave(self) -> None:
+        """A console without errors, and no request to another host."""
+        self.context.close()
+        own = urlsplit(self.address).netloc
+        foreign = [
+            a for a in self.asked if not a.startswith(("blob:", "data:")) and urlsplit(a).netloc != own
+        ]
+        assert not foreign
+        assert not [
+            said for said in self.said if "status of 4" not in said
+        ]  # Chromium's own word on a refusal
+
+
+@pytest.fixture
+def visit(chromium: Any, address: str) -> Iterator[Visit]:
+    made = Visit(chromium, address)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def page(visit: Visit) -> Any:
+    return visit.go()
+
+
+@pytest.fixture
+def long_clip(make_clip: Any) -> Path:
+    return make_clip("talk.webm", frames=100, fps=4, sound=25.0)
+
+
+def drop(page: Any, name: str, content: bytes) -> None:
+    carried = page.evaluate_handle(
+        """([name, coded]) => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([Uint8Array.from(atob(coded), (c) => c.charCodeAt(0))], name));
+            return carried;
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("#drop", event, {"dataTransfer": carried})
+
+
+def bars(page: Any) -> dict[str, str]:
+    """Emotion -> percentage, as they stand in the answer."""
+    page.wait_for_selector("#bars li")
+    names = page.locator("#bars .name").all_inner_texts()
+    return dict(zip(names, page.locator("#bars .number").all_inner_texts(), strict=True))
+
+
+def cues(page: Any) -> list[str]:
+    bars(page)
+    return page.locator("#contributions .name").all_inner_texts()
+
+
+def failure(page: Any) -> str:
+    page.wait_for_selector("#failure:not([hidden])")
+    return page.locator("#failure").inner_text()
+
+
+def test_a_dropped_clip_shows_emotions_as_bars(page: Any, make_clip: Any) -> None:
+    drop(page, "clip.webm", make_clip("clip.webm").read_bytes())
+    found = bars(page)
+    assert sorted(found) == EMOTIONS and all(re.fullmatch(r"[<>]?\d+%", share) for share in found.values())
+    widths = page.eval_on_selector_all("#bars .fill", "fills => fills.map(fill => fill.clientWidth)")
+    assert widths == sorted(widths, reverse=True) and widths[0] > widths[-1]
+    assert page.locator("#emotion").inner_text() == next(iter(found))
+    assert cues(page) == ["sound", "picture"]
+    assert "the model is" in page.locator("#uncertainty").inner_text()
+    assert page.locator("#clip-name").inner_text() == "clip.webm"
+    assert page.locator("#status").inner_text().startswith(next(iter(found)))  # what a screen reader says
+
+
+def test_chosen_file_and_words_together(page: Any, make_clip: Any) -> None:
+    page.fill("#text", "oh my god, he has lost it!")
+    page.set_input_files("#file", make_clip())
+    assert cues(page) == ["words", "sound", "picture"]
+    assert page.locator("#words").inner_text() == "oh my god, he has lost it!"
+
+
+def test_words_alone_and_doubt(page: Any) -> None:
+    page.fill("#text", "I am so happy for you, really")
+    page.click("#send")
+    assert cues(page) == ["words"]
+    page.click("summary")
+    page.fill("#abstain", "100")
+    page.click("#send")
+    page.wait_for_function("document.querySelector('#emotion')?.textContent === 'uncertain'")
+    assert "likeliest: " in page.locator(".headline").inner_text()
+
+
+@pytest.mark.parametrize(("kind", "read"), [("microphone", ["sound"]), ("camera", ["sound", "picture"])])
+def test_a_recording_gets_an_answer(page: Any, kind: str, read: list[str]) -> None:
+    page.click(f"#record-{kind}")
+    page.wait_for_selector("#recording:not([hidden])")
+    assert page.locator("#recording-what").inner_text() == f"Recording from the {kind}"
+    assert page.locator("#live").is_visible() == (kind == "camera")
+    page.wait_for_function("document.querySelector('#level').value > 0.1")  # the fake microphone beeps
+    page.wait_for_function("document.querySelector('#recording-time').textContent !== '0:00'")
+    page.click("#stop")
+    assert cues(page) == read
+    assert (
+        page.locator("#recording").is_hidden() and page.locator("#clip-name").inner_text() == "recording.webm"
+    )
+    page.wait_for_function("Number.isFinite(document.querySelector('#preview video').duration)")
+
+
+def test_a_discarded_recording_is_not_sent(page: Any, visit: Visit) -> None:
+    page.click("#record-microphone")
+    page.wait_for_selector("#recording:not([hidden])")
+    page.click("#discard")
+    page.wait_for_selector("#recording", state="hidden")
+    page.wait_for_function("!document.querySelector('#record-microphone').disabled")
+    assert page.locator("#clip").is_hidden() and not [a for a in visit.asked if a.endswith("/v1/predict")]
+
+
+def test_without_a_device_the_page_says_so(browser: Any, address: str) -> None:
+    visit = Visit(browser, address)
+    page = visit.go()
+    page.click("#record-microphone")
+    assert failure(page).startswith("No recording from the microphone. ")
+    assert page.locator("#record-microphone").is_enabled()
+    visit.leave()
+
+
+def current(page: Any) -> str:
+    return page.locator(".transcript [aria-current] .number").inner_text()
+
+
+def test_player_chart_and_transcript_follow_each_other(page: Any, long_clip: Path) -> None:
+    page.set_input_files("#file", long_clip)
+    page.wait_for_selector(".transcript button")
+    starts = page.locator(".transcript .number").all_inner_texts()
+    assert starts == ["0:00", "0:05", "0:10", "0:15", "0:20"]
+    page.wait_for_function("document.querySelector('.stage video').readyState > 0")
+    page.locator(".transcript button").nth(2).click()  # from the transcript
+    page.wait_for_function("document.querySelector('.stage video').currentTime === 10")
+    assert current(page) == "0:10" and page.get_attribute(".chart canvas", "aria-valuenow") == "10"
+    page.eval_on_selector(".stage video", "video => { video.currentTime = 16; }")  # from the player
+    page.wait_for_selector(".transcript li:nth-child(4) [aria-current]")
+    box = page.locator(".chart canvas").bounding_box()
+    page.locator(".chart canvas").click(position={"x": box["width"] - 3, "y": 20})  # from the chart
+    page.wait_for_function("document.querySelector('.stage video').currentTime > 24")
+    assert current(page) == "0:20"
+    page.eval_on_selector(".stage video", "video => { video.currentTime = 4.6; video.play(); }")
+    page.wait_for_selector(".transcript li:nth-child(2) [aria-current]")  # while it plays
+
+
+def test_subtitles_and_downloads(page: Any, make_clip: Any, tmp_path: Path) -> None:
+    spoken = '1\r\n00:00:00,000 --> 00:00:01,000\r\nRoss: oh my god, "he" has lost it!\r\n\r\n'
+    spoken += f"2\r\n00:00:01,000 --> 00:00:02,000\r\nJoey: =1+1 a &amp; b {_MARKUP.replace('<', '< ')}\r\n"
+    (tmp_path / "said.srt").write_text(spoken)
+    page.click("summary")
+    page.set_input_files("#subtitles", tmp_path / "said.srt")
+    page.set_input_files("#file", make_clip("talk.webm"))
+    page.wait_for_selector(".transcript button")
+    assert page.locator(".transcript b").all_inner_texts() == ["Ross: ", "Joey: "]
+    got = {}
+    for label in ("Table (CSV)", "Everything (JSON)", "Captions (WebVTT)"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=label).click()
+        assert download.value.suggested_filename.startswith("talk.")
+        got[label] = Path(download.value.path()).read_bytes().decode()
+    told = json.loads(got["Everything (JSON)"])
+    written = write_timeline(_timeline(told), tmp_path / "out")  # the same files as tricue predict writes
+    assert told == json.loads(written[JSON].read_text())
+    assert got["Table (CSV)"] == written[TABLE].read_bytes().decode()
+    assert got["Captions (WebVTT)"] == written[CAPTIONS].read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(got["Table (CSV)"])))
+    assert [row["speaker"] for row in rows] == ["Ross", "Joey"] and rows[1]["text"].startswith("'=1+1")
+
+
+def _timeline(told: dict[str, Any]) -> Timeline:
+    entries = [
+        Entry(
+            Segment(e["start"], e["end"], e["text"], e["speaker"]),
+            Prediction(
+                "",
+                e["emotion"],
+                e["confidence"],
+                e["probabilities"],
+                tuple(e["cues"]),
+                e["error"],
+                told["note"],
+            ),
+        )
+        for e in told["entries"]
+    ]
+    cues = ["text", "audio", "video"]
+    return Timeline(Path(told["recording"]), told["seconds"], told["emotions"], cues, entries, told["note"])  # type: ignore[arg-type]
+
+
+def test_what_comes_from_outside_is_never_markup(page: Any, make_clip: Any, tmp_path: Path) -> None:
+    voice = _MARKUP.replace("<", "&lt;").replace(">", "&gt;")
+    said = f"WEBVTT\n\n00:00.000 --> 00:01.000\n<v {voice}>{voice}\n\n00:01.000 --> 00:02.000\nwell\n"
+    (tmp_path / "said.vtt").write_text(said)
+    page.fill("#text", _MARKUP)
+    page.click("#send")
+    bars(page)
+    assert page.locator("#words").inner_text() == _MARKUP
+    page.fill("#text", "")
+    page.click("summary")
+    page.set_input_files("#subtitles", tmp_path / "said.vtt")
+    clip = {"name": f"{_MARKUP}.webm", "mimeType": "video/webm", "buffer": make_clip("a.webm").read_bytes()}
+    page.set_input_files("#file", clip)
+    page.wait_for_selector(".transcript button")
+    assert page.locator("#clip-name").inner_text() == f"{_MARKUP}.webm"
+    assert page.locator(".transcript .said").first.inner_text() == f"{_MARKUP}: {_MARKUP}"
+    page.set_input_files("#file", {**clip, "buffer": b"no clip"})
+    failure(page)
+    assert page.locator("img").count() == 0 and page.evaluate("window.hit") is None
+
+
+def test_refusals_are_told_in_words(page: Any, tmp_path: Path, make_clip: Any) -> None:
+    page.click("#send")
+    assert failure(page) == "Type some words, drop a clip or record one first."
+    page.set_input_files("#file", {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"\0" * 5000})
+    page.wait_for_function("document.querySelector('#failure').textContent.length > 60")
+    assert "Traceback" not in failure(page) and "{" not in failure(page)
+    page.get_by_role("button", name="Remove").click()
+    page.wait_for_selector("#failure", state="hidden")
+    page.fill("#text", "still here")  # and the page goes on
+    page.click("#send")
+    assert sorted(bars(page)) == EMOTIONS
+
+
+def test_refusals_before_anything_is_sent(page: Any, visit: Visit) -> None:
+    page.fill("#text", "hello")
+    page.click("summary")
+    page.fill("#abstain", "101")
+    page.click("#send")
+    assert failure(page).startswith("Say “uncertain” below this percentage: 0 to 100.")
+    assert page.evaluate("document.activeElement.id") == "abstain"
+    assert not [a for a in visit.asked if a.endswith("/v1/predict")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "The service can't be reached: is it still running?"),
+        ({"status": 502, "body": "<html>"}, "The service answered with status 502 and gave no reason."),
+        (
+            {
+                "status": 503,
+                "headers": {"Retry-After": "2"},
+                "body": '{"error": {"code": "busy", "reason": "Busy."}}',
+            },
+            "Busy. Try again in 2 s.",
+        ),
+    ],
+)
+def test_a_service_in_trouble(visit: Visit, answer: Any, said: str) -> None:
+    page = visit.go()
+    page.route("**/v1/predict", lambda route: route.abort() if answer is None else route.fulfill(**answer))
+    page.fill("#text", "hello")
+    page.click("#send")
+    assert failure(page) == said
+    visit.said[:] = [line for line in visit.said if "Failed to load resource" not in line]
+
+
+def test_a_question_under_way_can_be_aborted(page: Any) -> None:
+    page.route("**/v1/predict", lambda _: None)
+    page.fill("#text", "hello")
+    page.click("#send")
+    page.get_by_role("button", name="Abort").click()
+    assert page.locator("#status").inner_text() == "Aborted." and page.locator("#busy").is_hidden()
+
+
+def test_toy_law_and_cues_are_named(page: Any) -> None:
+    assert page.locator("#toy").inner_text() == "toy: not for real use"
+    assert page.locator(".cues li").all_inner_texts() == ["words", "sound", "picture"]
+    assert "AI Act" in page.locator("#about").inner_text()
+    assert page.locator("#transcribe-row").is_hidden()  # no speech recogniser is loaded
+
+
+def tab_to(page: Any, selector: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab never reaches {selector}")
+
+
+def test_keyboard_alone_can_do_it(page: Any, long_clip: Path) -> None:
+    tab_to(page, ".skip")
+    page.keyboard.press("Enter")
+    tab_to(page, "#file")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(long_clip)
+    page.wait_for_selector(".transcript button")
+    tab_to(page, ".chart canvas")
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    assert current(page) == "0:10"
+    assert "0:10" in page.get_attribute(".chart canvas", "aria-valuetext")
+    page.reload()
+    tab_to(page, "#record-microphone")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#recording:not([hidden])")
+    assert page.evaluate("document.activeElement.id") == "stop"
+    page.wait_for_timeout(1200)
+    page.keyboard.press("Enter")
+    assert cues(page) == ["sound"]
+    tab_to(page, "#text")
+    page.keyboard.type("how nice of you")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("#words")
+    assert cues(page) == ["words", "sound"]
+
+
+def look(page: Any) -> None:
+    """Nothing wider than a desktop's and a phone's window; nothing serious for axe, in light and in dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = Axe().run(page).response["violations"]
+        bad = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found if v["impact"] in _SERIOUS]
+        assert not bad, (scheme, bad)
+
+
+def _empty(page: Any, _: Path) -> None:
+    page.click("summary")
+
+
+def _recording(page: Any, _: Path) -> None:
+    page.click("#record-camera")
+    page.wait_for_selector("#recording:not([hidden])")
+
+
+def _timeline_shown(page: Any, clip: Path) -> None:
+    page.fill("#text", "A-word-" * 40)
+    page.set_input_files("#file", clip)
+    page.wait_for_selector(".transcript button")
+
+
+def _refused(page: Any, _: Path) -> None:
+    page.set_input_files("#file", {"name": "a" * 150, "mimeType": "video/mp4", "buffer": b"no clip"})
+    failure(page)
+
+
+@pytest.mark.parametrize("state", [_empty, _recording, _timeline_shown, _refused])
+def test_fits_and_is_accessible(page: Any, state: Callable[[Any, Path], None], long_clip: Path) -> None:
+    state(page, long_clip)
+    look(page)
+
+
+def test_the_page_for_programs(visit: Visit) -> None:
+    page = visit.go("docs")
+    routes = page.locator("section.route h2").all_inner_texts()
+    assert "POST /v1/predict" in [" ".join(route.split()) for route in routes]
+    assert page.locator(".origin").first.inner_text() == visit.address.rstrip("/")
+    assert page.locator("#schema-Answer th", has_text="contributions").count() == 1
+    look(page)
