@@ -93,37 +93,46 @@ class Asked:
         return sorted(p.name for p in self._temporary.iterdir())
 
 
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The temporary folder of this process, empty at the beginning."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
 
 
 Serve = Callable[..., Any]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve(reader: Reader, temporary: Path) -> Serve:
-    """`with serve(seconds=1.0) as asked`: a service with other limits, or another reader or transcriber."""
+    """`with serve(seconds=1.0) as asked`: a service with other limits, or another reader or transcriber.
+
+    Whatever a test does, no upload may be left in the temporary folder."""
 
     @contextmanager
     def run(given: Reader = reader, transcriber: Any = None, **limits: Any) -> Iterator[Asked]:
         app = make_app(given, "untrained", replace(QUICK, **limits), transcriber, {"127.0.0.1"})
         with TestClient(app, HERE, raise_server_exceptions=False) as client:
             yield Asked(client, temporary)
+        assert sorted(temporary.iterdir()) == []
 
     return run
 
 
-@pytest.fixture
-def asked(serve: Serve) -> Iterator[Asked]:
-    """A service with the usual limits. Whatever a test does, no upload may be left in the temporary folder."""
+@pytest.fixture(scope="module")
+def _usual(serve: Serve) -> Iterator[Asked]:
     with serve() as made:
         yield made
-        assert made.rest == []
+
+
+@pytest.fixture
+def asked(_usual: Asked) -> Iterator[Asked]:
+    """The service with the usual limits, one for all tests of a file."""
+    assert _usual.client.get("/v1/health").status_code == 200
+    yield _usual
+    assert _usual.rest == []
 
 
 @pytest.fixture

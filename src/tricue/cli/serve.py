@@ -87,7 +87,7 @@ def serve(
         recognizer = open_model(model_path, encoder, settings, device, backend)
         hearing = Hearing(whisper) if transcribe or whisper is not None else None
         transcriber = None if hearing is None else hearing.transcriber
-        asked_as = None if _is_open(host) else {host, *(names or ())}
+        asked_as = None if _is_open(host) and not names else {host, *(names or ())}
         made = make_app(Reader(recognizer), _called(model_path), limits, transcriber, asked_as)
         address = f"http://{_shown(host)}:{place.getsockname()[1]}/"
         run(made, place, limits, lambda: console.print(f"Page: {address} (Ctrl-C ends it)"))

@@ -14,7 +14,7 @@ from queue import LifoQueue
 from threading import Timer
 from typing import Any
 
-from tricue.serve.errors import Refusal
+from tricue.serve.errors import Refusal, busy
 from tricue.serve.limits import Limits
 from tricue.serve.metrics import Metrics
 
@@ -50,16 +50,19 @@ class Decoder:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes]]:
-        """What it answers. Raises Ended; the process is of no use then."""
+    def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
+        """What it answers, and the seconds that it took, its start left out. Raises Ended; the process is of no use
+        then."""
         if not self._ready:
             with self._killed_after(_START):
                 self._pipe.recv_bytes(16)
             self._ready = True
+        began = time.monotonic()
         with self._killed_after(seconds):
             self._pipe.send_bytes(json.dumps(asked).encode())
             told = json.loads(self._pipe.recv_bytes(self._most))
-            return told, [self._pipe.recv_bytes(self._most) for _ in range(told["arrays"])]
+            arrays = [self._pipe.recv_bytes(self._most) for _ in range(told["arrays"])]
+        return told, arrays, time.monotonic() - began
 
     @contextmanager
     def _killed_after(self, seconds: float) -> Iterator[None]:
@@ -72,6 +75,7 @@ class Decoder:
             self.process.kill()
 
         timer = Timer(max(0.0, seconds), kill)
+        timer.daemon = True
         timer.start()
         try:
             yield
@@ -93,42 +97,48 @@ class Decoders:
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics
         self._free: LifoQueue[Decoder] = LifoQueue()
+        self._all: list[Decoder] = []
+        self._over = False
 
     def start(self) -> None:
         for _ in range(self._limits.decoders):
             self._free.put(self._made())
 
     def end(self) -> None:
-        """Those at work are killed by their timers or end with this process."""
-        while not self._free.empty():
-            self._free.get().end()
-            self._metrics.decoders.dec()
+        """Those at work, too: who waits for one is refused."""
+        self._over = True
+        for decoder in self._all:
+            decoder.process.kill()
+            decoder.process.wait()
 
     def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
-        """The answer, and the seconds that it took. Raises Refusal: 422 where the process dies of it, 504 where it
-        takes too long."""
+        """As `Decoder.ask`. Raises Refusal: 422 where the process dies of it, 504 where it takes too long."""
         decoder = self._free.get()
         try:
             if not decoder.alive:  # somebody killed it while it had nothing to do
                 decoder = self._replaced(decoder, "idle")
-            began = time.monotonic()
             try:
-                told, arrays = decoder.ask(asked, seconds)
+                told, arrays, took = decoder.ask(asked, seconds)
             except Ended as ended:
                 decoder = self._replaced(decoder, "late" if ended.late else "died")
                 raise self._refusal(ended) from ended
             if told.get("worn"):
                 decoder = self._replaced(decoder, "memory")
-            return told, arrays, time.monotonic() - began
+            return told, arrays, took
         finally:
             self._free.put(decoder)
 
     def _made(self) -> Decoder:
+        made = Decoder(self._limits)
+        self._all.append(made)
         self._metrics.decoders.inc()
-        return Decoder(self._limits)
+        return made
 
     def _replaced(self, decoder: Decoder, cause: str) -> Decoder:
+        if self._over:
+            raise busy("The service is being ended")
         decoder.end()
+        self._all.remove(decoder)
         self._metrics.decoders.dec()
         self._metrics.kills.labels(cause).inc()
         return self._made()

@@ -1,0 +1,186 @@
+"""Dynamic batching: together what is asked together, in order, each failing alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tricue.serve.batching import Batcher
+from tricue.serve.errors import Refusal
+from tricue.serve.limits import Limits
+from tricue.serve.metrics import Metrics
+
+Body = Callable[[Any], Awaitable[None]]
+
+
+class Read:
+    """Doubles numbers; keeps the batches that it was given; waits where it is told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.open = Event()
+        self.open.set()
+
+    def __call__(self, numbers: Sequence[int]) -> list[int]:
+        self.batches.append(list(numbers))
+        assert self.open.wait(30)
+        if 13 in numbers:
+            raise ValueError("13")
+        return [2 * number for number in numbers]
+
+
+def batching(read: Read, body: Body, **limits: Any) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            batcher: Batcher[int, int] = Batcher(read, Limits(**limits), Metrics(), pool)
+            running = asyncio.create_task(batcher.run())
+            try:
+                async with asyncio.timeout(30):
+                    await body(batcher)
+            finally:
+                read.open.set()
+                running.cancel()
+
+    asyncio.run(run())
+
+
+async def begun(read: Read, count: int) -> None:
+    while len(read.batches) < count:
+        await asyncio.sleep(0.001)
+
+
+def test_what_is_asked_together_is_read_together() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        found = await asyncio.gather(*(batcher.ask([i]) for i in range(10)))
+        assert found == [[2 * i] for i in range(10)]
+
+    batching(read, body, batch=32, batch_wait=0.05)
+    assert read.batches == [list(range(10))]
+
+
+def test_what_comes_during_the_work_makes_the_next_batch() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        read.open.clear()
+        asks = [asyncio.create_task(batcher.ask([0]))]
+        await begun(read, 1)
+        asks += [asyncio.create_task(batcher.ask([i, i + 1])) for i in range(1, 11, 2)]
+        await asyncio.sleep(0.05)
+        read.open.set()
+        found = await asyncio.gather(*asks)
+        assert found == [[0], *([2 * i, 2 * i + 2] for i in range(1, 11, 2))]
+
+    batching(read, body, batch=8, batch_wait=0.001)
+    assert read.batches == [[0], [1, 2, 3, 4, 5, 6, 7, 8], [9, 10]]
+
+
+def test_one_by_one() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        assert await asyncio.gather(*(batcher.ask([i]) for i in range(4))) == [[0], [2], [4], [6]]
+
+    batching(read, body, batch=1)
+    assert read.batches == [[0], [1], [2], [3]]
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    async def body(batcher: Any) -> None:
+        assert await batcher.ask([1, 2, 3]) == [2, 4, 6]
+        assert await batcher.ask([4, 5, 6]) == [8, 10, 12]
+
+    batching(Read(), body, batch=3, batch_wait=1_000.0)  # the test would time out
+
+
+def test_a_lone_item_waits_no_longer_than_told() -> None:
+    async def body(batcher: Any) -> None:
+        for i in range(3):
+            assert await batcher.ask([i]) == [2 * i]
+
+    batching(Read(), body, batch=8, batch_wait=0.01)
+
+
+def test_a_bad_item_fails_alone() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        found = await asyncio.gather(*(batcher.ask([i]) for i in (1, 13, 2)), return_exceptions=True)
+        assert found[0] == [2] and isinstance(found[1], ValueError) and found[2] == [4]
+        assert await batcher.ask([5]) == [10]
+
+    batching(read, body, batch=8, batch_wait=0.05)
+    assert read.batches == [[1, 13, 2], [1], [13], [2], [5]]
+
+
+def test_too_many_are_refused_at_once() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        read.open.clear()
+        first = asyncio.create_task(batcher.ask([0]))
+        await begun(read, 1)
+        waiting = asyncio.create_task(batcher.ask([1, 2, 3]))
+        await asyncio.sleep(0.01)
+        with pytest.raises(Refusal, match="3 texts wait") as refusal:
+            await batcher.ask([4, 5])
+        assert refusal.value.status == 503 and refusal.value.headers == {"Retry-After": "1"}
+        read.open.set()
+        assert await first == [0] and await waiting == [2, 4, 6]
+
+    batching(read, body, waiting_texts=4, batch_wait=0.001)
+
+
+def test_what_nobody_waits_for_is_not_read() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        read.open.clear()
+        first = asyncio.create_task(batcher.ask([0]))
+        await begun(read, 1)
+        left = asyncio.create_task(batcher.ask([1]))
+        stays = asyncio.create_task(batcher.ask([2]))
+        await asyncio.sleep(0.01)
+        left.cancel()
+        await asyncio.sleep(0)
+        read.open.set()
+        assert await first == [0] and await stays == [4]
+
+    batching(read, body, batch_wait=0.001)
+    assert read.batches == [[0], [2]]
+
+
+def test_requests_of_many_clients_are_read_together(serve: Any, reader: Any, monkeypatch: Any) -> None:
+    """Through the whole service: the first text is in work while the others come."""
+    sizes, opened, original = [], Event(), reader._read
+
+    def slow(rows: Any, decode: Any) -> Any:
+        sizes.append(len(rows))
+        assert len(sizes) > 1 or opened.wait(30)
+        return original(rows, decode)
+
+    with serve() as asked, ThreadPoolExecutor(13) as pool:
+        monkeypatch.setattr(reader, "_read", slow)
+        texts = [f"sentence {i}" for i in range(13)]
+        first = pool.submit(asked.json, {"text": texts[0]})
+        while not sizes:
+            pass
+        others = [pool.submit(asked.json, {"text": text}) for text in texts[1:]]
+        while asked.metric("tricue_texts_waiting") < 12:
+            pass
+        opened.set()
+        found = [future.result(60).json() for future in (first, *others)]
+        assert sizes == [1, 12]
+        assert [answer["text"] for answer in found] == texts
+        monkeypatch.undo()
+        for text, answer in zip(texts, found, strict=True):
+            assert answer["probabilities"] == pytest.approx(
+                reader.recognizer.predict(text).probabilities, abs=1e-5
+            )

@@ -1,0 +1,263 @@
+"""The service on a real socket: slow, broken and surplus clients; where it listens; how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tricue.checkpoint import save_checkpoint
+from tricue.serve import run
+from tricue.serve.limits import Limits
+from tricue.serve.service import make_app
+from tricue.types import InputError
+
+HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+JSON = HEAD + b"Content-Type: application/json\r\n"
+FORM = HEAD + b"Content-Type: multipart/form-data; boundary=x\r\n"
+PART = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+
+
+def until(check: Callable[[], Any], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Place:
+    """A service that runs."""
+
+    def __init__(self, port: int, temporary: Path) -> None:
+        self.port, self._temporary = port, temporary
+        self.address = f"http://127.0.0.1:{port}"
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+
+    def say(self, *parts: bytes) -> bytes:
+        """Send the parts as they are; all that comes back until the service closes."""
+        with self.connect() as made:
+            for part in parts:
+                made.sendall(part)
+            return _read(made)
+
+    @property
+    def rest(self) -> list[Path]:
+        return sorted(self._temporary.iterdir())
+
+    def answers(self) -> bool:
+        return httpx.post(f"{self.address}/v1/predict", json={"text": "a"}, timeout=60).status_code == 200
+
+
+def _read(made: socket.socket) -> bytes:
+    got = b""
+    while part := made.recv(65_536):
+        got += part
+    return got
+
+
+@pytest.fixture
+def place(words_reader: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`with place(head_seconds=1.0) as made`: the service on a free port, in a thread."""
+
+    class Stoppable(run._Announcing):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            servers.append(self)
+
+    servers: list[Any] = []
+    monkeypatch.setattr(run, "_Announcing", Stoppable)
+
+    @contextmanager
+    def start(**limits: Any) -> Iterator[Place]:
+        told, ready = replace(Limits(decoders=1), **limits), threading.Event()
+        app = make_app(words_reader, "untrained", told, None, {"127.0.0.1"})
+        with run.listening("127.0.0.1", 0) as listening:
+            thread = threading.Thread(target=run.serve, args=(app, listening, told, ready.set))
+            thread.start()
+            try:
+                assert ready.wait(60)
+                made = Place(listening.getsockname()[1], temporary)
+                yield made
+                until(lambda: made.rest == [])
+                assert made.answers()
+            finally:
+                servers[-1].should_exit = True
+                thread.join(60)
+        assert not thread.is_alive()
+
+    return start
+
+
+def refusal(got: bytes, status: int, code: str) -> None:
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode()), got[:300]
+    assert json.loads(body)["error"]["code"] == code
+
+
+def test_a_head_that_does_not_come(place: Any) -> None:
+    with place(head_seconds=0.3) as made:
+        refusal(made.say(b""), 408, "slow_client")
+        refusal(made.say(b"POST /v1/pre"), 408, "slow_client")
+        refusal(made.say(b"nonsense\r\n\r\n"), 400, "bad_request")
+
+
+def test_a_head_that_comes_drop_by_drop(place: Any) -> None:
+    """What comes keeps nothing alive: the head as a whole has its time."""
+    with place(head_seconds=0.5) as made, made.connect() as client:
+        client.sendall(b"GET / HTTP/1.1\r\n")
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - began < 30:
+                client.sendall(b"a: b\r\n")
+                time.sleep(0.02)
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("head", [JSON, FORM])
+def test_a_body_that_does_not_come(place: Any, head: bytes) -> None:
+    with place(body_seconds=0.3, head_seconds=0.5) as made:
+        refusal(made.say(head + b"Content-Length: 100000\r\n\r\n" + PART), 408, "slow_client")
+
+
+def test_a_body_that_comes_drop_by_drop(place: Any) -> None:
+    with place(body_seconds=0.5, head_seconds=0.5) as made, made.connect() as client:
+        client.sendall(FORM + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(PART), PART))
+        client.settimeout(0.02)
+        got, began = b"", time.monotonic()
+        while not got and time.monotonic() - began < 30:
+            client.sendall(b"1\r\na\r\n")
+            try:
+                got = client.recv(65_536)
+            except TimeoutError:
+                continue
+        assert b" 408 " in got and b"slow_client" in got
+
+
+def test_a_body_that_goes_on_after_its_answer(place: Any) -> None:
+    """It is not read to its end, be it gigabytes."""
+    with place(bytes=10_000, head_seconds=0.5) as made, made.connect() as client:
+        client.sendall(FORM + b"Content-Length: 100000000000\r\n\r\n")
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            while time.monotonic() - began < 30:
+                client.sendall(bytes(1_000))
+                time.sleep(0.001)
+        assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_truncated_upload(place: Any, reset: bool) -> None:
+    """The client goes away in the middle; nothing stays of it."""
+    with place() as made:
+        with made.connect() as client:
+            client.sendall(FORM + b"Content-Length: 5000000\r\n\r\n" + PART + bytes(3_000_000))
+            if reset:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        metrics = f"{made.address}/metrics"
+        until(lambda: "tricue_clips_in_hand 0.0" in httpx.get(metrics, timeout=60).text)
+
+
+def test_many_slow_clients_do_not_keep_others_out(place: Any) -> None:
+    with place(connections=300, head_seconds=30.0) as made:
+        clients = [made.connect() for _ in range(200)]
+        try:
+            for client in clients:
+                client.sendall(JSON + b"Content-Length: 100\r\n\r\n{")
+            assert made.answers()
+        finally:
+            for client in clients:
+                client.close()
+
+
+def test_too_many_connections(place: Any) -> None:
+    with place(connections=2, head_seconds=30.0) as made:
+        first, second = made.connect(), made.connect()
+        with first, second:
+            until(lambda: b" 503 " in made.say(b""))
+
+
+def test_keeping_a_connection(place: Any) -> None:
+    """Several requests on one, with pauses shorter than a head may take."""
+    with place(head_seconds=1.0) as made, httpx.Client(base_url=made.address, timeout=60) as client:
+        for _ in range(4):
+            assert client.post("/v1/predict", json={"text": "a"}).status_code == 200
+            time.sleep(0.4)
+
+
+def test_bodies_of_wrong_length(place: Any) -> None:
+    with place(head_seconds=0.5) as made:
+        for length in (b"abc", b"-1", b"9" * 30):
+            got = made.say(JSON + b"Content-Length: " + length + b"\r\n\r\n{}")
+            assert got.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413")), got[:100]
+
+
+def test_a_place_that_is_taken() -> None:
+    with run.listening("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"--port {port}: .*in use.*--port {port + 1}"):
+            run.listening("127.0.0.1", port)
+    for host, port in (("no.such.host.invalid", 0), ("127.0.0.1", 99_999)):
+        with pytest.raises(InputError):
+            run.listening(host, port)
+
+
+@pytest.fixture
+def command(words_reader: Any, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    recognizer = words_reader.recognizer
+    save_checkpoint(tmp_path / "model", recognizer.network, recognizer.card)
+    (tmp_path / "scratch").mkdir()
+    started = subprocess.Popen(
+        [sys.executable, "-m", "tricue.cli", "serve", "--port=0", "--model_path=model", "--decoders=1"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "scratch")},
+    )  # fmt: skip
+    yield started
+    if started.poll() is None:
+        started.kill()
+    started.wait(60)
+
+
+def address_of(command: subprocess.Popen[str]) -> str:
+    assert command.stdout is not None
+    said = ""
+    for line in command.stdout:
+        said += line
+        if found := re.search(r"Page: (http://\S+)/", line):
+            return found[1]
+    raise AssertionError(said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_command(command: subprocess.Popen[str], sign: signal.Signals, tmp_path: Path) -> None:
+    """Listens on 127.0.0.1 alone; where it ends, its decoders do."""
+    address = address_of(command)
+    assert httpx.post(f"{address}/v1/predict", json={"text": "a"}, timeout=60).status_code == 200
+    process = psutil.Process(command.pid)
+    listens = [c.laddr for c in process.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert [place.ip for place in listens] == ["127.0.0.1"] and address.endswith(str(listens[0].port))
+    below = process.children(recursive=True)
+    assert any("tricue.serve.decoder" in child.cmdline() for child in below)
+    command.send_signal(sign)
+    command.wait(60)
+    gone, alive = psutil.wait_procs(below, 60)
+    assert not alive and len(gone) == len(below)
+    if sign != signal.SIGKILL:
+        assert command.returncode in (0, 130, -sign) and list((tmp_path / "scratch").iterdir()) == []
