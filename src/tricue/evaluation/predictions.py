@@ -16,8 +16,7 @@ import torch
 from tricue.checkpoint import Card
 from tricue.features.extract import FeatureSet
 from tricue.files import check_place, replaced_file
-from tricue.inference import read_logits
-from tricue.model.network import Network
+from tricue.inference import Predictor, read_logits
 from tricue.training.batches import gather_examples
 from tricue.types import UNCERTAIN, Cue, Fault, InputError, Prediction, Utterance
 
@@ -25,7 +24,7 @@ More = Mapping[str, Sequence[str]]  # further columns
 
 
 def predict_utterances(
-    network: Network,
+    network: Predictor,
     card: Card,
     utterances: Sequence[Utterance],
     features: FeatureSet,

@@ -102,6 +102,10 @@ class Network(nn.Module):
             else None,
         )
 
+    @property
+    def classes(self) -> int:
+        return self.classifier.out_features
+
     def forward(self, batch: Batch, counterfactual: bool = False, intention: bool = False) -> Output:
         """logits and H for a batch; with `counterfactual` also H_cf, with `intention` also its predictor.
 
@@ -155,9 +159,13 @@ class Network(nn.Module):
         values, mask = batch.values[cue], batch.masks[cue]
         if cue == "text" and self.live_text is not None:
             values, mask = self.live_text(values, mask)
+        return self.scaled(cue, values, mask), mask
+
+    def scaled(self, cue: Cue, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """What `decide` reads of a cue, from what its encoder gives: (B, T, D), zero at masked steps."""
         scaled = torch.where(mask.unsqueeze(-1), self.scaling[cue](values), 0.0)
         mixed = self.mixes[cue](scaled) if cue in self.mixes else scaled
-        return self.feature_dropout(mixed), mask
+        return self.feature_dropout(mixed)
 
     def _fuse(
         self,

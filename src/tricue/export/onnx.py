@@ -1,0 +1,153 @@
+"""The network after the encoders as one ONNX file, checked against PyTorch before it is put in place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from tricue import __version__
+from tricue.checkpoint import Card
+from tricue.export.onnx_network import (
+    GRAPH_BYTES,
+    LOGITS,
+    MASK,
+    TOLERANCE,
+    AfterEncoders,
+    OnnxNetwork,
+    Shape,
+    check_extra,
+    largest_difference,
+    made_up,
+)
+from tricue.files import replaced_file
+from tricue.model.bilstm import BiLSTM
+from tricue.model.network import Network
+from tricue.types import CUES, Cue, InputError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+TRACED: Shape = (2, 5)  # no length is 0 or 1, which the exporter takes for constants
+CHECKED: tuple[Shape, ...] = ((1, 1), (1, 7), (2, 5), (5, 13), (3, 31))
+_PROTOBUF_BYTES = 2**31  # more than that is no file of its own
+
+
+def export_onnx(network: Network, card: Card, cues: Sequence[Cue], path: Path) -> None:
+    """Write the network, as it predicts from `cues`, to `path`.
+
+    Inputs `<cue>` (B, T_<cue>, D) float32, what the encoder gives, and `<cue>_mask` (B, T_<cue>) bool, valid steps
+    first; output `logits` (B, C). B and each T are free, from 1. A cue that is not among `cues` is absent in every row.
+    Raises InputError where packages are missing, the network has no such cues, or the file would say something else
+    than PyTorch.
+    """
+    check_extra("onnx", "onnxscript", "onnxruntime")
+    chosen: list[Cue] = [cue for cue in CUES if cue in cues]
+    unknown = [cue for cue in cues if cue not in network.cues]
+    if unknown or not chosen:
+        raise InputError(f"--modalities {','.join(cues)}: this model reads {', '.join(network.cues)}.")
+    model = _in_onnx(network, chosen)
+    _describe(model, card, chosen)
+    with replaced_file(path) as part:
+        part.write_bytes(model.SerializeToString())
+        missed = largest_difference(OnnxNetwork(part, network), network, CHECKED)
+        if not missed <= TOLERANCE:
+            raise InputError(
+                f"{path}: onnxruntime's logits differ from PyTorch's by {missed:.1e}, more than {TOLERANCE}. Export "
+                "without the file: --no_onnx."
+            )
+
+
+class OnnxBiLSTM(nn.Module):
+    """`BiLSTM` as the one operator that ONNX has for it, which reads lengths; (B, T, in_width) -> (B, T, 2 hidden)."""
+
+    weight: torch.Tensor
+    recurrence: torch.Tensor
+    bias: torch.Tensor
+
+    def __init__(self, lstm: BiLSTM) -> None:
+        super().__init__()
+        self.hidden = lstm.ahead.hidden_size
+
+        def both(name: str) -> torch.Tensor:
+            """(2, 4 hidden, ...): torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell"""
+            ways = []
+            for way in (lstm.ahead, lstm.back):
+                i, f, c, o = way.get_parameter(name).detach().chunk(4)
+                ways.append(torch.cat([i, o, f, c]))
+            return torch.stack(ways)
+
+        self.register_buffer("weight", both("weight_ih_l0"))
+        self.register_buffer("recurrence", both("weight_hh_l0"))
+        self.register_buffer("bias", torch.cat([both("bias_ih_l0"), both("bias_hh_l0")], dim=1))
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        lengths = mask.sum(dim=1).to(torch.int32)
+        states = torch.onnx.ops.symbolic(
+            "LSTM",
+            [x.transpose(0, 1), self.weight, self.recurrence, self.bias, lengths],
+            {"hidden_size": self.hidden, "direction": "bidirectional"},
+            dtype=x.dtype,
+            shape=(x.shape[1], 2, x.shape[0], self.hidden),
+        )  # (T, 2, B, hidden)
+        return states.permute(2, 0, 1, 3).flatten(2).masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+def exportable(network: Network) -> Network:
+    """A copy on the CPU whose BiLSTMs are ONNX's, without a text encoder of its own; it can be exported, not run."""
+    made = copy.deepcopy(network, {id(network.live_text): None}).cpu().eval()
+    for module in list(made.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, BiLSTM):
+                setattr(module, name, OnnxBiLSTM(child))
+    return made
+
+
+def _in_onnx(network: Network, cues: Sequence[Cue]) -> ModelProto:
+    made = exportable(network)
+    weights = 4 * sum(tensor.numel() for tensor in made.state_dict().values())
+    if weights + GRAPH_BYTES > _PROTOBUF_BYTES:
+        raise InputError(
+            f"The network's {weights:,} bytes are more than an ONNX file can hold; export without it: --no_onnx."
+        )
+    axes = [{0: "batch", 1: f"T_{cue}"} for cue in cues for _ in (cue, MASK)]
+    with torch.no_grad():
+        program: Any = torch.onnx.export(
+            AfterEncoders(made, cues).eval(),
+            tuple(made_up(made, cues, TRACED, 0)),
+            dynamo=True,
+            dynamic_shapes=(tuple(axes),),
+            input_names=[name for cue in cues for name in (cue, cue + MASK)],
+            output_names=[LOGITS],
+            optimize=False,  # onnxruntime does that when it opens the file; the exporter takes a minute for it
+            verbose=False,
+        )
+    return program.model_proto
+
+
+def _describe(model: ModelProto, card: Card, cues: Sequence[Cue]) -> None:
+    """What the file says of itself; and out with the traces of this machine's folders that the exporter leaves."""
+    import onnx
+
+    for node in model.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for named in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        named.ClearField("metadata_props")
+    model.graph.ClearField("value_info")
+    model.graph.ClearField("metadata_props")
+    onnx.helper.set_model_props(
+        model,
+        {
+            "emotions": json.dumps(card.emotions),
+            "cues": json.dumps(list(cues)),
+            "temperature": repr(card.temperature),
+            "weights_sha256": card.weights_sha256 or "",
+            "tricue": __version__,
+        },
+    )

@@ -1,0 +1,217 @@
+"""The network as an ONNX file in onnxruntime: stands where `Network` stands when logits are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tricue.checkpoint import Card
+from tricue.files import is_file
+from tricue.model.network import Network
+from tricue.types import CUES, Batch, Cue, InputError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+NETWORK = "network.onnx"  # beside config.json
+TOLERANCE = 1e-4  # by which a logit may differ from PyTorch's
+GRAPH_BYTES = 16 * 2**20  # more than the file holds beside the weights
+MASK = "_mask"
+LOGITS = "logits"
+
+Tensors = Mapping[Cue, torch.Tensor]
+Shape = tuple[int, int]  # rows, time steps
+
+
+@dataclass(frozen=True)
+class Logits:
+    """What the file says of a batch."""
+
+    logits: torch.Tensor  # (B, C)
+
+
+class AfterEncoders(nn.Module):
+    """The path of a prediction from what encoders give to the logits, by the network's own parts.
+
+    Takes values (B, T, D) and mask (B, T) of each of `cues` in turn, gives logits (B, C).
+    """
+
+    def __init__(self, network: Network, cues: Sequence[Cue]) -> None:
+        super().__init__()
+        self.network = network
+        self.cues = list(cues)
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        values: dict[Cue, torch.Tensor] = dict(zip(self.cues, tensors[::2], strict=True))
+        masks: dict[Cue, torch.Tensor] = dict(zip(self.cues, tensors[1::2], strict=True))
+        vectors = {cue: self.network.scaled(cue, values[cue], masks[cue]) for cue in self.cues}
+        return self.network.decide(vectors, masks).logits
+
+
+class OnnxNetwork:
+    """`network.onnx` of a checkpoint. A text encoder that was trained along runs in PyTorch, before it.
+
+    cues: those of the file, in the order of `CUES`. Masks have valid steps first.
+    """
+
+    def __init__(self, path: Path, network: Network) -> None:
+        """network: that the file was made from. Raises InputError for a file that is missing, damaged or another's."""
+        self.live_text = network.live_text
+        self.classes = network.classes
+        self.path = path
+        self._session = open_session(path, network)
+        inputs = {given.name: given for given in self._session.get_inputs()}
+        self.cues: list[Cue] = [cue for cue in CUES if cue in inputs]
+        self.widths = {
+            cue: int(network.scaling[cue].mean.numel()) for cue in self.cues if cue in network.cues
+        }
+        names = {name for cue in self.widths for name in (cue, cue + MASK)}
+        outputs = [(given.name, given.shape[1:]) for given in self._session.get_outputs()]
+        fits = all(
+            len(inputs[c].shape) == 3 and inputs[c].shape[2] == wide for c, wide in self.widths.items()
+        )
+        if not names or set(inputs) != names or not fits or outputs != [(LOGITS, [self.classes])]:
+            raise InputError(f"{path} is of another network than {path.parent}: {_AGAIN}")
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the file says of itself (docs/onnx.md)."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
+
+    def eval(self) -> OnnxNetwork:
+        """It never trains."""
+        return self
+
+    def __call__(self, batch: Batch) -> Logits:
+        """Raises InputError for a cue that the file was made without, ValueError where the batch has none."""
+        held = [cue for cue, mask in batch.masks.items() if mask.shape[1] > 0]
+        beyond = [cue for cue in held if cue not in self.cues]
+        if beyond:
+            raise InputError(
+                f"{self.path} reads {', '.join(self.cues)}, not {', '.join(beyond)}: leave that out, or {_AGAIN}"
+            )
+        if not held:
+            raise ValueError(f"The batch has none of the cues {self.cues}.")
+        values, masks = dict(batch.values), dict(batch.masks)
+        if self.live_text is not None and "text" in held:
+            with torch.no_grad():
+                values["text"], masks["text"] = self.live_text(values["text"], masks["text"])
+        return Logits(self.run({c: values[c] for c in held}, {c: masks[c] for c in held}))
+
+    def run(self, values: Tensors, masks: Tensors) -> torch.Tensor:
+        """Logits (B, C) from what encoders give: values (B, T, D), masks (B, T). A cue that is not there is absent."""
+        rows = next(iter(masks.values())).shape[0]
+        feed: dict[str, np.ndarray] = {}
+        for cue, width in self.widths.items():
+            if cue in masks:
+                feed[cue] = values[cue].detach().float().cpu().numpy()
+                feed[cue + MASK] = masks[cue].cpu().numpy()
+            else:
+                feed[cue] = np.zeros((rows, 1, width), np.float32)
+                feed[cue + MASK] = np.zeros((rows, 1), bool)
+        (logits,) = self._session.run([LOGITS], feed)
+        return torch.from_numpy(logits)
+
+
+def open_onnx(folder: Path, network: Network, card: Card) -> OnnxNetwork:
+    """`network.onnx` of a checkpoint folder, checked to be of these weights and to say what they say.
+
+    Raises InputError where it is missing, damaged, of other weights, or onnxruntime is not installed.
+    """
+    path = folder / NETWORK
+    opened = OnnxNetwork(path, network)
+    if opened.said.get("weights_sha256") != card.weights_sha256 or opened.said.get("emotions") != json.dumps(
+        card.emotions
+    ):
+        raise InputError(f"{path} was made of other weights than those beside it: {_AGAIN}")
+    missed = largest_difference(opened, network, [(2, 3)])
+    if not missed <= TOLERANCE:
+        raise InputError(
+            f"{path} is damaged: it does not say what PyTorch says (logits differ by {missed:.1e}): {_AGAIN}"
+        )
+    return opened
+
+
+def largest_difference(opened: OnnxNetwork, network: Network, shapes: Sequence[Shape]) -> float:
+    """By how much a logit differs from PyTorch's at most, on random batches of these sizes; nan where one is none.
+
+    Rows of a batch differ in length; all but the first may lack a cue. Lengths differ from cue to cue.
+    """
+    reference = AfterEncoders(network, opened.cues).eval()
+    device = next(network.parameters()).device
+    worst = torch.zeros(())
+    with torch.no_grad():
+        for seed, shape in enumerate(shapes):
+            tensors = made_up(network, opened.cues, shape, seed)
+            expected = reference(*(tensor.to(device) for tensor in tensors)).cpu()
+            values = dict(zip(opened.cues, tensors[::2], strict=True))
+            masks = dict(zip(opened.cues, tensors[1::2], strict=True))
+            worst = torch.maximum(worst, (opened.run(values, masks) - expected).abs().max())  # keeps nan
+    return float(worst)
+
+
+def made_up(network: Network, cues: Sequence[Cue], shape: Shape, seed: int) -> list[torch.Tensor]:
+    """Values (B, T, D) and mask (B, T) of each cue in turn, as the training rows are spread; the first row is full."""
+    draw = torch.Generator().manual_seed(seed)
+    tensors: list[torch.Tensor] = []
+    for at, cue in enumerate(cues):
+        rows, steps = shape[0], shape[1] + at
+        scaling = network.scaling[cue]
+        mean, std = scaling.mean.detach().cpu(), scaling.std.detach().cpu()
+        lengths = torch.randint(0, steps + 1, (rows,), generator=draw)
+        lengths[0] = steps
+        tensors.append(mean + std * torch.randn(rows, steps, len(mean), generator=draw))
+        tensors.append(torch.arange(steps) < lengths[:, None])
+    return tensors
+
+
+def open_session(path: Path, network: Network) -> InferenceSession:
+    """onnxruntime on the CPU, with as many threads as PyTorch has. Raises InputError as `OnnxNetwork` does."""
+    check_extra("onnxruntime")
+    if not is_file(path):
+        raise InputError(
+            f"There is no {path}, which --backend onnx runs: tricue export writes one with the model, or leave out "
+            "--backend."
+        )
+    largest = GRAPH_BYTES + 4 * sum(parameter.numel() for parameter in network.parameters())
+    if path.stat().st_size > largest:
+        raise InputError(f"{path} is larger than its network can be ({largest:,} bytes): {_AGAIN}")
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # what is wrong with the file is told once, by us
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except _troubles(state) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise InputError(f"{path} can't be read ({reason}): {_AGAIN}") from error
+
+
+def check_extra(*needed: str) -> None:
+    """Raise InputError where packages of the extra `onnx` are not installed."""
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f'ONNX needs {", ".join(missing)}, an extra of the package: pip install "tricue[onnx]". Export without '
+            "it: --no_onnx; predict without it: --backend torch."
+        )
+
+
+def _troubles(state: Any) -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for a file that it cannot take."""
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoModel", "NotImplemented",
+             "RuntimeException")  # fmt: skip
+    return (*(getattr(state, name) for name in names), RuntimeError, ValueError)
+
+
+_AGAIN = "export the model again (tricue export)."
