@@ -18,16 +18,19 @@ from tricue.evaluation.explain import Explanation, explain
 from tricue.evaluation.predictions import abstained, check_table, predict_utterances, write_predictions
 from tricue.export.folder import export_folder, push_folder
 from tricue.export.licences import check_rights
+from tricue.export.onnx_network import open_onnx
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
 from tricue.files import is_file
+from tricue.inference import Predictor
 from tricue.inputs import is_missing_file
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 
 logger = logging.getLogger(__name__)
 
+BACKENDS = ("torch", "onnx")
 DEFAULT_MODEL = Path("checkpoints/best_model")
 SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))
 Source = str | Path
@@ -42,8 +45,12 @@ class MultimodalEmotionRecognizer:
     anger
     """
 
-    def __init__(self, network: Network, card: Card, device: str = "cpu") -> None:
+    def __init__(
+        self, network: Network, card: Card, device: str = "cpu", answering: Predictor | None = None
+    ) -> None:
+        """answering: what logits are read off in place of the network; `explain` and exports take the network."""
         self.network = network.to(device).eval()
+        self.answering: Predictor = self.network if answering is None else answering
         self.card = card
         self.device = device
 
@@ -54,20 +61,30 @@ class MultimodalEmotionRecognizer:
         *,
         overrides: Mapping[str, Any] | None = None,
         device: str = "auto",
+        backend: str = "torch",
     ) -> MultimodalEmotionRecognizer:
         """A checkpoint folder, or the name of one on the hub. `best_model.pth` means the folder `best_model`.
 
-        overrides: where encoders lie, e.g. `{"features.text.encoder": "models/roberta-base"}`.
+        overrides: where encoders lie, e.g. `{"features.text.encoder": "models/roberta-base"}`. backend: what runs the
+        network behind the encoders, `torch` or `onnx` (`network.onnx` of the folder, docs/onnx.md).
         Raises InputError where there is none. No code that comes with a model is run.
         """
+        if backend not in BACKENDS:
+            raise InputError(f"backend {backend!r}: tricue has {' and '.join(BACKENDS)}.")
         folder = local_checkpoint(source)
         network, card = load_checkpoint(folder)
+        answering = open_onnx(folder, network, card) if backend == "onnx" else None
         if overrides:
             config = reading_config(card, overrides)
             card = Card(**{**card.__dict__, "config": config})
         if card.note:
             logger.warning("%s is a %s", folder, card.note)
-        return cls(network, card, choose_device(device))
+        return cls(network, card, choose_device(device), answering)
+
+    @property
+    def cues(self) -> list[Cue]:
+        """Those that it reads: the network's, with `network.onnx` those of the file."""
+        return list(self.answering.cues)
 
     @property
     def emotions(self) -> list[str]:
@@ -220,7 +237,7 @@ class MultimodalEmotionRecognizer:
     def _clip_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
         """The cues that a clip gives, of those wanted. Raises InputError where there is none."""
         given = self.card.config.features.precomputed_cues()
-        cues = [cue for cue in usable_cues(self.network.cues, wanted) if cue not in given]
+        cues = [cue for cue in usable_cues(self.cues, wanted) if cue not in given]
         if not cues:
             raise InputError(
                 f"This model reads precomputed features alone ({', '.join(given)}), which no clip gives: use tricue "
@@ -231,7 +248,7 @@ class MultimodalEmotionRecognizer:
     def predict_features(self, utterances: Sequence[Utterance], features: FeatureSet) -> list[Prediction]:
         """One prediction per utterance from features that were read with this model's settings."""
         batch_size = self.card.config.evaluation.batch_size
-        return predict_utterances(self.network, self.card, utterances, features, batch_size, self.device)
+        return predict_utterances(self.answering, self.card, utterances, features, batch_size, self.device)
 
     def _read(
         self,
@@ -242,7 +259,7 @@ class MultimodalEmotionRecognizer:
         workers: int | None = None,
         folder: Path | None = None,
     ) -> FeatureSet:
-        config, used = self.card.config, usable_cues(self.network.cues, cues)
+        config, used = self.card.config, usable_cues(self.cues, cues)
         check_encoders(self.card, config, used)
         return extract(
             utterances,

@@ -125,7 +125,9 @@ def open_model(
 
     folder = local_checkpoint(find_model(model_path))
     overrides = encoder_overrides(encoder, read_card(folder)) | parse_overrides(settings or [])
-    return MultimodalEmotionRecognizer.from_pretrained(folder, overrides=overrides, device=device)
+    return MultimodalEmotionRecognizer.from_pretrained(
+        folder, overrides=overrides, device=device, backend=backend
+    )
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Answering:
             cut = speech.speech_stretches(recording, progress=not self.quiet)
         if self.hearing is not None:
             return self.hearing.transcriber.transcribe(recording, cut, progress=not self.quiet)
-        if self.recognizer.network.cues == ["text"]:
+        if self.recognizer.cues == ["text"]:
             raise InputError(
                 "This model reads words alone: give --subtitles, or hear them with --transcribe."
             )
@@ -236,7 +238,7 @@ class Answering:
             )
         if (
             self.hearing is None
-            and self.recognizer.network.cues == ["text"]
+            and self.recognizer.cues == ["text"]
             and any(u.audio and not u.text for u in utterances)
         ):
             console.print("This model reads words alone: --transcribe hears those of a clip.")

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tricue.checkpoint import ROWS, SETTINGS, TEXT_ENCODER, WEIGHTS, Card, write_checkpoint
+from tricue.checkpoint import ROWS, SETTINGS, TEXT_ENCODER, WEIGHTS, Card, load_checkpoint, write_checkpoint
 from tricue.config import Config, change_config
 from tricue.evaluation.evaluate import usable_cues
 from tricue.export.measured import read_measured
 from tricue.export.model_card import NAME, Made, model_card
+from tricue.export.onnx_network import NETWORK
 from tricue.features.hub import LIGHT
 from tricue.files import check_place, replaced_folder
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError
 
-CARD, NETWORK = "README.md", "network.onnx"
+CARD = "README.md"
 FILES = (WEIGHTS, SETTINGS, ROWS, NETWORK, CARD, TEXT_ENCODER)  # nothing else lies in such a folder
 
 
@@ -55,7 +56,7 @@ def export_folder(
         if onnx:
             from tricue.export.onnx import export_onnx
 
-            export_onnx(network, card, read, fresh / NETWORK)
+            export_onnx(*load_checkpoint(fresh), read, fresh / NETWORK)  # the weights as they are written
         made = Made(half, onnx, rows and card.seen is not None, sum(p.numel() for p in network.parameters()))
         (fresh / CARD).write_text(model_card(card, network.cues, name, measured, made), encoding="utf-8")
 

@@ -75,7 +75,7 @@ class OnnxBiLSTM(nn.Module):
         self.hidden = lstm.ahead.hidden_size
 
         def both(name: str) -> torch.Tensor:
-            """(2, 4 hidden, ...): torch orders the gates input, forget, cell, output; ONNX input, output, forget, cell"""
+            """(2, 4 hidden, ...). Gates are input, forget, cell, output in torch; ONNX wants output second."""
             ways = []
             for way in (lstm.ahead, lstm.back):
                 i, f, c, o = way.get_parameter(name).detach().chunk(4)
@@ -124,7 +124,7 @@ def _in_onnx(network: Network, cues: Sequence[Cue]) -> ModelProto:
             dynamic_shapes=(tuple(axes),),
             input_names=[name for cue in cues for name in (cue, cue + MASK)],
             output_names=[LOGITS],
-            optimize=False,  # onnxruntime does that when it opens the file; the exporter takes a minute for it
+            optimize=False,  # onnxruntime does that when it opens the file
             verbose=False,
         )
     return program.model_proto

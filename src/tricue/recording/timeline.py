@@ -58,7 +58,7 @@ def make_timeline(
     Raises InputError where the recording cannot be opened, or no segment lies in it.
     """
     seconds = playing_time(recording)
-    read = usable_cues(recognizer.network.cues, cues)
+    read = usable_cues(recognizer.cues, cues)
     features = recognizer.card.config.features
     turns = features.text.context if "text" in read else 0
     chosen = usable(segments, seconds)

@@ -48,7 +48,7 @@ class Reader:
     def __init__(self, recognizer: MultimodalEmotionRecognizer) -> None:
         self.recognizer, self.card = recognizer, recognizer.card
         config, given = self.card.config, self.card.config.features.precomputed_cues()
-        self.cues: list[Cue] = [cue for cue in recognizer.network.cues if cue not in given]
+        self.cues: list[Cue] = [cue for cue in recognizer.cues if cue not in given]
         if not self.cues:
             raise InputError("This model reads precomputed features alone, which no text and no clip gives.")
         check_encoders(self.card, config, self.cues)
