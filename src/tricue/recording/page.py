@@ -72,6 +72,6 @@ def _has_pictures(recording: Path) -> bool:
 def _in_words(timeline: Timeline) -> str:
     """What the answers go by: the cues that took part somewhere, else those of the model."""
     met = {cue for entry in timeline.entries for cue in entry.prediction.cues} or set(timeline.cues)
-    names = {"text": "words", "audio": "voice", "video": "face and picture"}
+    names = {"text": "words", "audio": "voice", "video": "picture"}
     told = [name for cue, name in names.items() if cue in met]
     return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
