@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +119,7 @@ def _in_onnx(network: Network, cues: Sequence[Cue]) -> ModelProto:
             f"The network's {weights:,} bytes are more than an ONNX file can hold; export without it: --no_onnx."
         )
     axes = [{0: "batch", 1: f"T_{cue}"} for cue in cues for _ in (cue, MASK)]
-    with torch.no_grad():
+    with torch.no_grad(), _silent_exporter():
         program: Any = torch.onnx.export(
             AfterEncoders(made, cues).eval(),
             tuple(made_up(made, cues, TRACED, 0)),
@@ -128,6 +131,20 @@ def _in_onnx(network: Network, cues: Sequence[Cue]) -> ModelProto:
             verbose=False,
         )
     return program.model_proto
+
+
+@contextmanager
+def _silent_exporter() -> Iterator[None]:
+    """Without what it tells its own developers; a fault of it is an exception all the same."""
+    told = logging.getLogger("torch.onnx")
+    level = told.level
+    told.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        told.setLevel(level)
 
 
 def _describe(model: ModelProto, card: Card, cues: Sequence[Cue]) -> None:
