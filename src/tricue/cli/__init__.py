@@ -14,11 +14,11 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
-from tricue.cli import data, models, predict, serve, studies
+from tricue.cli import data, export, models, predict, serve, studies
 from tricue.cli.app import app
 from tricue.types import InputError, TrainingError
 
-__all__ = ["app", "data", "main", "models", "predict", "serve", "studies"]  # the rooms of commands register themselves
+__all__ = ["app", "data", "export", "main", "models", "predict", "serve", "studies"]  # the rooms of commands register themselves
 
 
 def main(arguments: list[str] | None = None) -> None:
