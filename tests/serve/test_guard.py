@@ -36,6 +36,7 @@ def test_headers_of_every_answer(asked: Any) -> None:
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://127.0.0.1:9"},
         {"origin": "http://127.0.0.1:8000.evil.example"},
         {"sec-fetch-site": "cross-site"},

@@ -260,4 +260,4 @@ def test_the_command(command: subprocess.Popen[str], sign: signal.Signals, tmp_p
     gone, alive = psutil.wait_procs(below, 60)
     assert not alive and len(gone) == len(below)
     if sign != signal.SIGKILL:
-        assert command.returncode in (0, 130, -sign) and list((tmp_path / "scratch").iterdir()) == []
+        assert command.returncode in (0, 130, -sign) and not list((tmp_path / "scratch").glob("tricue*"))

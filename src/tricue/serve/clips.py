@@ -201,7 +201,7 @@ def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Se
     error = f"{failed} of {len(readings)} segments have no answer" if failed else None
     return Reading(
         Prediction("1", best, chances[best], chances, cues, error, note), {},
-        (f"mean of {len(heard)} segments, by their length",), shares,
+        (f"mean of {len(heard)} segment{'s' * (len(heard) > 1)}, by their length",), shares,
     )  # fmt: skip
 
 

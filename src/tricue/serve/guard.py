@@ -64,7 +64,7 @@ class Guard:
                 403, "wrong_host", "The service is not asked under this name; --name NAME of tricue serve allows it."
             )  # fmt: skip
         origin = given.get(b"origin", b"").decode("latin-1").lower()
-        foreign = bool(origin) and urlsplit(origin).netloc != host
+        foreign = bool(origin) and origin not in (f"http://{host}", f"https://{host}")
         foreign = foreign or given.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
         if scope["method"] not in ("GET", "HEAD") and foreign:
             return Refusal(
@@ -81,7 +81,10 @@ def _route(path: str) -> str:
 
 def _name(host: str) -> str:
     """A host without its port."""
-    return urlsplit(f"//{host}").hostname or "" if not host.startswith("[") else host.partition("]")[0][1:]
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_one_of(name: str, names: Collection[str]) -> bool:

@@ -93,7 +93,9 @@ class Service:
             if question.file is not None and not large:
                 stack.enter_context(self._in_hand())
             found = await self._answer(question, request)
-        found["milliseconds"] = round(1000 * (time.perf_counter() - began), 1)
+        took = round(1000 * (time.perf_counter() - began), 1)
+        for row in (found, *found.get("answers", ())):
+            row["milliseconds"] = took
         return found
 
     @contextmanager
