@@ -46,7 +46,8 @@ def test_numbers_are_those_of_metrics_json(run: Path, card: Card) -> None:
         assert section.startswith(f"GoEmotions, {split}\n")
         for number, heading in HEADLINE.items():
             assert metrics[number]["low"] is not None
-            assert f"| {heading} | {percent_with_interval(metrics[number])} |" in section
+            said = f"{heading} (mean recall of the classes)" if number == "uar" else heading
+            assert f"| {said} | {percent_with_interval(metrics[number])} |" in section
         for emotion, numbers in metrics["per_class"].items():
             shown = [percent_with_interval(numbers[name]) for name in ("f1", "precision", "recall")]
             assert f"| {emotion} | {' | '.join(shown)} | {numbers['support']} |" in section
@@ -173,7 +174,7 @@ def test_what_the_files_are(card: Card) -> None:
     assert "the weights, in 16 bits" in half and "network.onnx" not in half and "rows.safetensors" not in half
     whole = written(card, [])
     assert "in 16 bits" not in whole and "`network.onnx`" in whole and "`rows.safetensors`" in whole
-    assert "1,234,567 trained numbers" in whole
+    assert "1,234,567 parameters" in whole
 
 
 def test_epochs_are_counted_as_people_count(card: Card) -> None:

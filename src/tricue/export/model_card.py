@@ -56,7 +56,7 @@ class Made:
     half: bool  # weights in 16 bits
     onnx: bool
     rows: bool
-    parameters: int  # numbers that were trained
+    parameters: int  # of the network, a text encoder that was trained along among them
 
 
 @dataclass(frozen=True)
