@@ -15,7 +15,7 @@ try {
 function show(description) {
   const { info, paths } = description;
   const schemas = Object.entries(description.components?.schemas ?? {});
-  byId("told").textContent = `Version ${info.version}. ${info.description ?? ""}`;
+  byId("told").textContent = info.description ?? "";
   byId("routes").replaceChildren(...Object.entries(paths).flatMap(([path, methods]) =>
     METHODS.filter((method) => methods[method]).map((method) => route(method, path, methods[method]))));
   byId("schemas").replaceChildren(...schemas.map(([name, schema]) => element(
@@ -45,13 +45,15 @@ function forms(schema) {
 
 function fieldsOf(schema) {
   const needed = new Set(schema.required ?? []);
-  const rows = Object.entries(schema.properties ?? {}).map(([name, field]) => element(
+  const fields = Object.entries(schema.properties ?? {});
+  const told = fields.some(([, field]) => field.description);
+  const rows = fields.map(([name, field]) => element(
     "tr", {},
     element("th", { scope: "row" }, element("code", {}, name)),
     element("td", {}, ...typeOf(field), needed.size > 0 && !needed.has(name) ? element("span", { class: "soft" }, ", optional") : null),
-    element("td", {}, field.description ?? ""),
+    told ? element("td", {}, field.description ?? "") : null,
   ));
-  const head = ["Field", "Kind", "What it is"].map((title) => element("th", { scope: "col" }, title));
+  const head = ["Field", "Kind", ...(told ? ["What it is"] : [])].map((title) => element("th", { scope: "col" }, title));
   return table([element("tr", {}, ...head)], rows);
 }
 
