@@ -11,7 +11,8 @@ from tricue.types import Batch, Cue
 
 
 class HasLogits(Protocol):
-    logits: torch.Tensor  # (B, C)
+    @property
+    def logits(self) -> torch.Tensor: ...  # (B, C)
 
 
 class Predictor(Protocol):

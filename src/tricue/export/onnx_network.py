@@ -71,7 +71,7 @@ class OnnxNetwork:
         inputs = {given.name: given for given in self._session.get_inputs()}
         self.cues: list[Cue] = [cue for cue in CUES if cue in inputs]
         self.widths = {
-            cue: int(network.scaling[cue].mean.numel()) for cue in self.cues if cue in network.cues
+            cue: network.scaling[cue].get_buffer("mean").numel() for cue in self.cues if cue in network.cues
         }
         names = {name for cue in self.widths for name in (cue, cue + MASK)}
         outputs = [(given.name, given.shape[1:]) for given in self._session.get_outputs()]
@@ -164,8 +164,7 @@ def made_up(network: Network, cues: Sequence[Cue], shape: Shape, seed: int) -> l
     tensors: list[torch.Tensor] = []
     for at, cue in enumerate(cues):
         rows, steps = shape[0], shape[1] + at
-        scaling = network.scaling[cue]
-        mean, std = scaling.mean.detach().cpu(), scaling.std.detach().cpu()
+        mean, std = (network.scaling[cue].get_buffer(name).cpu() for name in ("mean", "std"))
         lengths = torch.randint(0, steps + 1, (rows,), generator=draw)
         lengths[0] = steps
         tensors.append(mean + std * torch.randn(rows, steps, len(mean), generator=draw))
