@@ -228,6 +228,6 @@ def test_bad_input_is_refused() -> None:
 
 def test_melds_size_takes_seconds_at_most() -> None:
     labels, scores = sample(2610, classes=7)
-    started = time.perf_counter()
+    started = time.process_time()
     score(labels, scores, list("abcdefg"), None, "row", 1000, 0)
-    assert time.perf_counter() - started < 6  # 0.4 s on one idle core; the margin is for a busy machine
+    assert time.process_time() - started < 6  # 0.4 s on one idle core; processor time: a busy machine is no fault of ours
