@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +155,14 @@ def long_clip(make_clip: Any) -> Path:
     return make_clip("talk.webm", frames=100, fps=4, sound=25.0)
 
 
+def until(page: Any, holds: str) -> None:
+    """Wait until a JavaScript expression is true; Playwright's own wait evaluates strings, which the page forbids."""
+    end = time.monotonic() + _PATIENCE / 1000
+    while not page.evaluate(holds):
+        assert time.monotonic() < end, holds
+        page.wait_for_timeout(50)
+
+
 def drop(page: Any, name: str, content: bytes) -> None:
     carried = page.evaluate_handle(
         """([name, coded]) => {
@@ -211,7 +220,7 @@ def test_words_alone_and_doubt(page: Any) -> None:
     page.click("summary")
     page.fill("#abstain", "100")
     page.click("#send")
-    page.wait_for_function("document.querySelector('#emotion')?.textContent === 'uncertain'")
+    until(page, "document.querySelector('#emotion')?.textContent === 'uncertain'")
     assert "likeliest: " in page.locator(".headline").inner_text()
 
 
@@ -221,14 +230,14 @@ def test_a_recording_gets_an_answer(page: Any, kind: str, read: list[str]) -> No
     page.wait_for_selector("#recording:not([hidden])")
     assert page.locator("#recording-what").inner_text() == f"Recording from the {kind}"
     assert page.locator("#live").is_visible() == (kind == "camera")
-    page.wait_for_function("document.querySelector('#level').value > 0.1")  # the fake microphone beeps
-    page.wait_for_function("document.querySelector('#recording-time').textContent !== '0:00'")
+    until(page, "document.querySelector('#level').value > 0.1")  # the fake microphone beeps
+    until(page, "document.querySelector('#recording-time').textContent !== '0:00'")
     page.click("#stop")
     assert cues(page) == read
     assert (
         page.locator("#recording").is_hidden() and page.locator("#clip-name").inner_text() == "recording.webm"
     )
-    page.wait_for_function("Number.isFinite(document.querySelector('#preview video').duration)")
+    until(page, "Number.isFinite(document.querySelector('#preview video').duration)")
 
 
 def test_a_discarded_recording_is_not_sent(page: Any, visit: Visit) -> None:
@@ -236,7 +245,7 @@ def test_a_discarded_recording_is_not_sent(page: Any, visit: Visit) -> None:
     page.wait_for_selector("#recording:not([hidden])")
     page.click("#discard")
     page.wait_for_selector("#recording", state="hidden")
-    page.wait_for_function("!document.querySelector('#record-microphone').disabled")
+    until(page, "!document.querySelector('#record-microphone').disabled")
     assert page.locator("#clip").is_hidden() and not [a for a in visit.asked if a.endswith("/v1/predict")]
 
 
@@ -258,29 +267,29 @@ def test_player_chart_and_transcript_follow_each_other(page: Any, long_clip: Pat
     page.wait_for_selector(".transcript button")
     starts = page.locator(".transcript .number").all_inner_texts()
     assert starts == ["0:00", "0:05", "0:10", "0:15", "0:20"]
-    page.wait_for_function("document.querySelector('.stage video').readyState > 0")
+    until(page, "document.querySelector('.stage video').readyState > 0")
     page.locator(".transcript button").nth(2).click()  # from the transcript
-    page.wait_for_function("document.querySelector('.stage video').currentTime === 10")
+    until(page, "document.querySelector('.stage video').currentTime === 10")
     assert current(page) == "0:10" and page.get_attribute(".chart canvas", "aria-valuenow") == "10"
     page.eval_on_selector(".stage video", "video => { video.currentTime = 16; }")  # from the player
     page.wait_for_selector(".transcript li:nth-child(4) [aria-current]")
     box = page.locator(".chart canvas").bounding_box()
     page.locator(".chart canvas").click(position={"x": box["width"] - 3, "y": 20})  # from the chart
-    page.wait_for_function("document.querySelector('.stage video').currentTime > 24")
+    until(page, "document.querySelector('.stage video').currentTime > 24")
     assert current(page) == "0:20"
     page.eval_on_selector(".stage video", "video => { video.currentTime = 4.6; video.play(); }")
     page.wait_for_selector(".transcript li:nth-child(2) [aria-current]")  # while it plays
 
 
 def test_subtitles_and_downloads(page: Any, make_clip: Any, tmp_path: Path) -> None:
-    spoken = '1\r\n00:00:00,000 --> 00:00:01,000\r\nRoss: oh my god, "he" has lost it!\r\n\r\n'
-    spoken += f"2\r\n00:00:01,000 --> 00:00:02,000\r\nJoey: =1+1 a &amp; b {_MARKUP.replace('<', '< ')}\r\n"
+    spoken = '1\r\n00:00:00,000 --> 00:00:01,000\r\nROSS: oh my god, "he" has lost it!\r\n\r\n'
+    spoken += f"2\r\n00:00:01,000 --> 00:00:02,000\r\nJOEY: =1+1 a &amp; b {_MARKUP.replace('<', '< ')}\r\n"
     (tmp_path / "said.srt").write_text(spoken)
     page.click("summary")
     page.set_input_files("#subtitles", tmp_path / "said.srt")
     page.set_input_files("#file", make_clip("talk.webm"))
     page.wait_for_selector(".transcript button")
-    assert page.locator(".transcript b").all_inner_texts() == ["Ross: ", "Joey: "]
+    assert page.locator(".transcript b").all_inner_texts() == ["ROSS: ", "JOEY: "]
     got = {}
     for label in ("Table (CSV)", "Everything (JSON)", "Captions (WebVTT)"):
         with page.expect_download() as download:
@@ -293,7 +302,7 @@ def test_subtitles_and_downloads(page: Any, make_clip: Any, tmp_path: Path) -> N
     assert got["Table (CSV)"] == written[TABLE].read_bytes().decode()
     assert got["Captions (WebVTT)"] == written[CAPTIONS].read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(got["Table (CSV)"])))
-    assert [row["speaker"] for row in rows] == ["Ross", "Joey"] and rows[1]["text"].startswith("'=1+1")
+    assert [row["speaker"] for row in rows] == ["ROSS", "JOEY"] and rows[1]["text"].startswith("'=1+1")
 
 
 def _timeline(told: dict[str, Any]) -> Timeline:
@@ -341,7 +350,7 @@ def test_refusals_are_told_in_words(page: Any, tmp_path: Path, make_clip: Any) -
     page.click("#send")
     assert failure(page) == "Type some words, drop a clip or record one first."
     page.set_input_files("#file", {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"\0" * 5000})
-    page.wait_for_function("document.querySelector('#failure').textContent.length > 60")
+    until(page, "document.querySelector('#failure').textContent.length > 60")
     assert "Traceback" not in failure(page) and "{" not in failure(page)
     page.get_by_role("button", name="Remove").click()
     page.wait_for_selector("#failure", state="hidden")

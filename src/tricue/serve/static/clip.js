@@ -16,6 +16,9 @@ export class Clip {
       if (event.target.files.length > 0) this.take([...event.target.files]);
       event.target.value = ""; // so that the same file can be chosen again
     });
+    byId("file").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") event.target.click(); // it looks like a button; of itself it opens by Space alone
+    });
     byId("remove").addEventListener("click", () => {
       this.clear();
       byId("file").focus();
