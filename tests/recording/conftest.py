@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from tricue.checkpoint import Card, save_checkpoint
@@ -59,6 +62,35 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         folder = tmp_path_factory.mktemp("model")
         save_checkpoint(folder, network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
         return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write `seconds` of a grey picture that changes once a second, and of a tone that does: quick to make."""
+
+    def make(seconds: int, *, fps: int = 2, width: int = 64, height: int = 64, pictures: bool = True) -> Path:
+        path = tmp_path_factory.mktemp("film") / "film.mp4"
+        with av.open(str(path), "w") as container:
+            audio = container.add_stream("aac", rate=16_000, layout="mono")
+            if pictures:
+                video = container.add_stream(
+                    "libx264", rate=fps, options={"preset": "ultrafast", "threads": "1"}
+                )
+                video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+            for second in range(seconds):
+                wave = 0.3 * np.sin(2 * np.pi * (200 + 40 * (second % 7)) * np.arange(16_000) / 16_000)
+                sound = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], "fltp", "mono")
+                sound.sample_rate, sound.time_base, sound.pts = 16_000, Fraction(1, 16_000), 16_000 * second
+                container.mux(audio.encode(sound))
+                grey = np.full((height, width, 3), 60 + 20 * (second % 8), np.uint8)
+                grey[: height // 2, : width // 2] = 40 * (second % 5)
+                for _ in range(fps if pictures else 0):
+                    container.mux(video.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+            for stream in container.streams:
+                container.mux(stream.encode(None))
+        return path
 
     return make
 
