@@ -230,4 +230,4 @@ def test_melds_size_takes_seconds_at_most() -> None:
     labels, scores = sample(2610, classes=7)
     started = time.process_time()
     score(labels, scores, list("abcdefg"), None, "row", 1000, 0)
-    assert time.process_time() - started < 6  # 0.4 s on one idle core; processor time: a busy machine is no fault of ours
+    assert time.process_time() - started < 6  # 0.4 s on one idle core; of processor time
