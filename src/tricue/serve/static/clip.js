@@ -17,7 +17,9 @@ export class Clip {
       event.target.value = ""; // so that the same file can be chosen again
     });
     byId("file").addEventListener("keydown", (event) => {
-      if (event.key === "Enter") event.target.click(); // it looks like a button; of itself it opens by Space alone
+      if (event.key !== "Enter") return; // it looks like a button, but browsers open it by Space alone
+      event.preventDefault();
+      event.target.click();
     });
     byId("remove").addEventListener("click", () => {
       this.clear();
