@@ -34,7 +34,9 @@ def export(
     ] = None,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Weights in 16 bits: half the size; probabilities move by less than 0.01."),
+        typer.Option(
+            "--half", help="Weights in 16 bits: half the size; probabilities move by less than 0.01."
+        ),
     ] = False,
     no_onnx: Annotated[bool, typer.Option("--no_onnx", help="Without network.onnx.")] = False,
     modalities: Annotated[
