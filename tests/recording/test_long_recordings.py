@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tricue.data.manifest import read_manifest
 from tricue.data.toy import make_toy
 from tricue.features.media import decode
 from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.recording.segments import windows
 from tricue.recording.subtitles import read_subtitles
 from tricue.recording.timeline import make_timeline
 from tricue.recording.write import write_timeline
@@ -114,8 +117,6 @@ def test_ten_minutes_without_words_in_windows(
     learnt: tuple[MultimodalEmotionRecognizer, list[Utterance]], tmp_path: Path
 ) -> None:
     """By voice and face alone, cut where the clips are."""
-    from tricue.recording.segments import windows
-
     recognizer, clips = learnt
     timeline = make_timeline(recognizer, join(clips, tmp_path / "mute words.mp4"), windows(600, LENGTH))
     told = [e.prediction.emotion for e in timeline.entries]
@@ -123,3 +124,57 @@ def test_ten_minutes_without_words_in_windows(
     right = np.mean([a == clip.emotion for a, clip in zip(told, clips, strict=True)])
     print(f"in order, without words: {right:.3f}")
     assert right >= 0.8
+
+
+def repeated(minute: Path, times: int, path: Path) -> Path:
+    """The same minute over and over, its packets copied: hours of film in seconds."""
+    with av.open(str(minute)) as source, av.open(str(path), "w") as target:
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for i in range(times):
+            source.seek(0)
+            for packet in source.demux():
+                if packet.dts is None:
+                    continue
+                later = round(60 * i / packet.time_base)
+                packet.pts, packet.dts = (packet.pts or 0) + later, packet.dts + later
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    return path
+
+
+MEASURED = """
+import resource, sys
+from tricue.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stopped:
+    assert not stopped.code, stopped.code
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def peak(*arguments: object) -> int:
+    """Bytes of memory that `tricue` takes at most, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return 1024 * int(done.stdout.rsplit("peak", 1)[1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
+def test_an_hour_in_two_gigabytes(
+    make_model: Callable[..., Path], film: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Sound and pictures of 640 x 360 in windows of 20 s, read, answered and forgotten 32 at a time."""
+    model = make_model(["audio", "video"])
+    recording = repeated(film(60, fps=5, width=640, height=360), 60, tmp_path / "hour.mp4")
+    out = tmp_path / "out"
+    found = peak("predict", recording, "--windows", 20, "--model_path", model, "--out", out, "--quiet")
+    with (out / "timeline.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 180 and {row["cues"] for row in rows} == {"audio+video"}
+    assert float(rows[-1]["end"]) == pytest.approx(3600, abs=0.5)
+    print(f"{found / 1e6:.0f} MB at most")
+    assert found <= 2_000_000_000
