@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False, markup=False)],
     )
-    for noisy in ("httpx", "httpcore", "numba", "transformers", "accelerate"):
+    for noisy in ("httpx", "httpcore", "numba", "transformers", "accelerate", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         app(arguments)
