@@ -2,7 +2,7 @@
 
 import { CUE_COLOURS } from "./colours.js";
 import { element, swatch } from "./elements.js";
-import { cueName, listed, percent, points, sureness } from "./format.js";
+import { cueName, listed, percent, points, sureness, took } from "./format.js";
 
 /** What is said of an answer in one line, also to those who listen. */
 export function summary(answer) {
@@ -26,7 +26,7 @@ export function answerView(answer, colours) {
     uncertaintyView(answer.uncertainty),
     contributionsView(answer),
     wordsView(answer),
-    element("p", { class: "soft small" }, `Answered in ${Math.max(1, Math.round(answer.milliseconds))} ms.`),
+    element("p", { class: "soft small" }, `Answered in ${took(answer.milliseconds)}.`),
   );
 }
 

@@ -28,6 +28,11 @@ export function clock(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
+/** How long something took: "183 ms", "7.7 s". */
+export function took(milliseconds) {
+  return milliseconds < 1000 ? `${Math.max(1, Math.round(milliseconds))} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
 /** A length of time in words: "45 seconds", "10 minutes". */
 export function duration(seconds) {
   if (seconds < 120) return `${Math.round(seconds)} seconds`;
@@ -50,5 +55,5 @@ export function listed(items) {
 /** How sure the model is, in words; uncertainty is entropy over its greatest value, 0 to 1. */
 export function sureness(uncertainty) {
   if (uncertainty < 0.35) return "quite sure";
-  return uncertainty < 0.7 ? "in two minds" : "hardly more than a guess";
+  return uncertainty < 0.7 ? "in two minds" : "little more than guessing";
 }
