@@ -238,6 +238,26 @@ def test_damaged_and_foreign_files(exported: Exported, tmp_path: Path) -> None:
         open_onnx(tmp_path, network(), card_of())
 
 
+def test_random_damage_is_refused_or_does_no_harm(exported: Exported, tmp_path: Path) -> None:
+    content, draw = exported("text").read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for round_ in range(90):
+        damaged, at = bytearray(content), int(draw.integers(len(content)))
+        if round_ % 3 == 0:
+            del damaged[at : at + int(draw.integers(1, 50))]
+        else:
+            for place in draw.integers(0, len(content) if round_ % 3 == 1 else 3000, 3):
+                damaged[place] = draw.integers(256)
+        (tmp_path / NETWORK).write_bytes(damaged)
+        try:
+            opened = open_onnx(tmp_path, network(), card_of())
+        except InputError:
+            refused += 1
+        else:
+            assert onnx_network.largest_difference(opened, network(), [(4, 3)]) <= TOLERANCE
+    assert 45 <= refused < 90  # a bit of a weight may be too small to matter
+
+
 def test_a_cue_that_the_file_was_made_without(exported: Exported) -> None:
     opened = OnnxNetwork(exported("text", "video"), network())
     with pytest.raises(InputError, match=r"reads text, video, not audio"):
