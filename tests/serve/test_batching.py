@@ -100,12 +100,28 @@ def test_a_full_batch_does_not_wait() -> None:
     batching(Read(), body, batch=3, batch_wait=1_000.0)  # the test would time out
 
 
-def test_a_lone_item_waits_no_longer_than_told() -> None:
+def test_a_lone_client_does_not_wait() -> None:
     async def body(batcher: Any) -> None:
+        batcher._expected = 1  # as after the first
         for i in range(3):
             assert await batcher.ask([i]) == [2 * i]
 
-    batching(Read(), body, batch=8, batch_wait=0.01)
+    batching(Read(), body, batch=8, batch_wait=1_000.0)  # the test would time out
+
+
+def test_those_who_come_again_are_waited_for_but_not_for_ever() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        async def client(number: int, times: int) -> None:
+            for _ in range(times):
+                await batcher.ask([number])
+                await asyncio.sleep(0.001)
+
+        await asyncio.gather(client(0, 4), client(1, 4), client(2, 2))
+
+    batching(read, body, batch=8, batch_wait=0.5)
+    assert [len(batch) for batch in read.batches] == [3, 3, 2, 2]
 
 
 def test_a_bad_item_fails_alone() -> None:

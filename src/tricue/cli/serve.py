@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -83,6 +84,7 @@ def serve(
         bytes=max_bytes, seconds=max_seconds, pixels=max_pixels, decode_seconds=max_decode_seconds,
         body_seconds=max_body_seconds, texts=max_texts, waiting_clips=max_clips, decoders=decoders, batch=batch,
     )  # fmt: skip
+    _leave_a_core()
     with listening(host, port) as place:
         recognizer = open_model(model_path, encoder, settings, device, backend)
         hearing = Hearing(whisper) if transcribe or whisper is not None else None
@@ -99,6 +101,19 @@ def _check_extra() -> None:
         raise InputError(
             f'The service needs {", ".join(missing)}, an extra of the package: pip install "tricue[serve]"'
         )
+
+
+def _leave_a_core() -> None:
+    """To receiving and decoding: threads of a model that wait for a core that is taken slow it down many times over.
+
+    $OMP_NUM_THREADS says otherwise.
+    """
+    import torch
+
+    from tricue.device import cores
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, cores() - 1))
 
 
 def _is_open(host: str) -> bool:

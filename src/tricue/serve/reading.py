@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -19,6 +19,8 @@ from tricue.features.text import HubText, TokenText, with_context
 from tricue.features.worker import NO_WORDS, Decode, Job, Source, Worker
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.types import Cue, Fault, InputError, Prediction, Utterance
+
+_PADDING = 200  # characters, about 50 tokens: so many are encoded in the time that a call costs
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class Reader:
     def _features(self, rows: Sequence[Utterance], decode: Decode | None) -> FeatureSet:
         found = FeatureSet({cue: {} for cue in self.cues}, self._dims)
         worker = Worker(self._extractors, self.recognizer.device, decode)
-        for result in worker(self._jobs(rows, found)):
+        jobs = self._jobs(rows, found)
+        for result in (r for group in alike(jobs) for r in worker(group)):
             if result.row.values is not None:
                 found.arrays[result.cue][result.id] = result.row.values
             if result.row.note is not None:
@@ -135,3 +138,21 @@ class Reader:
         chances = np.array([[prediction.probabilities[e] for e in self.emotions]])
         (alone,) = uncalibrated(chances, self.card.temperature).tolist()
         return nothing | {prediction.cues[0]: alone}
+
+
+def alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Jobs whose texts are about as long: what an encoder pads may cost more than another call of it."""
+    group: list[Job] = []
+    for job in sorted(jobs, key=_characters):
+        if group and len(group) * (_characters(job) - _characters(group[-1])) > _PADDING:
+            yield group
+            group = []
+        group.append(job)
+    if group:
+        yield group
+
+
+def _characters(job: Job) -> int:
+    """Of its text and what is read before it; 0: it has none."""
+    spoken = job.spoken
+    return 0 if spoken is None else len(spoken.text) + sum(map(len, spoken.context))
