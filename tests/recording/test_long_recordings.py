@@ -130,7 +130,7 @@ def test_ten_minutes_without_words_in_windows(
     assert all(e.prediction.cues == ("audio", "video") for e in timeline.entries)
     right = np.mean([a == clip.emotion for a, clip in zip(told, clips, strict=True)])
     print(f"in order, without words: {right:.3f}")
-    assert right >= 0.75  # of the clips themselves 0.89 or so
+    assert right >= 0.75  # 0.89 where it was written
 
 
 def repeated(minute: Path, times: int, path: Path) -> Path:
