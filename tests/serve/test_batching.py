@@ -61,7 +61,7 @@ def test_what_is_asked_together_is_read_together() -> None:
         found = await asyncio.gather(*(batcher.ask([i]) for i in range(10)))
         assert found == [[2 * i] for i in range(10)]
 
-    batching(read, body, batch=32, batch_wait=0.05)
+    batching(read, body, batch=32)
     assert read.batches == [list(range(10))]
 
 
@@ -78,7 +78,7 @@ def test_what_comes_during_the_work_makes_the_next_batch() -> None:
         found = await asyncio.gather(*asks)
         assert found == [[0], *([2 * i, 2 * i + 2] for i in range(1, 11, 2))]
 
-    batching(read, body, batch=8, batch_wait=0.001)
+    batching(read, body, batch=8)
     assert read.batches == [[0], [1, 2, 3, 4, 5, 6, 7, 8], [9, 10]]
 
 
@@ -92,38 +92,6 @@ def test_one_by_one() -> None:
     assert read.batches == [[0], [1], [2], [3]]
 
 
-def test_a_full_batch_does_not_wait() -> None:
-    async def body(batcher: Any) -> None:
-        assert await batcher.ask([1, 2, 3]) == [2, 4, 6]
-        assert await batcher.ask([4, 5, 6]) == [8, 10, 12]
-
-    batching(Read(), body, batch=3, batch_wait=1_000.0)  # the test would time out
-
-
-def test_a_lone_client_does_not_wait() -> None:
-    async def body(batcher: Any) -> None:
-        batcher._expected = 1  # as after the first
-        for i in range(3):
-            assert await batcher.ask([i]) == [2 * i]
-
-    batching(Read(), body, batch=8, batch_wait=1_000.0)  # the test would time out
-
-
-def test_those_who_come_again_are_waited_for_but_not_for_ever() -> None:
-    read = Read()
-
-    async def body(batcher: Any) -> None:
-        async def client(number: int, times: int) -> None:
-            for _ in range(times):
-                await batcher.ask([number])
-                await asyncio.sleep(0.001)
-
-        await asyncio.gather(client(0, 4), client(1, 4), client(2, 2))
-
-    batching(read, body, batch=8, batch_wait=0.5)
-    assert [len(batch) for batch in read.batches] == [3, 3, 2, 2]
-
-
 def test_a_bad_item_fails_alone() -> None:
     read = Read()
 
@@ -132,7 +100,7 @@ def test_a_bad_item_fails_alone() -> None:
         assert found[0] == [2] and isinstance(found[1], ValueError) and found[2] == [4]
         assert await batcher.ask([5]) == [10]
 
-    batching(read, body, batch=8, batch_wait=0.05)
+    batching(read, body, batch=8)
     assert read.batches == [[1, 13, 2], [1], [13], [2], [5]]
 
 
@@ -151,7 +119,7 @@ def test_too_many_are_refused_at_once() -> None:
         read.open.set()
         assert await first == [0] and await waiting == [2, 4, 6]
 
-    batching(read, body, waiting_texts=4, batch_wait=0.001)
+    batching(read, body, waiting_texts=4)
 
 
 def test_what_nobody_waits_for_is_not_read() -> None:
@@ -169,7 +137,7 @@ def test_what_nobody_waits_for_is_not_read() -> None:
         read.open.set()
         assert await first == [0] and await stays == [4]
 
-    batching(read, body, batch_wait=0.001)
+    batching(read, body)
     assert read.batches == [[0], [2]]
 
 

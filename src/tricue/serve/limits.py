@@ -26,7 +26,6 @@ class Limits:
     waiting_texts: int = 1_024  # that wait for the model
     waiting_clips: int = 16  # uploads that are received or worked on at once
     batch: int = 32  # texts that are read together; 1 reads one by one
-    batch_wait: float = 0.01  # seconds that a text waits for others, where there were others
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -20,7 +20,7 @@ from tricue.features.worker import NO_WORDS, Decode, Job, Source, Worker
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.types import Cue, Fault, InputError, Prediction, Utterance
 
-_PADDING = 200  # characters, about 50 tokens: so many are encoded in the time that a call costs
+_PADDING = 100  # characters, about 25 tokens: so many are encoded in the time that a call costs
 
 
 @dataclass(frozen=True)
