@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tricue.features.text import Spoken
+from tricue.features.worker import Job
 from tricue.recording.segments import windows
 from tricue.recording.timeline import as_json, make_timeline
 from tricue.serve import upload
+from tricue.serve.reading import alike
 
 SAID = "Oh my god, he's lost it!"
 KEYS = {
@@ -202,3 +205,24 @@ def test_what_the_model_is(asked: Any) -> None:
     assert told["toy"] is False and told["transcribes"] is False
     assert set(told["limits"]) >= {"bytes", "seconds", "pixels", "decode_seconds", "texts"}
     assert answered(asked.client.get("/v1/health")) == {"status": "ok", "model": "untrained"}
+
+
+def test_texts_of_different_lengths_are_answered_as_alone(asked: Any, reader: Any) -> None:
+    texts = ["word " * count for count in (40, 1, 200, 2, 90, 1, 3)]
+    for answer, text in zip(answered(asked.json({"inputs": texts}))["answers"], texts, strict=True):
+        assert answer["text"] == text
+        assert answer["probabilities"] == pytest.approx(
+            reader.recognizer.predict(text).probabilities, abs=1e-5
+        )
+
+
+def test_what_is_padded_is_bounded() -> None:
+    """A long text is not encoded with short ones, nor a crowd of short ones with slightly longer ones."""
+    jobs = [Job(str(n), {"text": ""}, spoken=Spoken("x" * n)) for n in (300, 10, 12, 14, 290)]
+    clip = Job("clip", {}, files={})
+    assert [[j.id for j in group] for group in alike([*jobs, clip])] == [
+        ["clip", "10", "12", "14"],
+        ["290", "300"],
+    ]
+    many = [Job(str(n), {"text": ""}, spoken=Spoken("x" * n)) for n in [5] * 60 + [7] * 60]
+    assert [len(group) for group in alike(many)] == [60, 60]
