@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tricue.config import Config, change_config, load_config
 from tricue.data.manifest import read_manifest, write_manifest
@@ -77,6 +78,15 @@ def test_another_encoder_than_the_one_it_was_trained_with(
     assert model.predict("hello").emotion in SAID
     vocabulary = moved / "vocab.txt"
     vocabulary.write_text(vocabulary.read_text() + "more\n")
+    assert model.predict("hello").emotion in SAID  # other files, which say the same (features/likeness.py)
+    changed = tmp_path / "changed"
+    shutil.copytree(tiny_bert, changed)
+    weights = load_file(changed / "model.safetensors")
+    words = next(name for name in weights if name.endswith("word_embeddings.weight"))
+    weights[words] = weights[words].flip(0).contiguous()
+    save_file(weights, changed / "model.safetensors", metadata={"format": "pt"})
+    other = {"features.text.encoder": str(changed)}
+    model = MultimodalEmotionRecognizer.from_pretrained(done.best_model, overrides=other, device="cpu")
     with pytest.raises(InputError, match="not those that this model was trained with"):
         model.predict("hello")
 
