@@ -72,6 +72,39 @@ def make_clip(tmp_path: Path) -> MakeClip:
 
 
 @pytest.fixture(scope="session")
+def untrained() -> Callable[..., Any]:
+    """Make a recognizer of light encoders that was never trained: its answers differ by input, whatever they say.
+
+    settings: of its config, on top; card: fields of its card, on top. Emotions are anger, joy, neutral.
+    """
+
+    def make(settings: dict[str, Any] | None = None, **card: Any) -> Any:
+        import torch
+
+        from tricue.checkpoint import Card
+        from tricue.config import load_config
+        from tricue.features.extractors import feature_dims
+        from tricue.model.network import Network
+        from tricue.recognizer import MultimodalEmotionRecognizer
+        from tricue.types import CUES
+
+        light = {f"features.{cue}.encoder": "light" for cue in CUES}
+        config = load_config(None, light | {"model.width": 16} | (settings or {}))
+        given = config.features.precomputed_cues()
+        made = feature_dims(config.features, [cue for cue in config.modalities if cue not in given])
+        dims = {cue: made.get(cue, (12,)) for cue in config.modalities}
+        emotions = ["anger", "joy", "neutral"]
+        torch.manual_seed(0)
+        network = Network.from_config(config, dims, len(emotions))
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(0.05 * torch.randn(parameter.shape))
+        return MultimodalEmotionRecognizer(network, Card(config, emotions, dims, [0.5, 0.3, 0.2], **card))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of 2 layers, width 16, with a WordPiece tokenizer trained on a few sentences."""
     import torch

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from tricue.checkpoint import Card
-from tricue.config import load_config
-from tricue.features.extractors import feature_dims
-from tricue.model.network import Network
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.types import CUES, InputError
 
@@ -19,23 +15,8 @@ EMOTIONS = ["anger", "joy", "neutral"]
 SAID = "Oh my god, he's lost it!"
 
 
-def untrained(settings: dict[str, Any]) -> MultimodalEmotionRecognizer:
-    config = load_config(
-        None, {f"features.{cue}.encoder": "light" for cue in CUES} | {"model.width": 16} | settings
-    )
-    given = config.features.precomputed_cues()
-    made = feature_dims(config.features, [cue for cue in CUES if cue not in given])
-    dims = {cue: made.get(cue, (12,)) for cue in CUES}
-    torch.manual_seed(0)
-    network = Network.from_config(config, dims, len(EMOTIONS))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape))
-    return MultimodalEmotionRecognizer(network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
-
-
 @pytest.fixture(scope="module")
-def model() -> MultimodalEmotionRecognizer:
+def model(untrained: Callable[..., Any]) -> MultimodalEmotionRecognizer:
     return untrained({"features.video.frames": 4})
 
 
@@ -68,7 +49,7 @@ def test_nothing_to_explain_is_an_error_that_says_why(
         model.explain(audio=tmp_path / "gone.wav")
 
 
-def test_cues_that_no_clip_gives_are_no_players(make_clip: Any) -> None:
+def test_cues_that_no_clip_gives_are_no_players(make_clip: Any, untrained: Callable[..., Any]) -> None:
     clip = make_clip()
     mixed = untrained({"features.video.precomputed": "look.npz"})
     assert list(mixed.explain(SAID, clip, clip).shapley) == ["text", "audio"]

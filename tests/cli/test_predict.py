@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tricue.checkpoint import Card, save_checkpoint
+from tricue.checkpoint import save_checkpoint
 from tricue.cli import main
-from tricue.config import load_config
-from tricue.features.extractors import feature_dims
-from tricue.model.network import Network
 from tricue.recognizer import SHIPPED, MultimodalEmotionRecognizer, find_model
 from tricue.types import Cue
 
 EMOTIONS = ["anger", "joy", "neutral"]
 
 
-def saved(folder: Path, cues: list[Cue], temperature: float = 2.0) -> Path:
-    """A checkpoint that was never trained: it answers, whatever it says."""
-    light = {f"features.{cue}.encoder": "light" for cue in cues}
-    config = load_config(None, {"modalities": cues, "model.width": 16, "data.emotions": EMOTIONS} | light)
-    dims = feature_dims(config.features, cues)
-    torch.manual_seed(0)
-    network = Network.from_config(config, dims, len(EMOTIONS))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape))
-    calibration = {"temperature": temperature, "rows": 9, "ece_before": 0.2, "ece_after": 0.1}
-    save_checkpoint(folder, network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2], calibration=calibration))
-    return folder
+@pytest.fixture
+def saved(untrained: Callable[..., Any]) -> Callable[..., Path]:
+    """Save a checkpoint that was never trained: it answers, whatever it says."""
+
+    def save(folder: Path, cues: list[Cue], temperature: float = 2.0) -> Path:
+        calibration = {"temperature": temperature, "rows": 9, "ece_before": 0.2, "ece_after": 0.1}
+        model = untrained({"modalities": cues, "data.emotions": EMOTIONS}, calibration=calibration)
+        save_checkpoint(folder, model.network, model.card)
+        return folder
+
+    return save
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: Callable[..., Path]) -> Path:
     """A working folder with a text model where it is looked for."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
@@ -106,7 +102,7 @@ def test_less_sure_than_asked_for_is_uncertain(place: Path, capsys: pytest.Captu
     assert "probability from 0 to 1" in capsys.readouterr().err
 
 
-def test_the_temperature_is_applied(tmp_path: Path) -> None:
+def test_the_temperature_is_applied(tmp_path: Path, saved: Callable[..., Path]) -> None:
     plain = MultimodalEmotionRecognizer.from_pretrained(saved(tmp_path / "plain", ["text"], 1.0))
     cooled = MultimodalEmotionRecognizer.from_pretrained(saved(tmp_path / "cooled", ["text"], 0.25))
     one, other = plain.predict("Good morning"), cooled.predict("Good morning")
@@ -115,7 +111,9 @@ def test_the_temperature_is_applied(tmp_path: Path) -> None:
     assert one.emotion == other.emotion
 
 
-def test_clips_and_a_folder(place: Path, make_clip: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clips_and_a_folder(
+    place: Path, make_clip: Any, capsys: pytest.CaptureFixture[str], saved: Callable[..., Path]
+) -> None:
     model = saved(place / "clips_model", ["audio", "video"])
     (place / "clips").mkdir()
     make_clip("clips/a.mp4")

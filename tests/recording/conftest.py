@@ -11,10 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from tricue.checkpoint import Card, save_checkpoint
-from tricue.config import load_config
-from tricue.features.extractors import feature_dims
-from tricue.model.network import Network
+from tricue.checkpoint import save_checkpoint
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
 from tricue.types import UNCERTAIN, Cue, Prediction
@@ -44,23 +41,15 @@ TOY = "toy: not for real use"
 
 
 @pytest.fixture(scope="session")
-def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def make_model(
+    tmp_path_factory: pytest.TempPathFactory, untrained: Callable[..., Any]
+) -> Callable[..., Path]:
     """A checkpoint that was never trained: it answers, whatever it says. `settings` are of its config."""
 
     def make(cues: list[Cue], settings: dict[str, Any] | None = None) -> Path:
-        import torch
-
-        light = {f"features.{cue}.encoder": "light" for cue in cues}
-        chosen = {"modalities": cues, "model.width": 16, "data.emotions": EMOTIONS} | light | (settings or {})
-        config = load_config(None, chosen)
-        dims = feature_dims(config.features, cues)
-        torch.manual_seed(0)
-        network = Network.from_config(config, dims, len(EMOTIONS))
-        with torch.no_grad():
-            for parameter in network.parameters():
-                parameter.add_(0.05 * torch.randn(parameter.shape))
+        model = untrained({"modalities": cues, "data.emotions": EMOTIONS} | (settings or {}))
         folder = tmp_path_factory.mktemp("model")
-        save_checkpoint(folder, network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
+        save_checkpoint(folder, model.network, model.card)
         return folder
 
     return make

@@ -12,49 +12,27 @@ from typing import Any
 
 import psutil
 import pytest
-import torch
 from starlette.testclient import TestClient
 
-from tricue.checkpoint import Card
-from tricue.config import load_config
-from tricue.features.extractors import feature_dims
-from tricue.model.network import Network
-from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.serve.limits import Limits
 from tricue.serve.reading import Reader
 from tricue.serve.service import make_app
-from tricue.types import CUES
 
 EMOTIONS = ["anger", "joy", "neutral"]
 HERE = "http://127.0.0.1:8000"
 QUICK = Limits(decoders=1, decode_seconds=30.0)
 
 
-def untrained(modalities: tuple[str, ...]) -> MultimodalEmotionRecognizer:
-    """An untrained network of light encoders whose answers differ from input to input."""
-    settings = {f"features.{cue}.encoder": "light" for cue in CUES}
-    config = load_config(
-        None, settings | {"modalities": list(modalities), "model.width": 16, "features.video.frames": 4}
-    )
-    dims = feature_dims(config.features, list(modalities))
-    torch.manual_seed(0)
-    network = Network.from_config(config, dims, len(EMOTIONS))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape))
-    return MultimodalEmotionRecognizer(network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
-
-
 @pytest.fixture(scope="session")
-def reader() -> Reader:
+def reader(untrained: Callable[..., Any]) -> Reader:
     """Of a model that takes all three cues."""
-    return Reader(untrained(CUES))
+    return Reader(untrained({"features.video.frames": 4}))
 
 
 @pytest.fixture(scope="session")
-def words_reader() -> Reader:
+def words_reader(untrained: Callable[..., Any]) -> Reader:
     """Of a model that reads words alone, as the one that comes with the package."""
-    return Reader(untrained(("text",)))
+    return Reader(untrained({"modalities": ["text"], "features.video.frames": 4}))
 
 
 class Asked:

@@ -18,16 +18,8 @@ from tricue.cli import data, export, models, predict, serve, studies
 from tricue.cli.app import app
 from tricue.types import InputError, TrainingError
 
-__all__ = [
-    "app",
-    "data",
-    "export",
-    "main",
-    "models",
-    "predict",
-    "serve",
-    "studies",
-]  # the rooms of commands register themselves
+# the rooms of commands register themselves
+__all__ = ["app", "data", "export", "main", "models", "predict", "serve", "studies"]
 
 
 def main(arguments: list[str] | None = None) -> None:

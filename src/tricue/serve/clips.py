@@ -178,10 +178,9 @@ class Clips:
     ) -> dict[str, Any]:
         if reading.prediction.emotion is None and timeline is None:
             raise nothing(f"Nothing to go by: {reading.prediction.error}")
-        found = answer(
+        return answer(
             "1", reading, self.reader.emotions, text=text, abstain=question.abstain, timeline=timeline
         )
-        return found
 
 
 def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Sequence[str]) -> Reading:
