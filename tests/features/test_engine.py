@@ -150,10 +150,9 @@ def test_a_script_without_its_guard_is_told_so(tmp_path: Path) -> None:
     process = script(tmp_path, 'extracted(["a", "b"], "cpu")')
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and not said
-    assert (
-        errors.strip().splitlines()[-1].startswith("tricue.types.InputError: Processes that read clips die")
-    )
-    assert 'if __name__ == "__main__":' in errors.strip().splitlines()[-1]
+    # not always the last line: Python's own watch over semaphores may have a word after it
+    (why,) = [line for line in errors.splitlines() if line.startswith("tricue.types.InputError: ")]
+    assert "Processes that read clips die" in why and 'if __name__ == "__main__":' in why
 
 
 @pytest.mark.parametrize("how", ["close", "interrupt", "kill"])
