@@ -25,8 +25,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# a process per core, each computing with one thread
 test: lint
-	$(BIN)/python -m pytest -m "not slow and not realdata"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not realdata" -n auto --dist loadfile
 
 # what `make test` leaves out: slow by nature, or reading ../shared
 test-slow: install

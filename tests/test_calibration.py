@@ -82,7 +82,7 @@ def test_the_temperature_is_the_one_that_torch_finds() -> None:
         return value
 
     optimizer.step(loss)
-    assert fit_temperature(logits, labels) == pytest.approx(float(log_temperature.exp()), rel=1e-3)
+    assert fit_temperature(logits, labels) == pytest.approx(log_temperature.exp().item(), rel=1e-3)
 
 
 def test_calibrating_lowers_the_error_and_moves_no_answer() -> None:

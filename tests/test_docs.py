@@ -121,11 +121,25 @@ def test_nothing_of_the_seed_is_forgotten() -> None:
 
 def test_dependencies_are_those_of_pyproject() -> None:
     page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| (\w[\w-]*) \|", page, flags=re.MULTILINE)[1:]  # without the table's head
+    for_users, for_us = page.split("## For development")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [of for extra, of in project["optional-dependencies"].items() if extra != "dev"]
-    wanted = [*project["dependencies"], *(dependency for of in extras for dependency in of)]
-    assert listed == [re.split(r"[<>=!~;\[ ]", dependency)[0] for dependency in wanted]
+    extras = project["optional-dependencies"]
+    wanted = [
+        *project["dependencies"],
+        *(dependency for name, of in extras.items() if name != "dev" for dependency in of),
+    ]
+    assert _listed(for_users) == _names(wanted)
+    assert set(_listed(for_us)) == set(_names(extras["dev"])) - set(_names(wanted))
+
+
+def _listed(table: str) -> list[str]:
+    """Packages in the first column, without the head."""
+    rows = re.findall(r"^\| ([\w-]+(?:, [\w-]+)*) \|", table, flags=re.MULTILINE)[1:]
+    return [name for row in rows for name in row.split(", ")]
+
+
+def _names(dependencies: list[str]) -> list[str]:
+    return [re.split(r"[<>=!~;\[ ]", dependency)[0] for dependency in dependencies]
 
 
 def test_settings_page_is_current() -> None:

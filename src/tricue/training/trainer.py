@@ -299,7 +299,7 @@ class Trainer:
         self.log.scalars(norms, self.standing.steps)
 
     def _stop_at(self, batch: Batch, terms: dict[str, torch.Tensor]) -> None:
-        values = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
+        values = ", ".join(f"{name} {term.item():.4g}" for name, term in terms.items())
         raise TrainingError(
             f"The loss is not finite in phase {self.standing.phase}, epoch {self.standing.epoch + 1}, "
             f"step {self.standing.steps} ({values}); utterances: {', '.join(batch.ids)}. "
