@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from tricue.device import cores
+from tricue.extras import check_extra
 from tricue.features.engine import Batch, Engine, one_thread
 from tricue.features.worker import Result, Worker, killed
 from tricue.types import Cue, InputError
@@ -32,10 +33,8 @@ def ray_engine(address: str | None = None, workers: int | None = None) -> Engine
     their batches with them: by Ray; a job that kills every one is named and passed over. Raises InputError where Ray
     is not installed or the cluster does not answer.
     """
-    try:
-        import ray.data
-    except ImportError as error:
-        raise InputError("--engine ray needs Ray: pip install 'tricue[ray]'") from error
+    check_extra("ray", "--engine ray")
+    import ray.data
 
     def run(worker: Worker, batches: Sequence[Batch]) -> Generator[list[Result]]:
         started = _connect(address)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from tricue import extras
 from tricue.checkpoint import Card
 from tricue.config import load_config
 from tricue.export import onnx as writer
@@ -278,9 +279,9 @@ def test_a_cue_that_the_file_was_made_without(exported: Exported) -> None:
 
 def test_without_the_extra(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        onnx_network, "find_spec", lambda name: None if name.startswith("onnx") else find_spec(name)
+        extras, "find_spec", lambda name: None if name.startswith("onnx") else find_spec(name)
     )
     with pytest.raises(InputError, match=r'onnx, onnxscript, .*pip install "tricue\[onnx\]".*--no_onnx'):
         export_onnx(network(), card_of(), ["text"], tmp_path / NETWORK)
     with pytest.raises(InputError, match=r'onnxruntime, .*pip install "tricue\[onnx\]".*--backend torch'):
-        open_onnx(exported("text").parent, network(), card_of())
+        open_onnx(file.parent, network(), card_of())

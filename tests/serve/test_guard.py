@@ -94,6 +94,7 @@ def test_openapi_tells_the_fields(asked: Any) -> None:
     assert set(predict["responses"]) == {"200", "400", "403", "408", "413", "415", "422", "500", "503", "504"}
     answer = told["components"]["schemas"]["Answer"]["properties"]
     assert set(answer) == set(asked.json({"text": "a"}).json())
+    assert all(field["description"] for field in answer.values())
 
 
 def test_pages_are_files_of_the_package(asked: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +12,10 @@ import typer
 
 from tricue.cli.app import Device, Encoder, Set, Whisper, app, console
 from tricue.cli.predict import Hearing, open_model
+from tricue.extras import check_extra
 from tricue.serve.limits import LIMITS, Limits
-from tricue.types import InputError
 
 _LOG = logging.getLogger(__name__)
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 @app.command()
@@ -74,7 +72,7 @@ def serve(
     tricue serve --port 8000
     curl -F text="I am so happy to see you" http://127.0.0.1:8000/v1/predict
     """
-    _check_extra()
+    check_extra("serve", "tricue serve")
     from tricue.serve.reading import Reader
     from tricue.serve.run import listening
     from tricue.serve.run import serve as run
@@ -93,14 +91,6 @@ def serve(
         made = make_app(Reader(recognizer), _called(model_path), limits, transcriber, asked_as)
         address = f"http://{_shown(host)}:{place.getsockname()[1]}/"
         run(made, place, limits, lambda: console.print(f"Page: {address} (Ctrl-C ends it)"))
-
-
-def _check_extra() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f'The service needs {", ".join(missing)}, an extra of the package: pip install "tricue[serve]"'
-        )
 
 
 def _leave_a_core() -> None:

@@ -20,14 +20,15 @@ from tricue.export.onnx_network import (
     GRAPH_BYTES,
     LOGITS,
     MASK,
+    NETWORK,
     TOLERANCE,
     AfterEncoders,
     OnnxNetwork,
     Shape,
-    check_extra,
     largest_difference,
     made_up,
 )
+from tricue.extras import check_extra
 from tricue.files import replaced_file
 from tricue.model.bilstm import BiLSTM
 from tricue.model.network import Network
@@ -49,7 +50,7 @@ def export_onnx(network: Network, card: Card, cues: Sequence[Cue], path: Path) -
     Raises InputError where packages are missing, the network has no such cues, or the file would say something else
     than PyTorch.
     """
-    check_extra("onnx", "onnxscript", "onnxruntime")
+    check_extra("onnx", NETWORK, "export without it: --no_onnx")
     chosen: list[Cue] = [cue for cue in CUES if cue in cues]
     unknown = [cue for cue in cues if cue not in network.cues]
     if unknown or not chosen:

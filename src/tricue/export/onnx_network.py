@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from tricue.checkpoint import Card
+from tricue.extras import check_extra
 from tricue.files import is_file
 from tricue.model.network import Network
 from tricue.types import CUES, Batch, Cue, InputError
@@ -173,7 +173,7 @@ def made_up(network: Network, cues: Sequence[Cue], shape: Shape, seed: int) -> l
 
 def open_session(path: Path, network: Network) -> InferenceSession:
     """onnxruntime on the CPU, with as many threads as PyTorch has. Raises InputError as `OnnxNetwork` does."""
-    check_extra("onnxruntime")
+    check_extra("onnx", "--backend onnx", "--backend torch", only="onnxruntime")
     if not is_file(path):
         raise InputError(
             f"There is no {path}, which --backend onnx runs: tricue export writes one with the model, or leave out "
@@ -190,16 +190,6 @@ def open_session(path: Path, network: Network) -> InferenceSession:
     with _readable(path):
         return onnxruntime.InferenceSession(
             path.read_bytes(), options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
-
-
-def check_extra(*needed: str) -> None:
-    """Raise InputError where packages of the extra `onnx` are not installed."""
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f'ONNX needs {", ".join(missing)}, an extra of the package: pip install "tricue[onnx]". Export without '
-            "it: --no_onnx; predict without it: --backend torch."
         )
 
 

@@ -6,39 +6,60 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from tricue.serve.reading import Reading
 from tricue.types import UNCERTAIN
 
 
-class Answer(BaseModel):
+class _Said(BaseModel):
+    model_config = ConfigDict(
+        use_attribute_docstrings=True
+    )  # what stands under a field describes it in OpenAPI
+
+
+class Answer(_Said):
     """One answer."""
 
     id: str
-    emotion: str | None  # null: nothing to go by; "uncertain": less sure than `abstain` asks for
-    confidence: float | None  # probability of the likeliest emotion
-    uncertainty: float | None  # entropy of the probabilities by its largest value, 0 (sure) to 1
+    """As given, else the number in the batch."""
+    emotion: str | None
+    """null: nothing to go by; "uncertain": less sure than `abstain` asks for."""
+    confidence: float | None
+    """Probability of the likeliest emotion, calibrated."""
+    uncertainty: float | None
+    """Entropy of the probabilities by its largest value: 0 sure, 1 knows nothing."""
     probabilities: dict[str, float]
-    cues: list[str]  # that took part
-    contributions: dict[str, float]  # what each adds to the likeliest emotion's probability (Shapley values)
-    text: str | None  # the words that were read or heard
-    error: str | None  # why a cue, or all of it, is missing
-    note: str | None  # what to know of the model or the recording
-    timeline: dict[str, Any] | None  # of longer clips: docs/timeline.md
+    """Of each emotion, calibrated."""
+    cues: list[str]
+    """Those that took part: text, audio, video."""
+    contributions: dict[str, float]
+    """What each cue adds to the likeliest emotion's probability, before calibration (Shapley values)."""
+    text: str | None
+    """The words that were read or heard."""
+    error: str | None
+    """Why a cue, or all of it, is missing."""
+    note: str | None
+    """What to know of the model or the recording."""
+    timeline: dict[str, Any] | None
+    """Of longer clips: what docs/timeline.md says of `timeline.json`."""
     milliseconds: float
+    """From the request's head to the answer."""
 
 
-class Answers(BaseModel):
+class Answers(_Said):
     """Those of a batch, in the order of its inputs."""
 
     answers: list[Answer]
     milliseconds: float
+    """From the request's head to the answer."""
 
 
-class Told(BaseModel):
+class Told(_Said):
     code: str
+    """For programs; it stays the same."""
     reason: str
+    """For people."""
 
 
 class Error(BaseModel):
