@@ -278,6 +278,7 @@ def test_a_cue_that_the_file_was_made_without(exported: Exported) -> None:
 
 
 def test_without_the_extra(exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = exported("text")
     monkeypatch.setattr(
         extras, "find_spec", lambda name: None if name.startswith("onnx") else find_spec(name)
     )
