@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import runpy
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -147,3 +150,31 @@ def test_settings_page_is_current() -> None:
     assert page == runpy.run_path(str(ROOT / "docs/make_settings.py"))["page"](), (
         "run python docs/make_settings.py"
     )
+
+
+MEASURED = [
+    row
+    for page in ("README.md", "docs/measured.md")
+    for row in re.findall(
+        r"^\| .*`benchmarks/.*$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+]
+
+
+@pytest.mark.parametrize("row", MEASURED)
+def test_a_figure_is_what_its_command_has_left(row: str) -> None:
+    """Every score with three digits in a row, in the results of the row's commands."""
+    scripts = [re.sub("_(audio|video)", "", name) for name in re.findall(r"benchmarks/(\w+)\.py", row)]
+    files = [path for name in scripts for path in (ROOT / "benchmarks/results").glob(f"{name}*.json")]
+    assert files
+    left = [value for path in files for value in _numbers(json.loads(path.read_text(encoding="utf-8")))]
+    stated = re.findall(r"(?<![\d.])0\.\d{3}\b", row)
+    assert [own for own in stated if not any(abs(abs(v) - float(own)) <= 0.00051 for v in left)] == []
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float):
+        yield value
