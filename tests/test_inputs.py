@@ -8,13 +8,22 @@ from typing import Any
 
 import pytest
 
-from tricue.inputs import of_file, read_inputs
+from tricue.inputs import kind_of, of_file, read_inputs
 from tricue.types import InputError, Utterance
 
 
 def test_words_are_words() -> None:
     long = "word " * 2000  # longer than a file name may be
-    said = ["I am so happy to see you", "Hi!", "no/such/thing", "3.14", long, "what is clip.mp4 about"]
+    unbroken = "あ" * 200  # more bytes than a file name may have
+    said = [
+        "I am so happy to see you",
+        "Hi!",
+        "no/such/thing",
+        "3.14",
+        long,
+        unbroken,
+        "what is clip.mp4 about",
+    ]
     assert [u.text for u in read_inputs(said)] == said
     assert read_inputs([long])[0].id == "word word word word word word word word…"
     assert read_inputs(["  two \n words "])[0].id == "two words"
@@ -56,12 +65,16 @@ def test_a_table_gives_its_rows(tmp_path: Path) -> None:
 
 def test_ids_are_told_apart() -> None:
     assert [u.id for u in read_inputs(["Hi!", "Hi!", "Ho!"])] == ["Hi! (1)", "Hi! (2)", "Ho!"]
+    assert [u.id for u in read_inputs(["a", "a", "a (1)"])] == ["a (2)", "a (3)", "a (1)"]
 
 
-@pytest.mark.parametrize(
-    ("item", "said"),
-    [("gone.mp4", "no file gone.mp4"), ("x/gone.CSV", "no file"), ("  ", "nothing to go by")],
-)
+MEANT = [
+    ("gone.mp4", "no file gone.mp4"), ("x/gone.CSV", "no file"), ("  ", "nothing to go by"),
+    ("My talk.mp4", "no file My talk.mp4.*full stop"), ("clipz/", "no folder clipz/"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("item", "said"), MEANT)
 def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_inputs([item])
@@ -70,3 +83,13 @@ def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
 def test_a_folder_without_media(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no media file lies in this folder"):
         read_inputs([str(tmp_path)])
+
+
+def test_what_an_item_is(tmp_path: Path, make_clip: Any) -> None:
+    """Whatever blanks are in its name."""
+    make_clip("my clip.mp4")
+    (tmp_path / "my clips").mkdir()
+    (tmp_path / "my rows.csv").write_text("id,text\nx,Hi\n")
+    names = ("my clip.mp4", "my clips", "my rows.csv")
+    assert [kind_of(str(tmp_path / name)) for name in names] == ["clip", "folder", "table"]
+    assert kind_of("あ" * 200) == kind_of("I saw clip.mp4.") == "words"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tricue.recognizer import MultimodalEmotionRecognizer
-from tricue.types import CUES, InputError
+from tricue.types import CUES, InputError, Utterance
 
 EMOTIONS = ["anger", "joy", "neutral"]
 SAID = "Oh my god, he's lost it!"
@@ -56,3 +56,11 @@ def test_cues_that_no_clip_gives_are_no_players(make_clip: Any, untrained: Calla
     others = {f"features.{cue}.precomputed": f"{cue}.npz" for cue in CUES}
     with pytest.raises(InputError, match="reads precomputed features alone"):
         untrained(others).explain(SAID)
+
+
+def test_stored_ids_are_distinct(untrained: Any, tmp_path: Path) -> None:
+    """One would get the other's answer."""
+    model = untrained({"modalities": ["text"]})
+    with pytest.raises(InputError, match="2 utterances have the id 'a'"):
+        model.predict_stored([Utterance("a", text="x"), Utterance("a", text="y")], store=tmp_path)
+    assert model.predict_stored([], store=tmp_path) == []

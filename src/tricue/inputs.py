@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from tricue.data.manifest import read_manifest
 from tricue.features.media import MediaError, probe
@@ -16,6 +18,24 @@ _VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts"
 _SOUND = ".wav .flac .mp3 .m4a .aac .ogg .opus .aiff .wma"
 MEDIA_ENDINGS = frozenset(f"{_VIDEO} {_SOUND}".split())
 TABLE_ENDINGS = frozenset([".csv", ".parquet"])
+Kind = Literal["words", "clip", "folder", "table"]
+
+
+def kind_of(item: str) -> Kind:
+    """What an item of the command line is. Raises InputError for an empty one, and for a file or folder that is not
+    there: words end otherwise."""
+    path = Path(item)
+    if is_file(path):
+        return "table" if path.suffix.lower() in TABLE_ENDINGS else "clip"
+    if _is_folder(path):
+        return "folder"
+    if not item.strip():
+        raise InputError("There is nothing to go by: the text is empty.")
+    if _has_known_ending(item):
+        raise InputError(f"There is no file {item}. Words that end so want a full stop behind them.")
+    if item.endswith("/"):
+        raise InputError(f"There is no folder {item}")
+    return "words"
 
 
 def read_inputs(items: Sequence[str], *, without_cues: bool = False) -> list[Utterance]:
@@ -29,30 +49,30 @@ def read_inputs(items: Sequence[str], *, without_cues: bool = False) -> list[Utt
 
 
 def _read(item: str, without_cues: bool) -> Iterator[Utterance]:
-    path = Path(item)
-    if is_file(path):
-        if path.suffix.lower() in TABLE_ENDINGS:
-            yield from read_manifest(path, for_prediction=True, without_cues=without_cues)
-        else:
-            yield of_file(path, path.name)
-    elif _is_folder(path):
+    path, kind = Path(item), kind_of(item)
+    if kind == "words":
+        yield Utterance(_short(item), text=item)
+    elif kind == "table":
+        yield from read_manifest(path, for_prediction=True, without_cues=without_cues)
+    elif kind == "clip":
+        yield of_file(path, path.name)
+    else:
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_ENDINGS and p.is_file())
         if not files:
             raise InputError(
                 f"{item}: no media file lies in this folder ({', '.join(sorted(MEDIA_ENDINGS))})."
             )
         yield from (of_file(file, file.relative_to(path).as_posix()) for file in files)
-    elif is_missing_file(item):
-        raise InputError(f"There is no file {item}.")
-    elif not item.strip():
-        raise InputError("There is nothing to go by: the text is empty.")
-    else:
-        yield Utterance(_short(item), text=item)
 
 
 def is_missing_file(item: str) -> bool:
-    """Whether what names no file was meant to: one word with the ending of a file that is read here."""
-    return " " not in item.strip() and Path(item).suffix.lower() in MEDIA_ENDINGS | TABLE_ENDINGS
+    """Whether what names no file was surely meant to, even among words: one word with the ending of a file that is read
+    here."""
+    return " " not in item.strip() and _has_known_ending(item)
+
+
+def _has_known_ending(item: str) -> bool:
+    return Path(item).suffix.lower() in MEDIA_ENDINGS | TABLE_ENDINGS
 
 
 def of_file(path: Path, id_: str) -> Utterance:
@@ -78,12 +98,14 @@ def _short(text: str) -> str:
 
 
 def _told_apart(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Ids that occur twice get a number."""
+    """Ids that occur twice get the next number that no id has."""
     counts = Counter(u.id for u in utterances)
-    met: Counter[str] = Counter()
+    taken = set(counts)
     given = []
     for utterance in utterances:
-        met[utterance.id] += 1
-        twice = counts[utterance.id] > 1
-        given.append(replace(utterance, id=f"{utterance.id} ({met[utterance.id]})") if twice else utterance)
+        if counts[utterance.id] > 1:
+            free = next(name for n in itertools.count(1) if (name := f"{utterance.id} ({n})") not in taken)
+            taken.add(free)
+            utterance = replace(utterance, id=free)
+        given.append(utterance)
     return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -158,10 +159,13 @@ class MultimodalEmotionRecognizer:
         quiet: bool = False,
         folder: Path | None = None,
     ) -> list[Prediction]:
-        """As `predict_batch`, with features that stay in `store` for another time; ids are distinct.
+        """As `predict_batch`, with features that stay in `store` for another time.
 
-        folder: where files of precomputed features may lie.
+        folder: where files of precomputed features may lie. Raises InputError where two utterances share an id.
         """
+        (most,) = Counter(u.id for u in utterances).most_common(1) or [("", 0)]
+        if most[1] > 1:
+            raise InputError(f"{most[1]} utterances have the id {most[0]!r}: give each its own.")
         features = self._read(utterances, cues, store, quiet, folder=folder)
         return abstained(self.predict_features(utterances, features), abstain)
 

@@ -117,6 +117,13 @@ def test_iemocap_needs_a_word(place: Path, capsys: pytest.CaptureFixture[str]) -
     assert (place / "results/export/mocap/README.md").is_file()
 
 
+def test_versions_of_a_model_lie_side_by_side(place: Path) -> None:
+    for name in ("v1.1", "v1.2"):
+        saved(place / name, "mine")
+        assert export("--model_path", name, "--no_onnx") == 0
+    assert {p.name for p in Path("results/export").iterdir()} == {"v1.1", "v1.2"}
+
+
 def test_a_toy_model_says_so(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved(place / "toy_model", "toy")
     assert export("--model_path", "toy_model.pth", "--no_onnx") == 0  # the seed's spelling

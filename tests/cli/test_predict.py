@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from tricue.checkpoint import save_checkpoint
+from tricue.checkpoint import TOY_MARK, save_checkpoint
 from tricue.cli import main
 from tricue.recognizer import SHIPPED, MultimodalEmotionRecognizer, find_model
 from tricue.types import Cue
@@ -84,12 +84,33 @@ def test_json_lines_on_the_terminal_are_nothing_else(place: Path, capsys: pytest
     assert [json.loads(line)["id"] for line in lines] == ["Good morning", "Oh"]
 
 
+def test_json_lines_of_a_toy_model_are_nothing_else(
+    place: Path, capsys: pytest.CaptureFixture[str], untrained: Callable[..., Any]
+) -> None:
+    model = untrained({"modalities": ["text"], "data.emotions": EMOTIONS, "data.name": "toy"})
+    save_checkpoint(place / "toy", model.network, model.card)
+    assert predict("Good morning", "--model_path", "toy", "--output_file", "-") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["note"] == TOY_MARK
+
+
 def test_a_table_is_written_by_default(place: Path) -> None:
     (place / "rows.csv").write_text("id,text\nx,Hello there\ny,\n")
     assert predict("--input_file", "rows.csv") == 1  # y has nothing to go by
     rows = list(csv.DictReader((place / "results/predictions.csv").open(newline="")))
     assert [row["id"] for row in rows] == ["x", "y"]
     assert rows[0]["emotion"] and not rows[1]["emotion"] and rows[1]["error"] == "no text to go by"
+
+
+def test_whatever_is_in_a_tables_name_all_its_rows_are_kept(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "my [new] rows.csv"
+    (place / table).write_text("id,text\n" + "".join(f"{i},Hello {i}\n" for i in range(30)))
+    assert predict(table) == 0
+    assert len(list(csv.DictReader((place / "results/predictions.csv").open(newline="")))) == 30
+    assert predict(table, "--output_file", "[/b] out.csv") == 0
+    assert "Predictions: [/b] out.csv" in capsys.readouterr().out
 
 
 def test_less_sure_than_asked_for_is_uncertain(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,6 +169,7 @@ def test_a_clip_for_a_model_of_words_says_what_to_do(
         (["Hi there", "--output_file", "out.xlsx"], "written as .csv, .json, .jsonl"),
         (["Hi there", "--windows", "5"], "A timeline is made of one recording"),
         (["Hi there", "--encoder", "here"], "this model has none"),
+        (["Hi there", "--out", "here"], "--out is the folder of a timeline"),
         (["Hi there", "--model_path", "nowhere"], "No checkpoint at nowhere"),
     ],
 )

@@ -27,7 +27,7 @@ def test_srt_by_hand(tmp_path: Path) -> None:
     assert read(tmp_path, SRT) == [Segment(1.0, 2.5, "Hello there."), Segment(3.0, 64.0, "Two lines.")]
 
 
-@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\r\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
 def test_encodings_and_line_ends(tmp_path: Path, newline: str, encoding: str) -> None:
     content = SRT.replace("Hello there.", "Café?").replace("\n", newline).encode(encoding)

@@ -69,7 +69,10 @@ def test_a_segment_without_an_answer_is_told_by_the_exit_status(
     ("arguments", "said"),
     [
         (["--windows", "1"], "--subtitles, or hear them with --transcribe"),  # the model reads words alone
-        (["--subtitles", "talk.srt", "--windows", "1"], "not both"),
+        (["--subtitles", "talk.srt", "--windows", "1"], "leave out --windows"),
+        (["--subtitles", "talk.srt", "--transcribe"], "leave out --windows, --transcribe"),
+        (["--windows", "1", "--output_file", "a.csv"], "give --out FOLDER"),
+        (["--windows", "1", "--store", "kept"], "leave out --store"),
         (["--subtitles", "gone.srt"], "no file gone.srt"),
         (["--subtitles", "talk.srt", "--out", "talk.srt"], "is a file"),
     ],

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tricue.features.media import MediaError
+from tricue.features.sound import SAMPLE_RATE
 from tricue.recording import words
 from tricue.recording.segments import Segment
 from tricue.types import Utterance
@@ -22,6 +24,9 @@ class Scribe:
     def transcribe(self, path: Path, stretches: list[Segment], progress: bool = True) -> list[Segment]:
         self.given.append((path, stretches))
         return [Segment(s.start, s.end, f"from {s.start:g}" if s.start else None) for s in stretches]
+
+    def words(self, wave: np.ndarray) -> str:
+        return str(wave.size / SAMPLE_RATE)
 
 
 @pytest.fixture
@@ -56,8 +61,13 @@ def test_stretches_are_joined_and_silence_has_no_words(spoken: dict[str, list[Se
     assert told == ["from 2 from 4", None]
 
 
-def test_a_row_with_its_times_is_heard_there_alone(spoken: dict[str, list[Segment]]) -> None:
-    assert heard(Utterance("a", audio=Path("long.wav"), start=7.0, end=9.0)) == ["from 7"]
+@pytest.mark.parametrize(("start", "end", "seconds"), [(0.5, 1.5, 1.0), (0.5, None, 1.5), (None, 0.5, 0.5)])
+def test_a_row_with_a_time_is_heard_there_alone(
+    start: float | None, end: float | None, seconds: float, make_clip: Any
+) -> None:
+    clip = make_clip("long.m4a", frames=0, sound=2.0)
+    (told,) = heard(Utterance("a", audio=clip, start=start, end=end))
+    assert float(told or 0) == pytest.approx(seconds, abs=0.05)
 
 
 def test_what_cannot_be_heard_is_named_and_stays(

@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(soft_wrap=True, highlight=False)
+console = Console(soft_wrap=True, highlight=False, markup=False)  # names of files hold brackets
 
 Dataset = Annotated[
     str | None, typer.Option("--dataset", help="Corpus with shipped settings: MELD, RAVDESS, ...")
@@ -70,7 +70,7 @@ Whisper = Annotated[
     str | None,
     typer.Option(
         "--whisper",
-        help="The Whisper model of --transcribe: a hub name or a local folder. [a small English one]",
+        help="The Whisper model of --transcribe, which it implies: a hub name or a local folder. [a small English one]",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]

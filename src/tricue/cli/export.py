@@ -91,7 +91,7 @@ def export(
     hub_names = _hub_names(encoders)
     recognizer = MultimodalEmotionRecognizer.from_pretrained(model_path, device="cpu")
     check_rights(recognizer.card, rights_cleared)
-    name = push_to_hub or model_path.resolve().with_suffix("").name
+    name = push_to_hub or model_path.resolve().name.removesuffix(".pth")
     folder = out or Path("results/export") / name.rpartition("/")[2]
     with console.status("Writing the folder ..."):
         recognizer.save_pretrained(

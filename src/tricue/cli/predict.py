@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from tricue.cli.app import Device, Encoder, Modalities, Quiet, Set, Store, Whisper, app, console
@@ -69,7 +68,9 @@ def predict(
     transcribe: Annotated[
         bool,
         typer.Option(
-            "--transcribe", help="Hear the words (Whisper): of a recording as a timeline, else of each clip."
+            "--transcribe",
+            help="Hear the words (Whisper): of one recording as a timeline (with --output_file: as one answer), else "
+            "of each clip.",
         ),
     ] = False,
     whisper: Whisper = None,
@@ -99,15 +100,21 @@ def predict(
         raise InputError(
             'Nothing to predict: give words in quotes, a file or a folder: tricue predict "Hi there!"'
         )
+    hearing = Hearing(whisper, device) if transcribe or whisper is not None else None
+    cut = subtitles is not None or windows is not None
+    timeline = cut or (hearing is not None and output_file is None and _is_recording(items))
+    if subtitles is not None and (windows is not None or hearing is not None):
+        raise InputError(
+            "Subtitles cut the recording and give its words: leave out --windows, --transcribe and --whisper."
+        )
+    _check_places(timeline, output_file, store, out)
     recognizer = open_model(model_path, encoder, settings, device, backend)
-    answer = Answering(
-        recognizer, parse_cues(modalities), abstain, Hearing(whisper) if transcribe else None, quiet
-    )
-    if subtitles is not None or windows is not None or (transcribe and _is_recording(items)):
+    answer = Answering(recognizer, parse_cues(modalities), abstain, hearing, quiet)
+    if timeline:
         failed = answer.timeline(_one_recording(items), subtitles, windows, out)
     else:
         failed = answer.rows(items, input_file, output_file, store)
-    if recognizer.card.note:
+    if recognizer.card.note and output_file != _STDOUT:  # each of its lines has the note
         console.print(recognizer.card.note)
     raise typer.Exit(1 if failed else 0)
 
@@ -134,13 +141,14 @@ def open_model(
 class Hearing:
     """Words out of speech, by a Whisper model that is loaded when the first are wanted."""
 
-    whisper: str | None
+    whisper: str | None  # None: the default
+    device: str
 
     @cached_property
     def transcriber(self) -> Transcriber:
-        from tricue.recording.transcribe import Transcriber
+        from tricue.recording.transcribe import DEFAULT_MODEL, Transcriber
 
-        return Transcriber(self.whisper) if self.whisper is not None else Transcriber()
+        return Transcriber(self.whisper or DEFAULT_MODEL, self.device)
 
 
 @dataclass(frozen=True)
@@ -184,8 +192,6 @@ class Answering:
         from tricue.recording import segments, speech
         from tricue.recording.subtitles import read_subtitles
 
-        if subtitles is not None and windows is not None:
-            raise InputError("Give --subtitles or --windows, not both: each cuts the recording its own way.")
         if subtitles is not None:
             return read_subtitles(subtitles)
         if windows is not None:
@@ -204,9 +210,9 @@ class Answering:
         """One answer per file, row or text, shown or written; how many failed."""
         from tricue.evaluation.predictions import check_table, json_lines, write_predictions
         from tricue.features.extract import default_store
-        from tricue.inputs import read_inputs
+        from tricue.inputs import kind_of, read_inputs
 
-        few = table is None and not any(_is_table_or_folder(item) for item in items)
+        few = table is None and all(kind_of(item) in ("words", "clip") for item in items)
         if output is None and not (few and len(items) <= _SHOWN):
             output = DEFAULT_TABLE
         if output not in (None, _STDOUT):
@@ -254,28 +260,35 @@ def answers_table(predictions: Sequence[Prediction], utterances: Sequence[Uttera
         likely = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
         chances = "  ".join(f"{emotion} {100 * chance:.0f}%" for emotion, chance in likely)
         told = chances if prediction.error is None else f"{chances}  {prediction.error}".strip()
-        table.add_row(escape(prediction.id), str(prediction), escape(told), "+".join(prediction.cues))
+        table.add_row(prediction.id, str(prediction), told, "+".join(prediction.cues))
     return table
 
 
-def _is_recording(items: Sequence[str]) -> bool:
-    from tricue.files import is_file
-    from tricue.inputs import MEDIA_ENDINGS
+def _check_places(timeline: bool, output_file: Path | None, store: Path | None, out: Path | None) -> None:
+    """Raise InputError for a place where nothing would be put."""
+    if timeline and output_file is not None:
+        raise InputError(
+            "A timeline is a folder of files: give --out FOLDER. --output_file is for answers without "
+            "--subtitles and --windows."
+        )
+    if timeline and store is not None:
+        raise InputError("A timeline keeps no features: leave out --store.")
+    if not timeline and out is not None:
+        raise InputError(
+            "--out is the folder of a timeline: give one recording with --subtitles, --transcribe or --windows. "
+            "Answers go to --output_file."
+        )
 
-    return len(items) == 1 and is_file(Path(items[0])) and Path(items[0]).suffix.lower() in MEDIA_ENDINGS
+
+def _is_recording(items: Sequence[str]) -> bool:
+    from tricue.inputs import kind_of
+
+    return len(items) == 1 and kind_of(items[0]) == "clip"
 
 
 def _one_recording(items: Sequence[str]) -> Path:
-    from tricue.files import is_file
-
-    if len(items) != 1 or not is_file(Path(items[0])):
+    if not _is_recording(items):
         raise InputError(
             f"A timeline is made of one recording; {', '.join(items)} is none. Give one media file."
         )
     return Path(items[0])
-
-
-def _is_table_or_folder(item: str) -> bool:
-    from tricue.inputs import TABLE_ENDINGS
-
-    return " " not in item and (Path(item).suffix.lower() in TABLE_ENDINGS or Path(item).is_dir())

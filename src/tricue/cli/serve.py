@@ -85,7 +85,7 @@ def serve(
     _leave_a_core()
     with listening(host, port) as place:
         recognizer = open_model(model_path, encoder, settings, device, backend)
-        hearing = Hearing(whisper) if transcribe or whisper is not None else None
+        hearing = Hearing(whisper, device) if transcribe or whisper is not None else None
         transcriber = None if hearing is None else hearing.transcriber
         asked_as = None if _is_open(host) and not names else {host, *(names or ())}
         made = make_app(Reader(recognizer), _called(model_path), limits, transcriber, asked_as)

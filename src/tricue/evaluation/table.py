@@ -53,7 +53,7 @@ def subsets_table(rows: Iterable[tuple[str, Mapping[str, Any]]], title: str | No
 def as_text(table: Table, width: int = 100) -> str:
     """The table as plain text without colours, for files and logs."""
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(table)
+    Console(file=out, width=width, color_system=None, markup=False).print(table)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 

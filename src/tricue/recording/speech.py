@@ -40,11 +40,10 @@ def speech_stretches(path: Path, progress: bool = True) -> list[Segment]:
 
 def stretches_in(blocks: Iterable[tuple[float, np.ndarray]]) -> list[Segment]:
     """The same of blocks of sound: seconds at which each begins, (samples,) float32 at 16 kHz, mono."""
-    from silero_vad import get_speech_timestamps_from_probs
-
+    silero = _silero()
     found: list[Segment] = []
     for begins, chances in _runs(blocks):
-        stretches = get_speech_timestamps_from_probs(
+        stretches = silero.get_speech_timestamps_from_probs(
             chances, sampling_rate=SAMPLE_RATE, min_silence_duration_ms=round(1000 * PAUSE),
             min_speech_duration_ms=round(1000 * SHORTEST), max_speech_duration_s=LONGEST,
             speech_pad_ms=round(1000 * MARGIN),
@@ -84,10 +83,15 @@ def _heard(detector: Any, chunks: np.ndarray) -> list[float]:
 
 def _detector() -> Any:
     """A detector of its own for every reader: it remembers what it has heard."""
+    return _silero().load_silero_vad()
+
+
+def _silero() -> Any:
+    """The package, whose import sets PyTorch's threads to one for all that is done in this process."""
     import torch
 
     threads = torch.get_num_threads()
-    from silero_vad import load_silero_vad
+    import silero_vad
 
-    torch.set_num_threads(threads)  # its import sets them to one, for all that is done in this process
-    return load_silero_vad()
+    torch.set_num_threads(threads)
+    return silero_vad

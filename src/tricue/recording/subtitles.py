@@ -99,9 +99,16 @@ def _cues(lines: Sequence[str], webvtt: bool) -> Iterator[tuple[float, float, li
 
 
 def _is_number_of_next(lines: Sequence[str], number: int) -> bool:
-    """Whether a line is the number that SRT puts over a cue: digits, and the next line is a timing."""
-    following = lines[number + 1] if number + 1 < len(lines) else ""
-    return lines[number].strip().isdigit() and _TIMING.fullmatch(following) is not None
+    """Whether a line is the number that SRT puts over a cue: digits, and the next line is a timing.
+
+    Below a blank line it is the next that is not blank: line ends that were converted twice part every line.
+    """
+    if not lines[number].strip().isdigit():
+        return False
+    after = number + 1
+    while number and not lines[number - 1].strip() and after < len(lines) and not lines[after].strip():
+        after += 1
+    return after < len(lines) and _TIMING.fullmatch(lines[after]) is not None
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str) -> float:

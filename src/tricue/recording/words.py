@@ -6,9 +6,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tricue.features.media import MediaError
+from tricue.features.media import MediaError, decode
 from tricue.features.progress import Bar
-from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
 from tricue.recording.transcribe import Transcriber
 from tricue.types import Utterance
@@ -37,12 +36,14 @@ def _with_words(utterance: Utterance, transcriber: Transcriber) -> Utterance:
         return utterance
     start, end = utterance.span("audio")
     try:
-        if start is not None and end is not None:
-            stretches = [Segment(start, end)]
-        else:
+        if start is None and end is None:  # however long the file is
             stretches = speech_stretches(utterance.audio, progress=False)
-        said = transcriber.transcribe(utterance.audio, stretches, progress=False)
+            said = transcriber.transcribe(utterance.audio, stretches, progress=False)
+            words = " ".join(s.text for s in said if s.text)
+        else:
+            wave = decode(utterance.audio, start=start, end=end).audio
+            words = "" if wave is None else transcriber.words(wave)
     except MediaError as error:
         _LOG.warning("%s: no words can be heard: %s", utterance.id, error.reason)
         return utterance
-    return replace(utterance, text=" ".join(s.text for s in said if s.text) or None)
+    return replace(utterance, text=words or None)

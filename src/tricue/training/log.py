@@ -23,7 +23,7 @@ class RunLog:
         self.folder = folder
         self.mark = mark
         self.quiet = quiet
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, markup=False)
         self.writer = SummaryWriter(str(folder / "tensorboard")) if tensorboard else None
 
     def line(self, text: str) -> None:

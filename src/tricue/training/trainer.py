@@ -120,7 +120,7 @@ class Trainer:
         )
         torch.manual_seed(self.config.seed * 10 + phase)
         self._make_optimizer()
-        self.log.line(f"[bold]Phase {phase}[/bold]: {self.training.epochs[phase - 1]} epochs at most")
+        self.log.line(f"Phase {phase}: {self.training.epochs[phase - 1]} epochs at most")
 
     def _make_optimizer(self) -> None:
         phase, training = self.standing.phase, self.training
