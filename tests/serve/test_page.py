@@ -163,14 +163,15 @@ def until(page: Any, holds: str) -> None:
         page.wait_for_timeout(50)
 
 
-def drop(page: Any, name: str, content: bytes) -> None:
+def drop(page: Any, *files: Path) -> None:
     carried = page.evaluate_handle(
-        """([name, coded]) => {
+        """(files) => {
             const carried = new DataTransfer();
-            carried.items.add(new File([Uint8Array.from(atob(coded), (c) => c.charCodeAt(0))], name));
+            for (const [name, coded] of files)
+                carried.items.add(new File([Uint8Array.from(atob(coded), (c) => c.charCodeAt(0))], name));
             return carried;
         }""",
-        [name, base64.b64encode(content).decode()],
+        [[file.name, base64.b64encode(file.read_bytes()).decode()] for file in files],
     )
     for event in ("dragover", "drop"):
         page.dispatch_event("#drop", event, {"dataTransfer": carried})
@@ -194,7 +195,7 @@ def failure(page: Any) -> str:
 
 
 def test_a_dropped_clip_shows_emotions_as_bars(page: Any, make_clip: Any) -> None:
-    drop(page, "clip.webm", make_clip("clip.webm").read_bytes())
+    drop(page, make_clip("clip.webm"))
     found = bars(page)
     assert sorted(found) == EMOTIONS and all(re.fullmatch(r"[<>]?\d+%", share) for share in found.values())
     widths = page.eval_on_selector_all("#bars .fill", "fills => fills.map(fill => fill.clientWidth)")
@@ -247,6 +248,32 @@ def test_a_discarded_recording_is_not_sent(page: Any, visit: Visit) -> None:
     page.wait_for_selector("#recording", state="hidden")
     until(page, "!document.querySelector('#record-microphone').disabled")
     assert page.locator("#clip").is_hidden() and not [a for a in visit.asked if a.endswith("/v1/predict")]
+    assert page.locator("#status").inner_text() == "Discarded."
+
+
+def test_discarding_leaves_the_answer_to_words_alone(page: Any) -> None:
+    page.click("#record-microphone")
+    page.wait_for_selector("#recording:not([hidden])")
+    page.fill("#text", "I am so happy for you, really")
+    page.click("#send")
+    found = bars(page)
+    page.click("#discard")
+    page.wait_for_selector("#recording", state="hidden")
+    until(page, "!document.querySelector('#record-microphone').disabled")
+    assert bars(page) == found
+
+
+def test_a_device_that_gives_nothing_is_told_of(page: Any) -> None:
+    page.evaluate("""() => { // a recorder that ends at once, with nothing
+        MediaRecorder.prototype.start = function () {
+            Object.defineProperty(this, "state", { value: "recording" });
+            this.stop = () => this.dispatchEvent(new Event("stop"));
+        };
+    }""")
+    page.click("#record-microphone")
+    page.wait_for_selector("#recording:not([hidden])")
+    page.click("#stop")
+    assert failure(page) == "The recording broke off: nothing came from it."
 
 
 def test_without_a_device_the_page_says_so(browser: Any, address: str) -> None:
@@ -279,6 +306,114 @@ def test_player_chart_and_transcript_follow_each_other(page: Any, long_clip: Pat
     assert current(page) == "0:20"
     page.eval_on_selector(".stage video", "video => { video.currentTime = 4.6; video.play(); }")
     page.wait_for_selector(".transcript li:nth-child(2) [aria-current]")  # while it plays
+
+
+_GAPS = [(1, 3), (5, 8), (5, 9), (20, 22)]  # two begin at once; a long gap before the last
+
+
+@pytest.fixture
+def gaps(tmp_path: Path) -> Path:
+    lines = [f"00:{a:02}.000 --> 00:{b:02}.000\nline {i}\n" for i, (a, b) in enumerate(_GAPS)]
+    (tmp_path / "gaps.vtt").write_text("WEBVTT\n\n" + "\n".join(lines))
+    return tmp_path / "gaps.vtt"
+
+
+def stands(page: Any, index: int | None, seconds: float) -> None:
+    """The player is there, and the segment is marked, also once the player has said so."""
+    until(
+        page,
+        f"(({{ seeking, currentTime }}) => !seeking && Math.abs(currentTime - {seconds}) < 0.1)"
+        "(document.querySelector('.stage video'))",
+    )
+    page.wait_for_timeout(300)  # for its "seeked"
+    marked = page.eval_on_selector_all(
+        ".transcript button", "lines => lines.flatMap((l, i) => l.hasAttribute('aria-current') ? [i] : [])"
+    )
+    assert marked == ([] if index is None else [index])
+
+
+def put(page: Any, seconds: float) -> None:
+    page.eval_on_selector(".stage video", "(video, to) => { video.currentTime = to; }", seconds)
+
+
+@pytest.fixture
+def with_gaps(page: Any, long_clip: Path, gaps: Path) -> Any:
+    drop(page, long_clip, gaps)
+    page.wait_for_selector(".transcript button")
+    until(page, "document.querySelector('.stage video').readyState > 0")
+    return page
+
+
+def test_keys_in_gaps_and_among_segments_at_once(with_gaps: Any) -> None:
+    page = with_gaps
+    assert page.locator(".now").inner_text() == "Nothing here"  # at the start, before the first segment
+    put(page, 15)
+    stands(page, None, 15)
+    assert page.get_attribute(".chart canvas", "aria-valuetext") == "0:15"
+    page.focus(".chart canvas")
+    page.keyboard.press("ArrowRight")
+    stands(page, 3, 20)
+    for index in (2, 1, 0, 0):
+        page.keyboard.press("ArrowLeft")
+        stands(page, index, _GAPS[index][0])
+    for index in (1, 2, 3, 3):
+        page.keyboard.press("ArrowDown")
+        stands(page, index, _GAPS[index][0])
+    put(page, 15)
+    stands(page, None, 15)
+    page.keyboard.press("ArrowUp")
+    stands(page, 2, 5)
+    page.locator(".transcript button").nth(2).focus()  # the transcript's own keys go the same way
+    page.keyboard.press("ArrowUp")
+    stands(page, 1, 5)
+    assert "line 1" in page.evaluate("document.activeElement.textContent")
+
+
+def test_of_two_that_begin_at_once_each_can_be_clicked(with_gaps: Any) -> None:
+    for index in (1, 2, 1):
+        with_gaps.locator(".transcript button").nth(index).click()
+        stands(with_gaps, index, 5)
+
+
+def test_arrows_get_past_a_segment_that_plays(with_gaps: Any) -> None:
+    page = with_gaps
+    page.focus(".chart canvas")
+    page.keyboard.press("End")
+    page.eval_on_selector(".stage video", "video => { video.muted = true; video.play(); }")
+    until(page, "document.querySelector('.stage video').currentTime > 21.1")
+    for _ in range(2):  # to its own beginning, and from there on
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(150)
+    until(page, "document.querySelector('.stage video').currentTime < 9")
+
+
+def test_subtitles_go_with_their_clip(page: Any, long_clip: Path, gaps: Path, make_clip: Any) -> None:
+    def held() -> list[str]:
+        return page.eval_on_selector("#subtitles", "input => [...input.files].map(file => file.name)")
+
+    def pair() -> None:
+        drop(page, long_clip, gaps)
+        page.wait_for_selector(".transcript button")
+        assert held() == ["gaps.vtt"]
+        assert page.locator(".transcript .said").all_inner_texts() == [f"line {i}" for i in range(len(_GAPS))]
+
+    pair()
+    page.click("#remove")
+    assert held() == []
+    pair()
+    drop(page, make_clip("other.webm"))
+    bars(page)
+    assert held() == [] and page.locator("#timeline").is_hidden()
+    pair()
+    page.click("#record-microphone")
+    page.wait_for_selector("#recording:not([hidden])")
+    assert held() == []
+    page.click("#discard")
+    page.wait_for_selector("#recording", state="hidden")
+    drop(page, gaps)  # before there is a clip: they wait for theirs
+    drop(page, long_clip)
+    page.wait_for_selector(".transcript button")
+    assert held() == ["gaps.vtt"] and page.locator(".transcript .said").first.inner_text() == "line 0"
 
 
 def test_subtitles_and_downloads(page: Any, make_clip: Any, tmp_path: Path) -> None:
@@ -357,6 +492,33 @@ def test_refusals_are_told_in_words(page: Any, tmp_path: Path, make_clip: Any) -
     page.fill("#text", "still here")  # and the page goes on
     page.click("#send")
     assert sorted(bars(page)) == EMOTIONS
+
+
+def test_after_a_refusal_the_player_is_with_its_clip(with_gaps: Any, make_clip: Any) -> None:
+    page = with_gaps
+    player = "#preview video"
+
+    def ask() -> None:
+        page.click("#send")
+        page.wait_for_selector(".transcript button")
+        assert page.locator(player).count() == 0
+
+    page.fill("#windows", "0.2")
+    page.click("#send")
+    assert failure(page).startswith("Cut the clip")
+    assert page.locator(player).is_visible() and page.locator("#timeline").is_hidden()
+    page.fill("#windows", "")
+    ask()
+    drop(page, make_clip("a.webm"), make_clip("b.webm"))  # two clips: neither is taken
+    assert failure(page).startswith("One clip at a time")
+    assert page.locator(player).is_visible() and page.locator("#clip-name").inner_text() == "talk.webm"
+    ask()
+    page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotFoundError'); }; }"
+    )
+    page.click("#record-microphone")
+    assert failure(page).startswith("No recording from the microphone.")
+    assert page.locator(player).is_visible()
 
 
 def test_refusals_before_anything_is_sent(page: Any, visit: Visit) -> None:

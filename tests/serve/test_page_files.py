@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tricue.recording import page
 from tricue.report import figure
 from tricue.serve.limits import LIMITS
 from tricue.serve.service import STATIC
@@ -52,3 +53,10 @@ def test_colours_are_those_of_the_reports() -> None:
 
 def test_the_page_takes_as_many_words_as_the_service() -> None:
     assert f'maxlength="{LIMITS.characters}"' in (STATIC / "index.html").read_text()
+
+
+def test_both_timelines_go_by_one_rule() -> None:
+    """The page that `tricue predict` writes is self-contained: it has the module's text inside, without its exports."""
+    inside = Path(page.__file__).with_name("templates") / "timeline_segments.html"
+    exports = "\nexport { currentOf, ledTo, segmentsAt };\n"
+    assert (STATIC / "segments.js").read_text() == inside.read_text() + exports

@@ -10,14 +10,14 @@ import { Result } from "./result.js";
 import { predict, readModel } from "./service.js";
 
 const form = byId("ask");
-const result = new Result();
+const result = new Result(() => clip.bringHome());
 let model = null; // as GET /v1/model tells it; null until then
 let request = null; // the AbortController of the one under way
 
 const clip = new Clip({
   onClip: () => { hint(); ask(); },
   onSubtitles: () => clip.file && ask(),
-  onRemoved: () => { hint(); abort(); result.empty(); },
+  onRemoved: () => { hint(); abort(); result.empty("Removed."); },
   onTrouble: (sentence) => { abort(); result.failure(sentence); },
 });
 
@@ -25,6 +25,7 @@ recordingPanel({
   limits: () => ({ seconds: model?.limits.seconds ?? 600, bytes: model?.limits.bytes ?? 1e8 }),
   onStart: () => { abort(); clip.clear(); hint(); result.empty("Recording. Stop to ask."); },
   onClip: (file) => clip.set(file),
+  onDiscarded: () => result.state === "empty" && result.empty("Discarded."), // words may have been asked about since
   onTrouble: (sentence) => { abort(); result.failure(sentence); },
 });
 
@@ -34,7 +35,6 @@ async function ask() {
   abort();
   if (trouble !== null) return result.failure(trouble);
   const [own, player] = [(request = new AbortController()), clip.player];
-  clip.bringHome();
   result.busy();
   try {
     const answer = await predict(fields(), own.signal);
@@ -98,7 +98,7 @@ byId("text").addEventListener("input", hint);
 byId("text").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
 });
-byId("abort").addEventListener("click", () => { abort(); clip.bringHome(); result.empty("Aborted."); });
+byId("abort").addEventListener("click", () => { abort(); result.empty("Aborted."); });
 hint();
 
 try {

@@ -55,6 +55,7 @@ export class Clip {
       this.calls.onTrouble("One clip at a time: drop a single one. Many are a task for `tricue predict`.");
       return;
     }
+    if (clips.length > 0) this.clear(); // before the subtitles of the new one come
     if (subtitles.length > 0) {
       const carried = new DataTransfer();
       carried.items.add(subtitles[0]);
@@ -78,10 +79,13 @@ export class Clip {
 
   /** The player back from the timeline to its place here. */
   bringHome() {
-    if (this.player) byId("preview").replaceChildren(this.player.element);
+    const home = byId("preview");
+    if (this.player && !home.contains(this.player.element)) home.replaceChildren(this.player.element); // moved, it pauses
   }
 
+  /** Its subtitles go with it; those given before any clip wait for theirs. */
   clear() {
+    if (this.file !== null) byId("subtitles").value = "";
     this.player?.release();
     byId("preview").replaceChildren();
     byId("clip").hidden = true;

@@ -6,8 +6,8 @@ import { startRecording, whyNoRecording } from "./recorder.js";
 
 const BUTTONS = ["record-microphone", "record-camera"];
 
-/** Wire the panel. limits(): {seconds, bytes}; onClip(file); onTrouble(sentence); onStart(). */
-export function recordingPanel({ limits, onClip, onTrouble, onStart }) {
+/** Wire the panel. limits(): {seconds, bytes}; onStart(); onClip(file); onDiscarded(); onTrouble(sentence). */
+export function recordingPanel(calls) {
   const why = whyNoRecording();
   if (why !== null) {
     for (const id of BUTTONS) byId(id).disabled = true;
@@ -16,11 +16,11 @@ export function recordingPanel({ limits, onClip, onTrouble, onStart }) {
     return;
   }
   for (const kind of ["microphone", "camera"]) {
-    byId(`record-${kind}`).addEventListener("click", () => record(kind, { limits, onClip, onTrouble, onStart }));
+    byId(`record-${kind}`).addEventListener("click", () => record(kind, calls));
   }
 }
 
-async function record(kind, { limits, onClip, onTrouble, onStart }) {
+async function record(kind, { limits, onStart, onClip, onDiscarded, onTrouble }) {
   lock(true);
   let recording;
   try {
@@ -35,6 +35,7 @@ async function record(kind, { limits, onClip, onTrouble, onStart }) {
   lock(false);
   byId(`record-${kind}`).focus();
   if (kept) onClip(kept);
+  else if (kept === null) onDiscarded();
 }
 
 /** Show the panel until the recording ends; the File, or null where it was discarded. */
@@ -58,7 +59,9 @@ async function shown(kind, recording) {
   frame();
   try {
     const file = await recording.finished;
-    return discarded ? null : file;
+    if (discarded) return null;
+    if (file === null) throw new Error("nothing came from it.");
+    return file;
   } finally {
     ended.abort();
     byId("live").srcObject = null;

@@ -5,9 +5,16 @@ import { byId } from "./elements.js";
 import { timelineView } from "./timeline.js";
 
 export class Result {
-  constructor() {
+  /** onCleared(): what is shown is about to go, a timeline with the player in it too. */
+  constructor(onCleared) {
+    this.onCleared = onCleared;
     this.timeline = null;
     this.ticking = null;
+  }
+
+  /** "empty", "busy", "answer" or "error". */
+  get state() {
+    return byId("result").dataset.state;
   }
 
   /** What may come; colours: a Map from emotion to colour. */
@@ -50,6 +57,7 @@ export class Result {
   turn(state, said) {
     const hadFocus = byId("busy").contains(document.activeElement);
     clearInterval(this.ticking);
+    this.onCleared();
     this.timeline?.close();
     this.timeline = null;
     byId("timeline").hidden = true;

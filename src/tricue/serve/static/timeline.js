@@ -4,6 +4,7 @@ import { Chart } from "./chart.js";
 import { asCaptions, asJson, asTable } from "./downloads.js";
 import { element, swatch } from "./elements.js";
 import { clock, percent } from "./format.js";
+import { currentOf, ledTo, segmentsAt } from "./segments.js";
 
 /** {element, close()} of a timeline as the service gives it. player: as `playerOf` gives it; it moves in here. */
 export function timelineView(timeline, colours, player) {
@@ -17,7 +18,9 @@ class View {
     this.entries = timeline.entries;
     this.colours = colours;
     this.player = player;
-    this.current = -1;
+    this.time = 0;
+    this.asked = null; // the segment that was gone to last
+    this.current = undefined; // the segment that is told of; null: a gap
     this.addresses = [];
     this.ended = new AbortController(); // ends every listener
     this.canvas = element("canvas", {
@@ -60,7 +63,7 @@ class View {
         entry.text || element("em", { class: "soft" }, entry.error ?? "no words")),
       element("span", { class: "feeling" }, ...this.feeling(entry)),
     );
-    made.addEventListener("click", () => this.go(entry.start));
+    made.addEventListener("click", () => this.goTo(i));
     return made;
   }
 
@@ -104,45 +107,46 @@ class View {
 
   /** Arrow keys go from segment to segment, in the chart and in the transcript. */
   step(event, where) {
-    const last = this.entries.length - 1;
-    const to = {
-      ArrowRight: this.current + 1, ArrowDown: this.current + 1, ArrowLeft: this.current - 1,
-      ArrowUp: this.current - 1, Home: 0, End: last,
-    }[event.key];
+    const to = ledTo(event.key, this.entries, this.time, this.current);
     if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    const next = Math.min(last, Math.max(0, to));
-    this.go(this.entries[next].start, next);
-    if (where === this.list) this.lines[next].focus();
+    this.goTo(to);
+    if (where === this.list) this.lines[to].focus();
   }
 
-  /** Go there, in the player too where it can play. */
-  go(seconds, index) {
+  goTo(index) {
+    this.go(this.entries[index].start, index);
+  }
+
+  /** Go there, in the player too where it can play. asked: the segment that is meant, or null. */
+  go(seconds, asked = null) {
     const { media } = this.player;
+    this.asked = asked;
     if (media.readyState > 0) media.currentTime = seconds;
-    this.show(seconds, index);
+    this.show(seconds);
   }
 
-  show(seconds, index = this.indexAt(seconds)) {
+  show(seconds) {
+    const now = currentOf(this.entries, segmentsAt(this.entries, seconds), this.asked);
+    this.time = seconds;
     if (this.chart.width) this.chart.moveTo(seconds);
     this.canvas.setAttribute("aria-valuenow", Math.round(seconds));
-    if (index === this.current) return;
+    this.canvas.setAttribute("aria-valuetext", now === null ? clock(seconds) : described(this.entries[now]));
+    if (now !== this.current) this.tell(now);
+  }
+
+  /** Mark the segment, and say what it is. */
+  tell(now) {
     this.lines[this.current]?.removeAttribute("aria-current");
-    this.current = index;
-    const [entry, line] = [this.entries[index], this.lines[index]];
-    this.canvas.setAttribute("aria-valuetext", entry ? described(entry) : clock(seconds));
-    this.now.replaceChildren(...(entry ? this.feeling(entry) : ["Nothing here"]));
-    if (!line) return;
+    this.current = now;
+    this.now.replaceChildren(...(now === null ? ["Nothing here"] : this.feeling(this.entries[now])));
+    if (now === null) return;
+    const line = this.lines[now];
     for (const other of this.lines) other.tabIndex = other === line ? 0 : -1;
     line.setAttribute("aria-current", "true");
     const row = line.parentElement; // scrolls the list alone, never the page
     const middle = row.offsetTop - this.list.offsetTop - (this.list.clientHeight - row.offsetHeight) / 2;
     this.list.scrollTo({ top: middle });
-  }
-
-  /** The segment at `seconds`: the one that began last, where they overlap; -1 in a gap. */
-  indexAt(seconds) {
-    return this.entries.findLastIndex((entry) => entry.start <= seconds + 0.001 && seconds < entry.end);
   }
 
   close() {
