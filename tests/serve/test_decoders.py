@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +12,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
+from tricue.serve import decoders as serving
 from tricue.serve.asked import Question
 from tricue.serve.clips import Clips
 from tricue.serve.decoders import Decoders
@@ -140,3 +143,91 @@ def test_too_little_memory_is_a_reason(serve: Any, refused: Any, tmp_path: Path)
         response = asked.form(path)
         assert response.status_code == 422 and "tricue-serve" not in response.text
         assert asked.json({"text": "a"}).status_code == 200
+
+
+def test_what_was_decoded_is_forgotten(make_clip: Any) -> None:
+    """Clips of large pictures one after the other: without a collection the process grows by 5 MB with each."""
+    clip = make_clip(size=512, frames=16, sound=None)
+    made, taken = Decoders(Limits(decoders=1), Metrics()), []
+    made.start()
+    try:
+        (process,) = psutil.Process().children()
+        for _ in range(24):
+            told, pictures, _ = made.ask({"do": "clip", "path": str(clip), "how": {"frames": 16}}, 30.0)
+            assert len(pictures) == 16 and not told["faults"].get("video")
+            made.ask({"do": "look", "path": str(clip)}, 30.0)  # the collection is over once it answers
+            taken.append(process.memory_info().rss)
+    finally:
+        made.end()
+    assert max(taken[3:]) < max(taken[:3]) + 30e6, [f"{rss / 1e6:.0f}" for rss in taken]
+
+
+SHORT = {"error": "it needs more memory than a decoder may take", "worn": True}
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_a_decoder_that_is_worn_is_not_held_against_a_clip(
+    serve: Any, refused: Any, make_clip: Any, monkeypatch: Any, always: bool
+) -> None:
+    """A new one is asked once; where the memory does not suffice that one either, it is the clip's fault."""
+    original = serving.Decoder.ask
+
+    def ask(self: Any, asked: dict[str, Any], seconds: float) -> Any:
+        if asked["do"] == "clip" and (always or self.worked):
+            return SHORT, [], 0.1
+        return original(self, asked, seconds)
+
+    clip = make_clip(frames=0, name="a.m4a")
+    monkeypatch.setattr(serving.Decoder, "ask", ask)
+    with serve() as asked:
+        response = asked.form(clip)  # the decoder has looked at it already
+        if always:
+            assert "more memory" in refused(response, 422, "nothing_to_go_by")
+        else:
+            assert response.status_code == 200 and response.json()["error"] is None
+        assert asked.metric(KILLED.format("memory")) == 1 + always
+        assert asked.metric("tricue_decoders") == 1
+
+
+@pytest.mark.parametrize("cause", ["idle", "died"])
+def test_a_machine_without_room_for_a_process(
+    serve: Any, refused: Any, decoders: Any, make_clip: Any, monkeypatch: Any, cause: str
+) -> None:
+    """The place of a decoder outlives that none can be started for a while."""
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    def dies(self: Any, *_: Any) -> Any:
+        self.kill()
+        raise serving.Ended(late=False)
+
+    clip = make_clip(frames=0, name="a.m4a")
+    with serve() as asked:
+        assert asked.form(clip).status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", full)
+            if cause == "idle":
+                (one,) = decoders()
+                one.kill()
+                one.wait(60)
+            else:
+                patch.setattr(serving.Decoder, "ask", dies)
+                refused(asked.form(clip), 422, "decoder_died")
+            for _ in range(2):
+                response = asked.form(clip)
+                assert "No decoder can be started" in refused(response, 503, "busy")
+                assert int(response.headers["retry-after"]) > 0
+            assert asked.metric("tricue_decoders") == 0
+        assert asked.form(clip).status_code == 200
+        assert asked.metric("tricue_decoders") == 1 and asked.metric(KILLED.format(cause)) == 1
+        assert len(decoders()) == 1
+
+
+def test_no_decoder_is_started_once_all_are_ended(decoders: Any, make_clip: Any) -> None:
+    made = Decoders(Limits(decoders=1), Metrics())
+    made.start()
+    made.end()
+    with pytest.raises(Refusal, match="being ended"):
+        made.ask({"do": "look", "path": str(make_clip())}, 30.0)
+    assert not decoders()

@@ -7,6 +7,7 @@ takes it over through a flaw of a codec can say wrong things, but run nothing in
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import resource
 import signal
@@ -69,16 +70,23 @@ def work(asked: dict[str, Any]) -> Reply:
 def main() -> None:
     pipe, most = Connection(int(sys.argv[1])), int(sys.argv[2])
     _restrict(most)
+    gc.freeze()  # modules are never garbage: a collection need not look through them
     pipe.send_bytes(b"ready")
     while True:
         try:
             asked = json.loads(pipe.recv_bytes())
         except EOFError:  # the service has ended
             return
-        told, arrays = work(asked)
-        pipe.send_bytes(json.dumps(told | {"arrays": len(arrays)}).encode())
-        for array in arrays:
-            pipe.send_bytes(array.tobytes())
+        _reply(pipe, asked)
+        gc.collect()  # PyAV's containers and pictures hold one another: uncollected they add up, job by job
+
+
+def _reply(pipe: Connection, asked: dict[str, Any]) -> None:
+    """In a function of its own: its arrays are gone before the next job."""
+    told, arrays = work(asked)
+    pipe.send_bytes(json.dumps(told | {"arrays": len(arrays)}).encode())
+    for array in arrays:
+        pipe.send_bytes(array.tobytes())
 
 
 def _restrict(most: int) -> None:

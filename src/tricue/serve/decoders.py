@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,14 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from queue import LifoQueue
-from threading import Timer
+from threading import Lock, Timer
 from typing import Any
 
 from tricue.serve.errors import Refusal, busy
 from tricue.serve.limits import Limits
 from tricue.serve.metrics import Metrics
 
+_LOG = logging.getLogger(__name__)
 _START = 60.0  # seconds that a process may take to start on a busy machine
 _THREADS = {
     "OMP_NUM_THREADS": "1",
@@ -34,25 +37,42 @@ class Ended(Exception):
 
 
 class Decoder:
-    """One process (decoder.py)."""
+    """A place at which one process works at a time (decoder.py). None runs until `start`, nor after `end`."""
 
     def __init__(self, limits: Limits) -> None:
-        self._pipe, theirs = Pipe()
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tricue.serve.decoder", str(theirs.fileno()), str(limits.decoder_bytes)],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, env=os.environ | _THREADS,
-            )  # fmt: skip
-        self._ready, self._most = False, limits.decoder_bytes
+        self._most = limits.decoder_bytes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection | None = None
+        self._ready = False
+        self.worked = False  # whether this process has answered already
+
+    def start(self) -> None:
+        """Raises OSError where the machine has no room for a process; there is none then."""
+        mine, theirs = Pipe()
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "tricue.serve.decoder", str(theirs.fileno()), str(self._most)],
+                    pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, env=os.environ | _THREADS,
+                )  # fmt: skip
+        except OSError:
+            mine.close()
+            raise
+        self._pipe, self._ready, self.worked = mine, False, False
+
+    @property
+    def started(self) -> bool:
+        return self._process is not None
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return self._process is not None and self._process.poll() is None
 
     def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
         """What it answers, and the seconds that it took, its start left out. Raises Ended; the process is of no use
         then."""
+        assert self._pipe is not None
         if not self._ready:
             with self._killed_after(_START):
                 self._pipe.recv_bytes(16)
@@ -62,17 +82,19 @@ class Decoder:
             self._pipe.send_bytes(json.dumps(asked).encode())
             told = json.loads(self._pipe.recv_bytes(self._most))
             arrays = [self._pipe.recv_bytes(self._most) for _ in range(told["arrays"])]
+        self.worked = True
         return told, arrays, time.monotonic() - began
 
     @contextmanager
     def _killed_after(self, seconds: float) -> Iterator[None]:
         """A read that waits for a killed process ends at once."""
-        late = False
+        late, process = False, self._process  # not the next one's, should time be up as the answer comes
+        assert process is not None
 
         def kill() -> None:
             nonlocal late
             late = True
-            self.process.kill()
+            process.kill()
 
         timer = Timer(max(0.0, seconds), kill)
         timer.daemon = True
@@ -80,15 +102,21 @@ class Decoder:
         try:
             yield
         except (EOFError, OSError, ValueError) as error:  # ValueError: half a message, or none of ours
-            self.end()
             raise Ended(late) from error
         finally:
             timer.cancel()
 
+    def kill(self) -> None:
+        process = self._process  # two threads may be at it where the service ends
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._pipe.close()
+        self.kill()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._process = self._pipe = None
 
 
 class Decoders:
@@ -96,54 +124,83 @@ class Decoders:
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics
+        self._all = [Decoder(limits) for _ in range(limits.decoders)]
         self._free: LifoQueue[Decoder] = LifoQueue()
-        self._all: list[Decoder] = []
+        self._starting = Lock()  # none is started while, or after, all are ended
         self._over = False
 
     def start(self) -> None:
-        for _ in range(self._limits.decoders):
-            self._free.put(self._made())
+        """Raises OSError where a process cannot be started."""
+        for decoder in self._all:
+            decoder.start()
+            self._metrics.decoders.inc()
+            self._free.put(decoder)
 
     def end(self) -> None:
         """Those at work, too: who waits for one is refused."""
-        self._over = True
-        for decoder in self._all:
-            decoder.process.kill()
-            decoder.process.wait()
+        with self._starting:
+            self._over = True
+            for decoder in self._all:
+                decoder.kill()
 
     def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
-        """As `Decoder.ask`. Raises Refusal: 422 where the process dies of it, 504 where it takes too long."""
+        """As `Decoder.ask`. Raises Refusal: 422 where the process dies of it, 503 where none can be started, 504 where
+        it takes too long."""
+        with self._place() as decoder:
+            worked = decoder.worked
+            told, arrays, took = self._asked(decoder, asked, seconds)
+            if (
+                told.get("worn") and worked and decoder.alive
+            ):  # what it did before may have left it too little
+                told, arrays, again = self._asked(decoder, asked, seconds - took)
+                took += again
+            return told, arrays, took
+
+    @contextmanager
+    def _place(self) -> Iterator[Decoder]:
+        """A decoder that runs, and is nobody else's meanwhile. Raises Refusal (503) where none can be had."""
         decoder = self._free.get()
         try:
-            if not decoder.alive:  # somebody killed it while it had nothing to do
-                decoder = self._replaced(decoder, "idle")
-            try:
-                told, arrays, took = decoder.ask(asked, seconds)
-            except Ended as ended:
-                decoder = self._replaced(decoder, "late" if ended.late else "died")
-                raise self._refusal(ended) from ended
-            if told.get("worn"):
-                decoder = self._replaced(decoder, "memory")
-            return told, arrays, took
+            if not decoder.alive:  # somebody killed it while it had nothing to do, or it could not be started
+                self._replace(decoder, "idle")
+            if not decoder.alive:
+                raise busy("The service is being ended" if self._over else "No decoder can be started")
+            yield decoder
         finally:
             self._free.put(decoder)
 
-    def _made(self) -> Decoder:
-        made = Decoder(self._limits)
-        self._all.append(made)
-        self._metrics.decoders.inc()
-        return made
+    def _asked(
+        self, decoder: Decoder, asked: dict[str, Any], seconds: float
+    ) -> tuple[dict[str, Any], list[bytes], float]:
+        """One that dies of it, or has no memory left, is replaced at once: the next one need not wait for it."""
+        try:
+            told, arrays, took = decoder.ask(asked, seconds)
+        except Ended as ended:
+            self._replace(decoder, "late" if ended.late else "died")
+            raise self._refusal(ended) from ended
+        if told.get("worn"):
+            self._replace(decoder, "memory")
+        return told, arrays, took
 
-    def _replaced(self, decoder: Decoder, cause: str) -> Decoder:
-        if self._over:
-            raise busy("The service is being ended")
-        decoder.end()
-        self._all.remove(decoder)
-        self._metrics.decoders.dec()
-        self._metrics.kills.labels(cause).inc()
-        return self._made()
+    def _replace(self, decoder: Decoder, cause: str) -> None:
+        """With a new process. Where that cannot be started, there is none until somebody asks again."""
+        if decoder.started:  # else it was counted when it ended
+            decoder.end()
+            self._metrics.decoders.dec()
+            self._metrics.kills.labels(cause).inc()
+        with self._starting:
+            if self._over:
+                return
+            try:
+                decoder.start()
+            except OSError as error:
+                _LOG.error("A decoder cannot be started: %s", error)
+                return
+        self._metrics.decoders.inc()
 
     def _refusal(self, ended: Ended) -> Refusal:
+        if self._over:
+            return busy("The service is being ended")
         if ended.late:
             reason = f"The file took longer to decode than {self._limits.decode_seconds:g} s."
             return Refusal(504, "decode_time", reason)
