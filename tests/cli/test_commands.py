@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tricue.cli import main
+from tricue.cli.app import ORDER
 
 SOURCE = """Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime
 1,Hi there you two fools.,Joey,joy,positive,0,0,1,1,"00:00:01,0","00:00:02,0"
@@ -136,3 +137,10 @@ def test_a_folder_that_is_not_the_corpus(
     assert tricue("prepare", name, "empty") == 2
     assert "found an empty folder" in capsys.readouterr().err
     assert not (working_folder / "data").exists()
+
+
+def test_help_lists_all_commands_in_the_order_of_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["-h"])
+    shown = capsys.readouterr().out.split("Commands:\n")[1]
+    assert [line.split()[0] for line in shown.splitlines() if line.strip()] == list(ORDER)

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # seed.md, "Environment Setup"
 
+# as they are met on the way from clips to answers
+ORDER = (
+    "demo", "prepare", "audit", "extract", "train", "evaluate", "report", "compare", "ablate", "robustness", "info",
+    "predict", "serve", "export",
+)  # fmt: skip
+
+
+class InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+
 app = typer.Typer(
+    cls=InOrder,
     help="Emotions from what is said, how it sounds and how it looks. Start with: tricue demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
