@@ -107,7 +107,7 @@ def best_model(save_dir: Path, config: Config) -> Path:
 
 
 def phase_folders(model_path: Path) -> dict[int, Path]:
-    """The checkpoints of the run that a model is of, by phase: those beside it, else it alone.
+    """The checkpoints of the run that a model is of, by phase: those beside it, and for its own phase the model itself.
 
     Raises InputError where there is no checkpoint.
     """
@@ -116,7 +116,12 @@ def phase_folders(model_path: Path) -> dict[int, Path]:
     beside: dict[int, Path] = {phase: folder.parent / f"phase{phase}" for phase in PHASES}
     found = {phase: path for phase, path in beside.items() if (path / SETTINGS).is_file()}
     same_run = {p: f for p, f in found.items() if read_card(f).trained_on == card.trained_on}
-    return same_run or {card.phase or 1: folder}
+    return dict(sorted((same_run | {own_phase(card): folder}).items()))
+
+
+def own_phase(card: Card) -> int:
+    """The phase that a model stands for; 1 where its card names none."""
+    return card.phase or 1
 
 
 def save_checkpoint(folder: Path, network: Network, card: Card) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from tricue.checkpoint import read_card
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.evaluation.evaluate import evaluate
-from tricue.report.report import make_report
+from tricue.evaluation.robustness import measure_robustness
+from tricue.report.report import _write_figures, make_report
 from tricue.types import InputError
 
 HEADINGS = ["Phases side by side", "Learning curves", "ROC", "Confusion matrix", "t-SNE", "Calibration"]
@@ -100,6 +102,51 @@ def test_without_history_and_without_a_phase(run: Path, tmp_path: Path) -> None:
     assert len(found.all("img")) == 1 + 2 + 2 + 6 + 2 + 1 + 6 + 1
 
 
+@pytest.fixture(scope="module")
+def other(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a/best_model, whose own phase is gone, and its page in out, where an earlier one had a case-9."""
+    place = tmp_path_factory.mktemp("other")
+    shutil.copytree(run / "checkpoints", place / "a")
+    shutil.rmtree(place / f"a/phase{read_card(place / 'a/best_model').phase}")
+    (place / "out/report").mkdir(parents=True)
+    for kind in ("svg", "png", "json"):
+        (place / f"out/report/case-9.{kind}").write_text("")
+    make_report(place / "a/best_model", out=place / "out", points=10, seed=7, **choices(run))
+    return place
+
+
+def test_a_model_without_its_own_phase_beside_it_stands_for_that_phase(
+    run: Path, other: Path, tmp_path: Path
+) -> None:
+    """Else the page and the curves would be another model's, under this one's name."""
+    model, phase = other / "a/best_model", read_card(other / "a/best_model").phase
+    assert f"{model} (phase {phase}, " in Page(other / "out/report.html").text
+    metrics = evaluate(model, out=tmp_path, **choices(run)).metrics
+    counts = json.loads((other / f"out/report/confusion-phase{phase}.json").read_text())["counts"]
+    assert counts == metrics["confusion"]
+    curves = measure_robustness(model, out=tmp_path, names=["subsets"], **choices(run))
+    assert list(curves["models"]) == ["phase 1", "phase 2", "phase 3"]
+    assert curves["models"][f"phase {phase}"]["path"] == str(model)
+
+
+def test_figures_of_an_earlier_page_do_not_stay(other: Path) -> None:
+    assert (other / "out/report/case-1.svg").is_file()
+    assert not list((other / "out/report").glob("case-9*"))
+
+
+def test_the_seed_of_the_maps_is_the_one_asked_for(other: Path) -> None:
+    assert ", seed 7, the same rows" in Page(other / "out/report.html").text
+
+
+@pytest.mark.parametrize("kept", [["report.html"], ["robustness.json", "robustness.svg", "robustness.png"]])
+def test_what_is_no_figure_of_the_page_is_never_taken_away(tmp_path: Path, kept: list[str]) -> None:
+    """`evaluate --out results` has its figures in results/report, where `report` leaves a page by default."""
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    _write_figures(tmp_path, [])
+    assert [(tmp_path / name).read_text() for name in kept] == ["mine"] * len(kept)
+
+
 @pytest.mark.slow
 def test_a_model_alone_is_its_own_phase(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run / "checkpoints/phase2", tmp_path / "anything")
@@ -120,11 +167,13 @@ def test_a_class_without_rows_and_one_of_a_single_row(run: Path, tmp_path: Path)
     assert found.headings[: len(HEADINGS)] == HEADINGS
 
 
-def test_a_folder_of_several_runs_is_one_error(run: Path, tmp_path: Path) -> None:
-    shutil.copytree(run / "checkpoints/best_model", tmp_path / "runs")
-    (tmp_path / "runs/runs.json").write_text("{}")
-    with pytest.raises(InputError, match="several runs"):
-        make_report(tmp_path / "runs", out=tmp_path / "out", **choices(run))
+def test_a_folder_of_several_runs_is_one_error_that_names_a_model_in_it(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "checkpoints/best_model", tmp_path / "runs/fold-1/best_model")
+    folds = [{"seed": 0, "fold": fold, "folder": f"fold-{fold}"} for fold in ("1", "2")]
+    (tmp_path / "runs/runs.json").write_text(json.dumps({"runs": folds}))
+    for measure in (make_report, measure_robustness):
+        with pytest.raises(InputError, match=r"several runs, and .* give e\.g\. .*runs/fold-1/best_model\.$"):
+            measure(tmp_path / "runs", out=tmp_path / "out", **choices(run))
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", '{"a": 1}'])

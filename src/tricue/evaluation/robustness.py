@@ -21,13 +21,13 @@ from tricue.checkpoint import phase_folders
 from tricue.data.corpora import report
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import Trial, open_trial, score_trial, title
+from tricue.evaluation.runs import single_model
 from tricue.evaluation.table import MISSING, percent_with_interval
 from tricue.features.corruption import Blur, Corruption, FrameLoss, Noise, Occlusion
 from tricue.features.extract import FeatureSet
 from tricue.features.progress import Bar
 from tricue.features.word_errors import vocabulary, with_word_errors
 from tricue.files import check_place, write_json
-from tricue.training.runs import RUNS
 from tricue.types import Cue, InputError
 
 logger = logging.getLogger(__name__)
@@ -127,13 +127,10 @@ def measure_robustness(
     choices: of `open_trial`; its seed is that of the damage, too. What cannot be applied has the reason in its place.
     Raises InputError for a folder of several runs, and as `measure` does.
     """
-    if (model_path / RUNS).is_file():
-        raise InputError(
-            f"{model_path} holds several runs, and one is measured: give e.g. {model_path}/seed-0/best_model."
-        )
+    folder = single_model(model_path, "the measurement")
     check_place(out / RESULT)
     chosen = choose_kinds(names)
-    trials = {f"phase {n}": open_trial(path, **choices) for n, path in phase_folders(model_path).items()}
+    trials = {f"phase {n}": open_trial(path, **choices) for n, path in phase_folders(folder).items()}
     first = next(iter(trials.values()))
     report(first.corpus)
     cues = list(first.network.cues)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tricue.checkpoint import checkpoint_folder
 from tricue.data.audit import worst_summary
 from tricue.data.corpora import report
 from tricue.evaluation.evaluate import (
@@ -43,7 +44,7 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     folds = any(run.fold for run in runs) and all(result.dealt for _, result in measured)
     pooled = _pooled(measured, folds)
     first = next(iter(pooled.values()))
-    _check_same_rows(pooled, folds, folder / runs[0].folder)
+    _check_same_rows(pooled, folds, _model(folder, runs[0]))
     metrics = score_rows(
         first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
     )
@@ -58,6 +59,17 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     for name, result in pooled.items():
         write_rows(out / name if len(pooled) > 1 else out, result)
     return replace(first, metrics=metrics, title=title(metrics), scores=write_scores(out, metrics))
+
+
+def single_model(model_path: Path, what: str) -> Path:
+    """The checkpoint's folder. Raises InputError for a folder of several runs, of which `what` needs one."""
+    folder = checkpoint_folder(model_path)
+    runs = read_runs(folder)
+    if runs:
+        raise InputError(
+            f"{folder} holds several runs, and {what} is of one: give e.g. {_model(folder, runs[0])}."
+        )
+    return folder
 
 
 def _pooled(measured: Sequence[tuple[Run, Evaluation]], folds: bool) -> dict[str, Evaluation]:

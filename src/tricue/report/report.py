@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from tricue import __version__
-from tricue.checkpoint import checkpoint_folder, phase_folders, read_card
+from tricue.checkpoint import own_phase, phase_folders, read_card
 from tricue.device import choose_device
+from tricue.evaluation import ablation, robustness
 from tricue.evaluation.evaluate import open_trial
+from tricue.evaluation.runs import single_model
 from tricue.evaluation.table import percent_with_interval
 from tricue.features.progress import Bar
-from tricue.files import check_place
+from tricue.files import check_place, replaced_folder
 from tricue.report.figure import Drawn
 from tricue.report.page import Section, write_page
+from tricue.report.published import published_section
 from tricue.report.readings import Reading, read_history, read_phase
 from tricue.report.sections import (
     calibration_section,
@@ -24,13 +27,10 @@ from tricue.report.sections import (
     cost_section,
     learning_section,
     maps_section,
-    published_section,
     roc_section,
     scores_section,
     study_sections,
 )
-from tricue.training.runs import RUNS
-from tricue.types import InputError
 
 PAGE, FIGURES = "report.html", "report"
 
@@ -52,13 +52,9 @@ def make_report(
     them; choices: as `open_trial` does.
     What cannot be drawn says why in its place. Raises InputError for a folder of several runs, and as `measure` does.
     """
-    folder = checkpoint_folder(model_path)
-    if (folder / RUNS).is_file():
-        raise InputError(
-            f"{folder} holds several runs, and a report is of one: give e.g. {folder}/seed-0/best_model."
-        )
+    folder = single_model(model_path, "a report")
     check_place(out / PAGE)
-    best = read_card(folder)
+    own = own_phase(read_card(folder))
     phases = phase_folders(folder)
     history = read_history(folder)
     with Bar(not quiet) as bar:
@@ -68,14 +64,14 @@ def make_report(
         chosen = choose_device(device)
         features = next(iter(trials.values())).read_features(used[0], store, chosen, progress=False)
         readings = [bar.passed(read_phase(phase, trial, features, chosen)) for phase, trial in trials.items()]
-        shown = next((r for r in readings if r.phase == best.phase), readings[-1])
+        shown = next(r for r in readings if r.phase == own)
         bar.begin("Drawing", 8)
         parts = [
             bar.passed(scores_section(readings, shown)),
             bar.passed(learning_section(history, readings)),
             bar.passed(roc_section(readings)),
             bar.passed(confusion_section(readings)),
-            bar.passed(maps_section(readings, best.config.seed, points)),
+            bar.passed(maps_section(readings, shown.evaluation.config.seed, points)),
             bar.passed(calibration_section(readings)),
             bar.passed(classes_section(shown)),
             bar.passed(cases_section(shown)),
@@ -84,12 +80,29 @@ def make_report(
             cost_section(shown),
         ]
     metrics = shown.evaluation.metrics
-    (out / FIGURES).mkdir(parents=True, exist_ok=True)
-    for drawn in _pictures(parts):
-        drawn.write(out / FIGURES)
+    _write_figures(out / FIGURES, _pictures(parts))
     title = f"{metrics['corpus']}, {metrics['split']}: weighted F1 {percent_with_interval(metrics['weighted_f1'])}"
     write_page(out / PAGE, title, metrics["mark"], _facts(shown, folder), parts)
     return out / PAGE
+
+
+def _write_figures(folder: Path, pictures: Sequence[Drawn]) -> None:
+    """The figures of this page, and none of an earlier one. A folder that is not the figures' alone (say, that another
+    page lies in) loses nothing: there they are written over what has their names."""
+    if folder.is_dir() and not all(_is_figure(path) for path in folder.iterdir()):
+        for drawn in pictures:
+            drawn.write(folder)
+        return
+    with replaced_folder(folder) as fresh:
+        for drawn in pictures:
+            drawn.write(fresh)
+
+
+def _is_figure(path: Path) -> bool:
+    """Whether a file is one of a figure's three; not of a study, unless its numbers lie beside the page as well."""
+    numbers = path.with_suffix(".json").name
+    only = numbers in (ablation.RESULT, robustness.RESULT) and not (path.parent.parent / numbers).exists()
+    return not only and all(path.with_suffix(kind).is_file() for kind in (".svg", ".png", ".json"))
 
 
 def _pictures(parts: Sequence[Section]) -> list[Drawn]:
