@@ -40,14 +40,19 @@ def test_a_recording_without_length_has_no_window() -> None:
 
 def test_segments_are_cut_at_the_end_and_sorted() -> None:
     given_ = [Segment(8, 12, "late"), Segment(0, 2, "early"), Segment(1, 3, "over it")]
-    assert usable(given_, 10.0) == [Segment(0, 2, "early"), Segment(1, 3, "over it"), Segment(8, 10, "late")]
+    kept = [Segment(0, 2, "early"), Segment(1, 3, "over it"), Segment(8, 10, "late")]
+    assert usable(given_, 10.0) == (kept, None)
 
 
 def test_what_lies_outside_is_named_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """By whoever may see the words: nothing is logged here."""
     odd = [Segment(5, 4, "backwards"), Segment(11, 12), Segment(-1, 2), Segment(3, 3)]
-    with caplog.at_level(logging.WARNING):
-        assert usable([*odd, Segment(0, 1)], 10.0) == [Segment(0, 1)]
-    assert "4 of 5 segments left out" in caplog.text and "'backwards'" in caplog.text
+    with caplog.at_level(logging.DEBUG):
+        kept, notice = usable([*odd, Segment(0, 1)], 10.0)
+    assert kept == [Segment(0, 1)] and notice is not None and not caplog.records
+    assert "4 of 5 segments left out" in notice and "5.00-4.00 s 'backwards'" in notice
+    _, notice = usable([*odd, *odd, Segment(0, 1)], 10.0)
+    assert notice is not None and notice.endswith("and 3 more")
 
 
 def test_subtitles_of_another_recording_are_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,18 @@ def test_subtitles_make_a_timeline(asked: Any, make_clip: Any) -> None:
     first, second = answer["timeline"]["entries"]
     assert (first["speaker"], first["text"], second["text"]) == ("Ann", "Well, how nice", "No!")
     assert first["cues"] == ["text", "audio", "video"] == answer["cues"]
+
+
+@pytest.mark.parametrize("text", [None, SAID])
+def test_cues_outside_the_clip_are_counted_and_not_logged(
+    asked: Any, make_clip: Any, caplog: pytest.LogCaptureFixture, text: str | None
+) -> None:
+    srt = b"00:00:00,000 --> 00:00:01,000\nIn it\n\n00:10:00,000 --> 00:10:01,000\nA secret\n"
+    with caplog.at_level(logging.DEBUG):
+        answer = answered(asked.form(make_clip(), subtitles=srt, **({} if text is None else {"text": text})))
+    assert [entry["text"] for entry in answer["timeline"]["entries"]] == ["In it"]
+    assert "1 of 2 segments left out" in answer["note"]
+    assert "secret" not in caplog.text
 
 
 def test_long_clips_have_a_timeline_unasked(asked: Any, make_clip: Any) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tricue.types import InputError
 
-_LOG = logging.getLogger(__name__)
-_NAMED = 5  # segments that a warning names; of the others it gives the number
+_NAMED = 5  # segments that a notice names; of the others it gives the number
 SHORTEST_WINDOW = 0.5  # seconds; less holds no syllable
 
 
@@ -39,9 +37,10 @@ def windows(seconds: float, length: float) -> list[Segment]:
     return [Segment(start, end) for start, end in zip([0.0, *ends], ends, strict=False)]
 
 
-def usable(segments: Sequence[Segment], seconds: float) -> list[Segment]:
+def usable(segments: Sequence[Segment], seconds: float) -> tuple[list[Segment], str | None]:
     """The segments that lie in a recording of `seconds`, by their start; one that runs beyond the end is cut there.
-    What begins after the end, or does not end after it begins, is left out and named in a warning.
+    What begins after the end, or does not end after it begins, is left out; a notice names it, else None. The notice
+    holds words that are said: it is for whoever gave them, and for no log of a service.
 
     Raises InputError where none is left.
     """
@@ -58,12 +57,11 @@ def usable(segments: Sequence[Segment], seconds: float) -> list[Segment]:
             f"None of the {len(segments)} segments lies in the recording of {seconds:.1f} s: {named}. "
             "Do the subtitles belong to this recording?"
         )
-    if odd:
-        _LOG.warning(
-            "%d of %d segments left out, which end before they begin or lie outside the %.1f s of the recording: %s",
-            len(odd), len(segments), seconds, named,
-        )  # fmt: skip
-    return sorted(whole, key=lambda s: (s.start, s.end))
+    notice = (
+        f"{len(odd)} of {len(segments)} segments left out, which end before they begin or lie outside the "
+        f"{seconds:.1f} s of the recording: {named}"
+    )
+    return sorted(whole, key=lambda s: (s.start, s.end)), notice if odd else None
 
 
 def _named(segment: Segment) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.recording.segments import Segment, usable
 from tricue.types import Cue, Prediction, Utterance
 
+_LOG = logging.getLogger(__name__)
 _BATCH = 32  # segments that are read, answered and forgotten together
 _BATCH_OF_PROCESSES = 512  # processes start anew for every batch, which takes them seconds
 
@@ -61,7 +63,9 @@ def make_timeline(
     read = usable_cues(recognizer.cues, cues)
     features = recognizer.card.config.features
     turns = features.text.context if "text" in read else 0
-    chosen = usable(segments, seconds)
+    chosen, left_out = usable(segments, seconds)
+    if left_out is not None:
+        _LOG.warning("%s", left_out)
     rows = _utterances(recording, chosen)
     size = _BATCH_OF_PROCESSES if workers is not None and workers > 1 else _BATCH
     predictions: list[Prediction] = []

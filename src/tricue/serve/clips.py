@@ -32,6 +32,15 @@ _GROUP_BYTES = 300_000_000  # of their signals: fewer where pictures are large
 
 
 @dataclass(frozen=True)
+class Script:
+    """How a clip is cut, and what is said in it."""
+
+    parts: list[Segment] | None  # each with its own words; None: the clip is read as a whole
+    text: str | None  # of the whole
+    notes: tuple[str, ...] = ()  # what is left out
+
+
+@dataclass(frozen=True)
 class Clips:
     """Answers clips with a reader; blocks, so it is called in threads."""
 
@@ -50,13 +59,8 @@ class Clips:
         _go_on(gone)
         upload = Upload(question.file, self.decoders, self.limits)
         look = upload.look()
-        heard = question.transcribe and question.text is None and question.subtitles is None
-        if heard and self.transcriber is None:
-            raise nothing("This service hears no words: it was started without --transcribe")
-        parts = self._segments(question, upload, look, heard and look.sound, gone)
-        text = question.text
-        if heard and parts is None and look.sound:
-            text = self._words(upload.sound()) or None
+        script = self._script(question, upload, look, gone)
+        parts, text = script.parts, script.text
         self._check(look, [text, *(s.text for s in parts or ())], question)
         whole = self._row(upload.path, look, text)
         if parts is None:
@@ -71,38 +75,57 @@ class Clips:
             reading = self._read([whole], upload)[0]
         else:
             reading = averaged(readings, parts, self.reader.emotions)
+        reading = replace(reading, notes=(*reading.notes, *script.notes))
         return self._told(reading, question, text, as_json(timeline))
 
-    def _segments(
-        self, question: Question, upload: Upload, look: Look, heard: bool, gone: Event
+    def _script(self, question: Question, upload: Upload, look: Look, gone: Event) -> Script:
+        """Cut first, and then heard segment by segment, where its words are to be heard."""
+        hears = question.transcribe and question.text is None and question.subtitles is None
+        if hears and self.transcriber is None:
+            raise nothing("This service hears no words: it was started without --transcribe")
+        wave = upload.sound() if hears and look.sound else None
+        parts = self._cut(question, upload, look, wave)
+        if parts is None:
+            text = question.text if wave is None else self._words(wave) or None
+            return Script(None, text)
+        kept, notes = self._usable(parts, look)
+        return Script(kept if wave is None else self._heard(kept, wave, gone), question.text, notes)
+
+    def _cut(
+        self, question: Question, upload: Upload, look: Look, wave: np.ndarray | None
     ) -> list[Segment] | None:
-        """None: the clip is read as a whole."""
-        long = look.seconds > LONG and (heard or any(cue in self.reader.cues for cue in _cues(look)))
-        if question.subtitles is None and question.windows is None and not long:
+        """wave: its sound, where its words are to be heard. None: the clip is read as a whole."""
+        if question.subtitles is not None:
+            return upload.subtitles(question.subtitles)
+        if question.windows is not None:
+            return _windows(look, question.windows)
+        if look.seconds <= LONG:
             return None
+        if wave is not None:
+            with self._ears:
+                return stretches_in([(0.0, wave)]) or _windows(look, WINDOW)
+        readable = any(cue in self.reader.cues for cue in _cues(look))
+        return _windows(look, WINDOW) if readable else None
+
+    def _usable(self, parts: Sequence[Segment], look: Look) -> tuple[list[Segment], tuple[str, ...]]:
+        """Those that lie in the clip, and a note where others do not. Raises Refusal: 413, 422."""
         try:
-            if question.subtitles is not None:
-                parts = upload.subtitles(question.subtitles)
-            elif question.windows is not None:
-                parts = windows(look.seconds, question.windows)
-            else:
-                parts = []
-            wave = upload.sound() if heard else None
-            if wave is not None and not parts:
-                with self._ears:
-                    parts = stretches_in([(0.0, wave)])
-            parts = usable(parts or windows(look.seconds, WINDOW), look.seconds)
+            kept, _ = usable(parts, look.seconds)
         except InputError as error:
             raise Refusal(422, "no_segments", str(error)) from error
-        if len(parts) > self.limits.segments:
-            reason = f"{len(parts):,} segments: give {self.limits.segments:,} at most, e.g. longer windows."
+        if len(kept) > self.limits.segments:
+            reason = f"{len(kept):,} segments: give {self.limits.segments:,} at most, e.g. longer windows."
             raise Refusal(413, "too_many", reason)
-        if wave is None:
-            return parts
+        left_out = len(parts) - len(kept)
+        note = f"{left_out} of {len(parts)} segments left out: outside the recording, or without length"
+        return kept, (note,) if left_out else ()
+
+    def _heard(self, parts: Sequence[Segment], wave: np.ndarray, gone: Event) -> list[Segment]:
+        """The same with the words that are said in them."""
         said = []
         for part in parts:
             _go_on(gone)
-            said.append(replace(part, text=self._words(_cut(wave, part)) or None))
+            said.append(replace(part, text=self._words(_of(wave, part)) or None))
         return said
 
     def _words(self, wave: np.ndarray) -> str:
@@ -219,5 +242,13 @@ def _cues(look: Look) -> list[Cue]:
     return [cue for cue, is_there in there.items() if is_there]
 
 
-def _cut(wave: np.ndarray, part: Segment) -> np.ndarray:
+def _windows(look: Look, length: float) -> list[Segment]:
+    """Raises Refusal (422) for a clip without length."""
+    try:
+        return windows(look.seconds, length)
+    except InputError as error:
+        raise Refusal(422, "no_segments", str(error)) from error
+
+
+def _of(wave: np.ndarray, part: Segment) -> np.ndarray:
     return wave[round(part.start * SAMPLE_RATE) : round(part.end * SAMPLE_RATE)]
