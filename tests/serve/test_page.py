@@ -223,6 +223,31 @@ def test_words_alone_and_doubt(page: Any) -> None:
     page.click("#send")
     until(page, "document.querySelector('#emotion')?.textContent === 'uncertain'")
     assert "likeliest: " in page.locator(".headline").inner_text()
+    hatch = "getComputedStyle(document.querySelector('.headline .swatch')).backgroundImage"
+    assert "repeating" in page.evaluate(hatch)  # no empty box, as of something to tick
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_rows_reach_the_edges_of_their_card(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    edges = """(selectors) => selectors.map((s) => {
+        const [place, card] = [document.querySelector(s), document.querySelector('#status')];
+        return Math.round(place.getBoundingClientRect().right - card.parentElement.getBoundingClientRect().right);
+    })"""
+    page.wait_for_selector(".ghost .bar")
+    padding = page.evaluate(
+        "parseFloat(getComputedStyle(document.querySelector('#result')).paddingRight) + 1"
+    )
+    assert page.evaluate(edges, [".ghost .bar"]) == [-padding]
+    page.fill("#text", "I am so happy for you, really")
+    page.click("#send")
+    bars(page)
+    assert page.evaluate(edges, ["#bars .number", "#contributions .number"]) == [-padding] * 2
+    fits = "[...document.querySelectorAll('#answer .number')].every((n) => n.scrollWidth <= n.clientWidth)"
+    assert page.evaluate(fits)
+    if width == 1280:  # the uncertainty's bar and its words in one line
+        line = "document.querySelector('.uncertainty').clientHeight"
+        assert page.evaluate(line) < 40
 
 
 @pytest.mark.parametrize(("kind", "read"), [("microphone", ["sound"]), ("camera", ["sound", "picture"])])
@@ -231,6 +256,9 @@ def test_a_recording_gets_an_answer(page: Any, kind: str, read: list[str]) -> No
     page.wait_for_selector("#recording:not([hidden])")
     assert page.locator("#recording-what").inner_text() == f"Recording from the {kind}"
     assert page.locator("#live").is_visible() == (kind == "camera")
+    borders = "buttons => buttons.map((button) => getComputedStyle(button).borderColor)"
+    one, other = page.eval_on_selector_all("[id^=record-]", borders)
+    assert one == other  # though the pointer is still on one of them: neither can be pressed
     until(page, "document.querySelector('#level').value > 0.1")  # the fake microphone beeps
     until(page, "document.querySelector('#recording-time').textContent !== '0:00'")
     page.click("#stop")
@@ -306,6 +334,27 @@ def test_player_chart_and_transcript_follow_each_other(page: Any, long_clip: Pat
     assert current(page) == "0:20"
     page.eval_on_selector(".stage video", "video => { video.currentTime = 4.6; video.play(); }")
     page.wait_for_selector(".transcript li:nth-child(2) [aria-current]")  # while it plays
+
+
+def test_bars_of_the_chart_have_an_edge_on_a_dark_ground(page: Any, long_clip: Path) -> None:
+    page.set_input_files("#file", long_clip)
+    page.wait_for_selector(".transcript button")
+    edge = """() => {
+        const canvas = document.querySelector(".chart canvas");
+        const pen = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+        pen.drawImage(canvas, 0, 0);
+        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+        let found = 0;
+        for (let i = 0; i < data.length; i += 4)
+            if (data[i] === 0x83 && data[i + 1] === 0x84 && data[i + 2] === 0x8f && data[i + 3] > 200) found += 1;
+        return found;
+    }"""
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(200)
+    assert page.evaluate(edge) > 500
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(200)
+    assert page.evaluate(edge) < 50
 
 
 _GAPS = [(1, 3), (5, 8), (5, 9), (20, 22)]  # two begin at once; a long gap before the last
@@ -507,6 +556,8 @@ def test_after_a_refusal_the_player_is_with_its_clip(with_gaps: Any, make_clip: 
     page.click("#send")
     assert failure(page).startswith("Cut the clip")
     assert page.locator(player).is_visible() and page.locator("#timeline").is_hidden()
+    border = "([id]) => getComputedStyle(document.getElementById(id)).borderColor"
+    assert page.evaluate(border, ["windows"]) != page.evaluate(border, ["abstain"])  # the one that is wrong
     page.fill("#windows", "")
     ask()
     drop(page, make_clip("a.webm"), make_clip("b.webm"))  # two clips: neither is taken
@@ -651,4 +702,10 @@ def test_the_page_for_programs(visit: Visit) -> None:
     assert "POST /v1/predict" in [" ".join(route.split()) for route in routes]
     assert page.locator(".origin").first.inner_text() == visit.address.rstrip("/")
     assert page.locator("#schema-Answer th", has_text="contributions").count() == 1
+    assert "`" not in page.locator("main").inner_text() and page.locator("td code").count() > 0
     look(page)
+    cut = (
+        "[...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth).length"
+    )
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate(cut) == 0

@@ -51,10 +51,15 @@ function fieldsOf(schema) {
     "tr", {},
     element("th", { scope: "row" }, element("code", {}, name)),
     element("td", {}, ...typeOf(field), needed.size > 0 && !needed.has(name) ? element("span", { class: "soft" }, ", optional") : null),
-    told ? element("td", {}, field.description ?? "") : null,
+    told ? element("td", {}, ...coded(field.description ?? "")) : null,
   ));
   const head = ["Field", "Kind", ...(told ? ["What it is"] : [])].map((title) => element("th", { scope: "col" }, title));
-  return table([element("tr", {}, ...head)], rows);
+  return table("Fields", [element("tr", {}, ...head)], rows);
+}
+
+/** What stands between backticks is code. */
+function coded(text) {
+  return text.split("`").map((piece, i) => (i % 2 === 1 ? element("code", {}, piece) : piece));
 }
 
 function answers(responses) {
@@ -65,12 +70,13 @@ function answers(responses) {
     element("td", {}, ...typeOf(response.content?.["application/json"]?.schema ?? {})),
   ));
   const head = ["Status", "Meaning", "JSON"].map((title) => element("th", { scope: "col" }, title));
-  return table([element("tr", {}, ...head)], rows);
+  return table("Answers", [element("tr", {}, ...head)], rows);
 }
 
-/** Wide ones scroll in their own box, never the page. */
-function table(head, rows) {
-  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, ...head), element("tbody", {}, ...rows)));
+/** Wide ones scroll in their own box, by keys too, and never the page. */
+function table(name, head, rows) {
+  const made = element("table", {}, element("thead", {}, ...head), element("tbody", {}, ...rows));
+  return element("div", { class: "scroll", role: "group", tabindex: 0, "aria-label": name }, made);
 }
 
 /** The kind of a value, in words and links. */

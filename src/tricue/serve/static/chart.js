@@ -36,6 +36,8 @@ export class Chart {
     this.ink = colour("--ink");
     this.soft = colour("--soft");
     this.line = colour("--line");
+    this.rim = colour("--rim"); // the darker classes need one on a dark ground
+    this.others = Number(colour("--others"));
     const pen = still.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, this.width, this.height);
@@ -103,12 +105,15 @@ export class Chart {
       const share = entry.probabilities[name] ?? 0;
       const height = Math.max(1, share * (LANE - 4));
       const answer = share === best && share > 0;
-      pen.globalAlpha = answer ? 1 : 0.6;
+      pen.globalAlpha = answer ? 1 : this.others;
       pen.fillStyle = this.colours.get(name);
       const y = TOP + LANE * (i + 1) - 1 - height;
       pen.fillRect(x, y, width, height);
       pen.globalAlpha = 1;
-      if (answer && width > 3) {
+      if (!answer) {
+        pen.fillStyle = this.rim;
+        pen.fillRect(x, Math.round(y) - 1, width, 1);
+      } else if (width > 3) {
         pen.strokeStyle = this.ink;
         pen.strokeRect(x + 0.5, y + 0.5, width - 1, Math.max(1, height - 1));
       }

@@ -21,9 +21,9 @@ export function byId(id) {
   return found;
 }
 
-/** A small square in a class's colour, for eyes alone: the name always stands beside it. */
+/** A small square in a class's colour, hatched for none; for eyes alone: the name always stands beside it. */
 export function swatch(colour) {
-  const made = element("span", { class: "swatch", "aria-hidden": "true" });
+  const made = element("span", { class: colour ? "swatch" : "swatch unsure", "aria-hidden": "true" });
   if (colour) made.style.backgroundColor = colour;
   return made;
 }
