@@ -206,7 +206,7 @@ def _bounds(sample: list[_Run], groups: int, draws: int, seed: int) -> tuple[Sta
     """(2,) or (2, C) low and high of each number; and, where groups are few, the scores of each alone."""
     if groups < FEW_GROUPS:
         alone = _mean([run.statistics(np.eye(groups)) for run in sample])
-        return {name: _t_interval(scores) for name, scores in alone.items()}, alone
+        return {name: _over_defined(scores, t_interval) for name, scores in alone.items()}, alone
     rows = len(sample[0].members)
     blocks = [_mean([run.statistics(w) for run in sample]) for w in draw_weights(groups, rows, draws, seed)]
     drawn = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
@@ -227,14 +227,10 @@ def _percentile_interval(scores: np.ndarray) -> np.ndarray:
     return _over_defined(scores, lambda x: np.quantile(x, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
 
 
-def _t_interval(scores: np.ndarray) -> np.ndarray:
-    """(G,) or (G, C) over the groups -> (2,) or (2, C): Student's t, cut to what a fraction can be."""
-
-    def bounds(x: np.ndarray) -> np.ndarray:
-        half = stats.t.ppf((1 + LEVEL) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-        return np.clip([x.mean() - half, x.mean() + half], 0.0, 1.0)
-
-    return _over_defined(scores, bounds)
+def t_interval(scores: np.ndarray, least: float = 0.0, most: float = 1.0) -> np.ndarray:
+    """(G,) over two groups or more -> (2,): Student's t, cut to what the score can be."""
+    half = stats.t.ppf((1 + LEVEL) / 2, len(scores) - 1) * scores.std(ddof=1) / np.sqrt(len(scores))
+    return np.clip([scores.mean() - half, scores.mean() + half], least, most)
 
 
 def _over_defined(scores: np.ndarray, bounds: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -23,6 +23,7 @@ from tricue.evaluation.metrics import (
     confusion_statistics,
     draw_weights,
     group_confusions,
+    t_interval,
 )
 
 Number = dict[str, float | None]  # value, low, high; None: undefined
@@ -117,9 +118,7 @@ def _by_t(values: dict[str, float], alone: Statistics) -> Paired:
         )
     numbers: dict[str, Number] = {}
     for name, value in values.items():
-        mean, error = alone[name].mean(), alone[name].std(ddof=1) / np.sqrt(groups)
-        half = stats.t.ppf((1 + LEVEL) / 2, groups - 1) * error
-        low, high = np.clip([mean - half, mean + half], -1.0, 1.0)
+        low, high = t_interval(alone[name], least=-1.0)
         numbers[name] = {"value": value, "low": float(low), "high": float(high)}
     mean, error = alone[TESTED].mean(), alone[TESTED].std(ddof=1) / np.sqrt(groups)
     if error < 10.0**-_DECIMALS:  # all groups alike: no spread to test against
