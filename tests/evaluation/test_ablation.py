@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,40 @@ def test_what_is_refused_is_refused_before_anything_is_trained(
     assert not trained and not (tmp_path / "runs").exists()
 
 
+def without_val(place: Path) -> Path:
+    rows = [
+        Utterance(f"u{i}", f"say {i}", emotion=("anger", "joy")[i % 2], speaker=f"s{i // 4}",
+                  split=("train", "test")[i // 24])
+        for i in range(48)
+    ]  # fmt: skip
+    write_manifest(rows, place / "without_val.csv")
+    return place / "without_val.csv"
+
+
+@pytest.mark.parametrize(
+    ("split", "protocol", "words"),
+    [
+        ("tset", "official", "--split tset: use one of"),
+        ("val", "official", r"has no labelled val rows \(it has: train 24, test 24\)"),
+        ("val", "kfold-speaker", "the val rows of one fold are test rows of another"),
+        ("train", "leaky", None),
+    ],
+)
+def test_a_split_that_could_not_be_scored_is_refused_before_anything_is_trained(
+    split: str, protocol: str, words: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Begun(Exception):
+        pass
+
+    def begins(*_: Any, **__: Any) -> None:
+        raise Begun
+
+    monkeypatch.setattr(ablation, "train_all", begins)
+    config = change_config(settings(), {"data.protocol": protocol}, "a test")
+    with pytest.raises(Begun if words is None else InputError, match=words):
+        run(tmp_path, [LESS], config=config, split=split, manifest=without_val(tmp_path))
+
+
 def test_a_cue_that_the_corpus_lacks_is_no_part_to_take_away(tmp_path: Path) -> None:
     """Else full would be trained again under another name, and without text nothing could be, hours later."""
     with pytest.raises(
@@ -236,6 +271,13 @@ def test_killed_between_variants_it_goes_on(
     for row in (*found["variants"], *unbroken["variants"]):
         del row["minutes_per_run"]
     assert found == unbroken
+
+
+def test_predictions_of_an_earlier_call_with_more_seeds_do_no_harm(done: Path) -> None:
+    before = json.loads((done / "out" / "ablation.json").read_text())
+    shutil.copytree(done / "out/full/seed-0", done / "out/full/seed-9")
+    assert run(done, [LESS]) == before
+    shutil.rmtree(done / "out/full/seed-9")
 
 
 def test_a_single_run_of_each_variant(tmp_path: Path) -> None:

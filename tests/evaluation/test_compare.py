@@ -413,6 +413,27 @@ def test_the_table_says_it_all_in_its_width(tmp_path: Path, width: int) -> None:
     assert "p (Holm)" not in text and "LEAKY" not in text
 
 
+def test_many_comparisons_are_not_cut_off_at_80_columns(tmp_path: Path) -> None:
+    """What a pipe and most terminals have; with several comparisons there is one more column."""
+    labels = truth()
+    runs = {
+        "a": np.eye(C)[(labels + 1) % C], "b": np.eye(C)[labels],
+        "c": model(labels, 0.3, 1), "d": model(labels, 0.2, 2),
+    }  # fmt: skip
+    folders = [leave(tmp_path / name, [run], dialogues=dialogues()) for name, run in runs.items()]
+    for order in (folders, folders[2:]):  # differences of 100 points; none shown
+        text = as_text(comparison_table(compare(order, draws=400, seed=5, out=None)), width=80)
+        assert "…" not in text and max(map(len, text.splitlines())) <= 80
+        for pair in contrast(*order)["comparisons"]:
+            for name in NAMES:
+                value, low, high = (100 * pair["differences"][name][k] for k in ("value", "low", "high"))
+                assert f"{value:+.1f}" in text and f"{low:+.1f}" in text and f"{high:+.1f}]" in text
+        words = " ".join(text.split())
+        assert ("better than A" in words) == (order is folders)
+    few = as_text(comparison_table(compare(folders[2:] + folders[:1], draws=400, seed=5, out=None)), width=80)
+    assert "no difference" in few and "shown" in few
+
+
 def test_leaky_results_compare_with_each_other_and_carry_the_mark(tmp_path: Path) -> None:
     a, b = two(tmp_path, name="leaky.json", protocol="leaky")
     comparison = compare([a, b], draws=400, seed=5, out=None)
@@ -511,6 +532,26 @@ def test_leftovers_of_another_run_are_refused(tmp_path: Path) -> None:
     refused("says weighted F1 0.9000, but the predictions beside it come to", a, b)
     (a / "metrics.json").write_text(json.dumps(metrics | {"n": 7}))
     refused("has 200 rows, metrics.json says 7", a, b)
+
+
+def test_metrics_name_their_predictions_whatever_else_lies_there(tmp_path: Path) -> None:
+    """An earlier call may have measured more seeds into the same folder."""
+    labels = truth()
+    runs = [model(labels, 0.1, s) for s in range(3)]
+    leave(tmp_path / "a", runs)
+    b = leave(tmp_path / "b", [model(labels, 0.1, 7)])
+    two_seeds = leave(tmp_path / "two", runs[:2])
+    named = ["seed-0/predictions.csv", "seed-1/predictions.csv"]
+    metrics = json.loads((two_seeds / "metrics.json").read_text()) | {"predictions": named}
+    (tmp_path / "a" / "metrics.json").write_text(json.dumps(metrics))
+    content = contrast(tmp_path / "a", b)
+    assert content["models"][0]["seeds"]["n"] == 2
+    assert content["comparisons"] == contrast(two_seeds, b)["comparisons"]
+    (tmp_path / "a" / named[1]).unlink()
+    refused(r"holds no seed-1/predictions\.csv\. Run tricue evaluate again", tmp_path / "a", b)
+    for wrong in (named[:1], "seed-0", [1, 2], ["../b/predictions.csv", named[0]]):
+        (tmp_path / "a" / "metrics.json").write_text(json.dumps(metrics | {"predictions": wrong}))
+        refused(r"metrics\.json is damaged \(predictions\)", tmp_path / "a", b)
 
 
 def test_seeds_on_different_rows_are_refused(tmp_path: Path) -> None:

@@ -316,8 +316,9 @@ def test_unknown_kinds_are_refused() -> None:
 
 
 def test_a_folder_of_several_runs_is_refused(tmp_path: Path) -> None:
-    (tmp_path / RUNS).write_text("{}")
-    with pytest.raises(InputError, match="holds several runs, and one is measured"):
+    (tmp_path / "seed-1" / "best_model").mkdir(parents=True)
+    (tmp_path / RUNS).write_text(json.dumps({"runs": [{"seed": 1, "fold": "", "folder": "seed-1"}]}))
+    with pytest.raises(InputError, match=r"and the measurement is of one: give .*seed-1.best_model"):
         measure_robustness(tmp_path, out=tmp_path / "out", store=tmp_path / "store")
 
 

@@ -17,7 +17,10 @@ from typing import Any
 from tricue.checkpoint import best_model
 from tricue.config import Config, change_config, share_epochs
 from tricue.data.corpora import Manifests, read_corpus
+from tricue.data.corpus import Corpus
+from tricue.data.splits import as_given, fold_names, split_utterances
 from tricue.evaluation.compare import Comparison, compare
+from tricue.evaluation.rows import split_name, with_label
 from tricue.evaluation.runs import evaluate_all
 from tricue.files import check_place, write_json
 from tricue.training.runs import read_runs, train_all
@@ -115,6 +118,7 @@ def ablate(
     chosen = choose_variants(config, names)
     if len(chosen) < 2:
         raise InputError("ablate needs a variant beside the whole method.")
+    _check_split(config, corpus, split, seeds)
     place: dict[str, Any] = {
         "data_dir": data_dir,
         "manifest": manifest,
@@ -135,6 +139,21 @@ def ablate(
     result = _summary(config, chosen, measured, save_dir, seeds, comparison)
     write_json(out / RESULT, result)
     return result, comparison
+
+
+def _check_split(config: Config, corpus: Corpus, split: str | None, seeds: int) -> None:
+    """Raise InputError where `evaluate_all` could not score the split: to be known before the training."""
+    leaky = config.data.protocol == "leaky"
+    wanted = split_name(split or ("val" if leaky else "test"))
+    folds = fold_names(corpus.utterances, config.data)
+    if folds == [""]:
+        dealt = split_utterances(corpus.utterances, config.data, config.seed) if leaky else None
+        with_label(dealt or as_given(corpus.utterances), corpus, wanted)
+    elif wanted != "test" and len(folds) * seeds > 1:
+        raise InputError(
+            f"--split {wanted}: the {wanted} rows of one fold are test rows of another, so all folds together have "
+            "only the test part to score. Leave --split out, or give one seed and one fold (--set data.fold=NAME)."
+        )
 
 
 def _summary(

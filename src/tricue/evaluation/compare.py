@@ -40,6 +40,7 @@ RULE = (
     "95% interval leaves out 0, and both point the same way as the difference; else no difference shown"
 )
 ROW_LEVEL = "row-level, ignores dialogues"
+VERDICT = "Verdict"  # heading of the one column of words
 
 
 @dataclass(frozen=True)
@@ -210,8 +211,8 @@ def _models(content: dict[str, Any]) -> Table:
 
 def _tested(content: dict[str, Any]) -> Table:
     several = len(content["comparisons"]) > 1
-    headings = ["", "Weighted F1, points", "p", *(["p (Holm)"] if several else []), "Could show", "Verdict"]
-    table = _numbers(headings)
+    headings = ["", "Weighted F1, points", "p", *(["p (Holm)"] if several else []), "Could show", VERDICT]
+    table = _numbers(headings, folds=[VERDICT])
     for pair in content["comparisons"]:
         least = pair["detectable"]["value"]
         p_values = [pair["p"], *([pair["p_corrected"]] if several else [])]
@@ -227,7 +228,8 @@ def _tested(content: dict[str, Any]) -> Table:
 
 
 def _described(content: dict[str, Any]) -> Group:
-    table = _numbers(["", *(HEADLINE[name] for name in DESCRIBED)])
+    names = [HEADLINE[name] for name in DESCRIBED]
+    table = _numbers(["", *names], folds=names)
     for pair in content["comparisons"]:
         numbers = [_points(pair["differences"][name]) for name in DESCRIBED]
         table.add_row(f"{pair['model']} - {pair['against']}", *numbers)
@@ -245,12 +247,15 @@ def _mcnemar(content: dict[str, Any]) -> Group:
     return Group(Text(f"McNemar's exact test ({ROW_LEVEL}; no part of the verdict)"), table)
 
 
-def _numbers(headings: Sequence[str]) -> Table:
-    """A table whose first column names the pair."""
+def _numbers(headings: Sequence[str], folds: Sequence[str] = ()) -> Table:
+    """A table whose first column names the pair. folds: the columns that may break into lines."""
     table = Table(box=box.SIMPLE, pad_edge=False)
     for i, heading in enumerate(headings):
-        left = i == 0 or heading == "Verdict"
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+        left = i == 0 or heading == VERDICT
+        whole = (
+            heading not in folds
+        )  # a number is never cut: where there is no room for all, `folds` take more lines
+        table.add_column(heading, justify="left" if left else "right", no_wrap=whole, overflow="fold")
     return table
 
 

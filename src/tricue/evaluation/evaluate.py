@@ -53,8 +53,8 @@ def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
     check_place(out / SCORES)
     result = measure(model_path, **choices)
     report(result.corpus)
-    write_rows(out, result)
-    return replace(result, scores=write_scores(out, result.metrics))
+    metrics = result.metrics | {"predictions": [write_rows(out, result).name]}
+    return replace(result, metrics=metrics, scores=write_scores(out, metrics))
 
 
 def write_scores(out: Path, metrics: Mapping[str, Any]) -> Path:
@@ -65,15 +65,17 @@ def write_scores(out: Path, metrics: Mapping[str, Any]) -> Path:
     return path
 
 
-def write_rows(out: Path, result: Evaluation) -> None:
-    """predictions.csv in `out`, with what `tricue compare` needs beside each prediction."""
+def write_rows(out: Path, result: Evaluation) -> Path:
+    """predictions.csv in `out`, with what `tricue compare` needs beside each prediction; the file."""
+    path = out / "predictions.csv"
     rows = result.utterances
     more = {
         "label": [str(u.emotion) for u in rows],
         "dialogue": [u.dialogue or "" for u in rows],
         "speaker": [u.speaker or "" for u in rows],
     }
-    write_predictions(out / "predictions.csv", result.predictions, result.card.emotions, more)
+    write_predictions(path, result.predictions, result.card.emotions, more)
+    return path
 
 
 def measure(
@@ -175,14 +177,14 @@ def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
     ])  # fmt: skip
     metrics = score_rows(rows, [probabilities], card, config)
-    metrics["calibration"] = _calibration(probabilities, rows, predictions, card)
     metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
     role = _role(card, trial.split, trial.dealt, trial.chose)
     metrics |= {"split_role": role, "known_rows": trial.known}
-    return Evaluation(
+    result = Evaluation(
         metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, trial.dealt, features,
         trial.turns,
     )  # fmt: skip
+    return replace(result, metrics=metrics | {"calibration": calibration([result])})
 
 
 def score_rows(
@@ -207,19 +209,30 @@ def score_rows(
     return metrics
 
 
-def _calibration(
-    probabilities: np.ndarray, rows: Sequence[Utterance], predictions: Sequence[Prediction], card: Card
-) -> dict[str, float]:
-    """ECE with the model's temperature and without it, on the scored rows."""
-    labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
-    answered = np.array([p.emotion is not None for p in predictions])  # the others got shares, not answers
-    plain = probabilities.copy()
-    plain[answered] = uncalibrated(probabilities[answered], card.temperature)
+def calibration(parts: Sequence[Evaluation]) -> dict[str, Any]:
+    """ECE with the models' temperatures and without them, over the rows of all parts (the folds of a seed) at once: of
+    few rows it is too high, and so is the mean of several such.
+
+    Rows without a usable cue got shares, not answers, and do not count; `rows` says how many do. None: ECE of no rows.
+    """
+    answers, plain, labels = [], [], []
+    for part in parts:
+        answered = np.array([p.emotion is not None for p in part.predictions])
+        answers.append(part.probabilities[answered])
+        plain.append(uncalibrated(answers[-1], part.card.temperature))
+        truth = np.array([part.card.emotions.index(str(u.emotion)) for u in part.utterances])
+        labels.append(truth[answered])
     return {
-        "temperature": card.temperature,
-        "ece": expected_calibration_error(probabilities, labels),
-        "ece_uncalibrated": expected_calibration_error(plain, labels),
+        "temperature": float(np.mean([part.card.temperature for part in parts])),
+        "rows": sum(map(len, labels)),
+        "ece": _ece(answers, labels),
+        "ece_uncalibrated": _ece(plain, labels),
     }
+
+
+def _ece(probabilities: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float | None:
+    truth = np.concatenate(labels)
+    return expected_calibration_error(np.concatenate(probabilities), truth) if len(truth) else None
 
 
 def reading_config(

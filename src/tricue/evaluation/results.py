@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from tricue.evaluation.paired import TESTED, seed_scores
 from tricue.types import InputError
 
 NEEDED = ("weighted_f1", "n", "protocol", "corpus", "split", "per_class", "seeds")  # of metrics.json
+PREDICTIONS = re.compile(r"(seed-\d+/)?predictions\.csv")
 SHOWN = 3  # rows that a message names
 TIE = 1e-6  # the step of probabilities in predictions.csv, where two classes can look alike
 
@@ -52,9 +54,9 @@ def read_result(folder: Path) -> Result:
     folder = Path(folder)
     path = metrics_path(folder)
     metrics = read_metrics(path)
-    classes, count = list(metrics["per_class"]), metrics["seeds"]["n"]
+    classes = list(metrics["per_class"])
     shares = metrics.get("class_shares") or None
-    runs = [read_rows(file, classes, shares) for file in _prediction_files(folder, count)]
+    runs = [read_rows(file, classes, shares) for file in _prediction_files(path, metrics)]
     runs = [runs[0], *(_in_order(rows, runs[0]) for rows in runs[1:])]
     leaky = path.name == "leaky.json" or metrics.get("comparable") is False
     result = Result(folder, metrics, leaky, classes, runs)
@@ -103,8 +105,32 @@ def read_metrics(path: Path) -> dict[str, Any]:
     return metrics
 
 
-def _prediction_files(folder: Path, seeds: int) -> list[Path]:
-    """predictions.csv of one run, or seed-<N>/predictions.csv of several; their order does not matter."""
+def _prediction_files(path: Path, metrics: dict[str, Any]) -> list[Path]:
+    """The files of rows that the metrics at `path` name, a file per seed; their order does not matter.
+
+    Raises InputError where they are not there.
+    """
+    folder, seeds, named = path.parent, metrics["seeds"]["n"], metrics.get("predictions")
+    if named is None:
+        return _found_predictions(folder, seeds)
+    if (
+        not isinstance(named, list)
+        or len(named) != seeds
+        or not all(PREDICTIONS.fullmatch(str(n)) for n in named)
+    ):
+        raise InputError(f"{path} is damaged (predictions). Run tricue evaluate again with the same --out.")
+    missing = [name for name in named if not (folder / name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder} holds no {', '.join(missing)}. Run tricue evaluate again with the same --out, which writes them "
+            "beside the metrics."
+        )
+    return [folder / name for name in named]
+
+
+def _found_predictions(folder: Path, seeds: int) -> list[Path]:
+    """Of metrics that an earlier version wrote, which name no files: predictions.csv of one run, or
+    seed-<N>/predictions.csv of several."""
     single, several = folder / "predictions.csv", list(folder.glob("seed-*/predictions.csv"))
     if seeds == 1 and single.is_file():
         return [single]

@@ -24,17 +24,23 @@ def labelled(
     parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, card: Card, wanted: Split
 ) -> list[Utterance]:
     """The rows to be scored. Raises InputError without one, and for emotions that the model does not know."""
-    rows = [u for u in parts[wanted] if u.emotion is not None]
-    if not rows:
-        there = ", ".join(f"{name} {len(own)}" for name, own in parts.items() if own) or "no row"
-        raise InputError(
-            f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
-        )
+    rows = with_label(parts, corpus, wanted)
     unknown = sorted({str(u.emotion) for u in rows} - set(card.emotions))
     if unknown:
         raise InputError(
             f"{corpus.name} has the emotions {', '.join(unknown)}, which this model does not know "
             f"({', '.join(card.emotions)}). Map them in the manifest, or train with data.mapping."
+        )
+    return rows
+
+
+def with_label(parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, wanted: Split) -> list[Utterance]:
+    """The rows of a split that have an emotion. Raises InputError without one."""
+    rows = [u for u in parts[wanted] if u.emotion is not None]
+    if not rows:
+        there = ", ".join(f"{name} {len(own)}" for name, own in parts.items() if own) or "no row"
+        raise InputError(
+            f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
         )
     return rows
 

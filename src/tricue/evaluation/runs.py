@@ -15,6 +15,7 @@ from tricue.data.audit import worst_summary
 from tricue.data.corpora import report
 from tricue.evaluation.evaluate import (
     Evaluation,
+    calibration,
     circumstances,
     evaluate,
     measure,
@@ -31,9 +32,9 @@ from tricue.types import InputError
 def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`evaluate` of a checkpoint; of a folder that `train` filled with several runs, of all of them together.
 
-    Each number is then the mean over the seeds; folds are pooled (on another corpus than that of training, where every
-    fold scores all rows, they count as seeds), and `folds` tells each one's scores with their mean
-    and standard deviation. The rows of each seed lie in `out`/seed-N/predictions.csv, those of a single one in `out`.
+    Each number, ECE too, is then the mean over the seeds; folds are pooled (on another corpus than that of training,
+    where every fold scores all rows, they count as seeds), and `folds` tells each one's scores with their mean and
+    standard deviation. The rows of each seed lie in `out`/seed-N/predictions.csv, those of a single one in `out`.
     """
     runs = read_runs(folder)
     if not runs:
@@ -49,15 +50,16 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
         first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
     )
     metrics |= _circumstances(folder, runs, first)
-    each = [result.metrics["calibration"] for _, result in measured]
-    metrics["calibration"] = {name: float(np.mean([run[name] for run in each])) for name in each[0]}
+    metrics["calibration"] = _mean_calibration([r.metrics["calibration"] for r in pooled.values()])
     audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
     metrics["audit"] = worst_summary(audits) if audits else None
     if folds:
         metrics["folds"] = _folds(measured)
         metrics["split_role"] = f"test: each of {len(metrics['folds']['each'])} folds left out in turn"
-    for name, result in pooled.items():
-        write_rows(out / name if len(pooled) > 1 else out, result)
+    files = [write_rows(out / name if len(pooled) > 1 else out, result) for name, result in pooled.items()]
+    metrics["predictions"] = [
+        file.relative_to(out).as_posix() for file in files
+    ]  # an earlier call may have left more
     return replace(first, metrics=metrics, title=title(metrics), scores=write_scores(out, metrics))
 
 
@@ -110,10 +112,20 @@ def _pool(parts: Sequence[Evaluation]) -> Evaluation:
     """The folds of one seed as one evaluation: every row is in exactly one fold's test part."""
     return replace(
         parts[0],
+        metrics=parts[0].metrics | {"calibration": calibration(parts)},
         utterances=[row for part in parts for row in part.utterances],
         predictions=[p for part in parts for p in part.predictions],
         probabilities=np.concatenate([part.probabilities for part in parts]),
     )
+
+
+def _mean_calibration(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Over the seeds, whose rows are the same."""
+    means = {}
+    for name in ("temperature", "ece", "ece_uncalibrated"):
+        values = [run[name] for run in each]
+        means[name] = None if None in values else float(np.mean(values))
+    return {**each[0], **means}
 
 
 def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict[str, Any]:
