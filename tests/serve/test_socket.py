@@ -47,8 +47,14 @@ class Place:
         self.port, self._temporary = port, temporary
         self.address = f"http://127.0.0.1:{port}"
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+    def connect(self, room: int | None = None) -> socket.socket:
+        """room: bytes that the system keeps for the client before it reads."""
+        made = socket.socket()
+        made.settimeout(60)
+        if room is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        made.connect(("127.0.0.1", self.port))
+        return made
 
     def say(self, *parts: bytes) -> bytes:
         """Send the parts as they are; all that comes back until the service closes."""
@@ -89,6 +95,8 @@ def place(words_reader: Any, temporary: Path, monkeypatch: pytest.MonkeyPatch) -
         told, ready = replace(Limits(decoders=1), **limits), threading.Event()
         app = make_app(words_reader, "untrained", told, None, {"127.0.0.1"})
         with run.listening("127.0.0.1", 0) as listening:
+            # the system keeps little for those who do not read, so that small answers will do
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
             thread = threading.Thread(target=run.serve, args=(app, listening, told, ready.set))
             thread.start()
             try:
@@ -172,6 +180,47 @@ def test_a_truncated_upload(place: Any, reset: bool) -> None:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         metrics = f"{made.address}/metrics"
         until(lambda: "tricue_clips_in_hand 0.0" in httpx.get(metrics, timeout=60).text)
+
+
+LARGE = json.dumps({"inputs": ["a " * 2_000] * 50}).encode()
+ASKING = [
+    b"GET /static/app.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 9,
+    JSON + b"Content-Length: %d\r\n\r\n%s" % (len(LARGE), LARGE),
+    JSON + b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(LARGE), LARGE),
+]
+
+
+@pytest.mark.parametrize("asking", ASKING)
+def test_an_answer_that_is_not_fetched(place: Any, asking: bytes) -> None:
+    """Its connection is given up, and another one's turn comes."""
+    with place(connections=1, body_seconds=0.5, head_seconds=30.0) as made, made.connect(1_024) as client:
+        client.sendall(asking)
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+        def turn() -> bool:
+            try:
+                return httpx.get(f"{made.address}/v1/health", timeout=60).status_code == 200
+            except httpx.TransportError:  # it is closed before it has asked
+                return False
+
+        until(turn, 20.0)
+
+
+def test_an_answer_that_is_fetched_slowly_is_whole(place: Any) -> None:
+    """The time is counted for each answer anew."""
+    with place(body_seconds=1.5, head_seconds=30.0) as made, made.connect(16_384) as client:
+        for _ in range(3):
+            client.sendall(ASKING[1])
+            time.sleep(0.8)
+            got = b""
+            while not (found := re.search(rb"content-length: (\d+)\r\n.*\r\n\r\n", got, re.DOTALL)):
+                got += client.recv(1_000)
+            left = found.end() + int(found[1]) - len(got)
+            assert left > 100_000
+            while left:
+                part = client.recv(left)
+                assert part
+                left -= len(part)
 
 
 def test_many_slow_clients_do_not_keep_others_out(place: Any) -> None:

@@ -52,13 +52,17 @@ class _Announcing(uvicorn.Server):
 
 def _patient(limits: Limits) -> type[H11Protocol]:
     class Patient(H11Protocol):
-        """Ends connections whose request does not begin, or whose body goes on after its answer; uvicorn itself waits
-        for ever. A body on its way is watched where it is read (uploads.py)."""
+        """Ends connections whose request does not begin, whose body goes on after its answer, or whose answer is not
+        fetched; uvicorn itself waits for ever. A body on its way is watched where it is read (uploads.py)."""
 
         _deadline: asyncio.TimerHandle | None = None
+        _fetched_by: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            transport.set_write_buffer_limits(
+                0
+            )  # writing is paused as long as anything waits here to be fetched
             if len(self.connections) > limits.connections:
                 self._say(503, "busy", "Too many connections are open; ask again in a moment.")
             else:
@@ -73,10 +77,36 @@ def _patient(limits: Limits) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._relax()
+            self._fetched()
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
             self._say(400, "bad_request", msg)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._fetched_by is None:
+                self._fetched_by = self.loop.call_later(limits.body_seconds, self._unfetched)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self.cycle is None or self.cycle.response_complete:  # else more of the same answer is to come
+                self._fetched()
+
+        def on_response_complete(self) -> None:
+            if not self.flow.write_paused:
+                self._fetched()
+            super().on_response_complete()
+
+        def _fetched(self) -> None:
+            if self._fetched_by is not None:
+                self._fetched_by.cancel()
+                self._fetched_by = None
+
+        def _unfetched(self) -> None:
+            self._fetched_by = None
+            if self.flow.write_paused:
+                self.transport.abort()  # to close it would be to wait until all is fetched
 
         def _expect(self) -> None:
             self._deadline = self.loop.call_later(limits.head_seconds, self._late)
