@@ -119,7 +119,25 @@ def test_too_many_are_refused_at_once() -> None:
         read.open.set()
         assert await first == [0] and await waiting == [2, 4, 6]
 
-    batching(read, body, waiting_texts=4)
+    batching(read, body, waiting_texts=4, texts=4)
+
+
+def test_a_request_within_its_limit_has_room_where_none_waits() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        assert len(await batcher.ask(list(range(100, 115)))) == 15
+        read.open.clear()
+        first = asyncio.create_task(batcher.ask([0]))
+        await begun(read, 2)
+        waiting = asyncio.create_task(batcher.ask(list(range(100, 115))))
+        await asyncio.sleep(0.01)
+        with pytest.raises(Refusal, match="15 texts wait"):
+            await batcher.ask(list(range(6)))
+        read.open.set()
+        assert await first == [0] and len(await waiting) == 15
+
+    batching(read, body, waiting_texts=10, texts=20)
 
 
 def test_what_nobody_waits_for_is_not_read() -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
+
+from tricue.serve.limits import Limits
+from tricue.serve.service import make_app
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; media-src 'self' blob:; img-src 'self' data: blob:",
@@ -65,6 +69,14 @@ def test_names_under_which_it_is_asked(asked: Any, host: str, status: int) -> No
     response = asked.client.get("/v1/health", headers={"host": host.encode("latin-1")})
     assert response.status_code == status, response.text
     assert status == 200 or response.json()["error"]["code"] == "wrong_host"
+
+
+def test_names_are_the_same_in_capitals(words_reader: Any) -> None:
+    app = make_app(words_reader, "untrained", Limits(decoders=1), None, {"Emotions.Example.org"})
+    client = TestClient(app, "http://127.0.0.1")  # not begun: it is asked nothing but its health
+    for host in ("Emotions.Example.org", "emotions.example.ORG:443"):
+        assert client.get("/v1/health", headers={"host": host}).status_code == 200
+    assert client.get("/v1/health", headers={"host": "example.org"}).status_code == 403
 
 
 def test_metrics(serve: Any, make_clip: Any) -> None:

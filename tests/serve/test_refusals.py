@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import encodings.aliases
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -109,7 +112,7 @@ def test_sizes(serve: Any, refused: Any) -> None:
         assert "50 characters" in refused(asked.form(text="a" * 51), 413, "too_long")
         assert "50 characters" in refused(asked.form(text="a" * 5_000), 413, "too_long")
         assert "3 at most" in refused(asked.json({"inputs": ["a"] * 4}), 413, "too_many")
-        assert "larger than 600 bytes" in refused(asked.raw(b" " * 601), 413, "too_large")
+        assert "larger than 9,300 bytes" in refused(asked.raw(b" " * 9_301), 413, "too_large")
         assert asked.json({"text": "a" * 50}).status_code == 200
         assert asked.form(text="ä" * 50).status_code == 200
         (row,) = asked.json({"inputs": ["a" * 51]}).json()["answers"]
@@ -120,7 +123,7 @@ def test_bodies_of_untold_size(serve: Any, refused: Any) -> None:
     with serve(bytes=20_000, characters=50, texts=3) as asked:
         response = asked.client.post(
             "/v1/predict",
-            content=(b" " * 100 for _ in range(10)),
+            content=(b" " * 1_000 for _ in range(10)),
             headers={"content-type": "application/json"},
         )
         refused(response, 413, "too_large")
@@ -208,9 +211,54 @@ def test_faults_of_ours_say_nothing(
         assert asked.metric('tricue_requests_total{route="/v1/predict",status="500"}') == 3
 
 
-def test_too_many_texts_wait(serve: Any, refused: Any) -> None:
-    with serve(waiting_texts=2) as asked:
-        response = asked.json({"inputs": ["a", "b", "c"]})
-        refused(response, 503, "busy")
+def test_too_many_texts_wait(serve: Any, refused: Any, reader: Any, monkeypatch: Any) -> None:
+    opened, original = Event(), reader._read
+
+    def slow(rows: Any, decode: Any) -> Any:
+        assert opened.wait(30)
+        return original(rows, decode)
+
+    with serve(waiting_texts=2, texts=2, batch=1) as asked, ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(reader, "_read", slow)
+        waiting = pool.submit(asked.json, {"inputs": ["a", "b"]})
+        while asked.metric("tricue_texts_waiting") != 1:
+            pass
+        response = asked.json({"inputs": ["a", "b"]})
+        opened.set()
+        assert "1 texts wait" in refused(response, 503, "busy")
         assert int(response.headers["retry-after"]) > 0
+        assert waiting.result(60).status_code == 200
         assert asked.json({"inputs": ["a", "b"]}).status_code == 200
+
+
+def test_a_request_of_more_texts_than_may_wait(serve: Any) -> None:
+    """Its own limit is what counts: it would be sent away each time."""
+    with serve(waiting_texts=2, texts=5) as asked:
+        assert len(asked.json({"inputs": ["a"] * 5}).json()["answers"]) == 5
+
+
+@pytest.mark.parametrize("letter", ["\u0416", "\U0001f600", "\0"])
+def test_texts_at_their_longest_are_within_the_size(serve: Any, letter: str) -> None:
+    """However a client writes them, with the longest ids."""
+    rows = [{"id": letter * 200, "text": letter * 2_000}] * 3
+    with serve(characters=2_000, texts=3) as asked:
+        answers = asked.raw(json.dumps({"inputs": rows, "abstain": 0.5}).encode()).json()["answers"]
+        assert [(row["id"], row["text"]) for row in answers] == [(row["id"], row["text"]) for row in rows]
+
+
+def test_forms_in_any_charset_that_python_knows(asked: Any, refused: Any) -> None:
+    """Some of them raise what is no UnicodeDecodeError."""
+    body = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nh\xff\xe9i\r\n--x--\r\n'
+    for charset in {
+        *encodings.aliases.aliases.values(),
+        "undefined",
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "a b",
+    }:
+        response = asked.raw(body, f"{BOUNDARY}; charset={charset}")
+        assert response.status_code in (200, 400), charset
+    for charset in ("undefined", "punycode"):
+        response = asked.raw(body, f"{BOUNDARY}; charset={charset}")
+        assert "charset" in refused(response, 400, "bad_request")

@@ -11,11 +11,10 @@ from typing import Any
 
 from tricue.recording.segments import SHORTEST_WINDOW
 from tricue.serve.errors import Refusal
-from tricue.serve.limits import Limits
+from tricue.serve.limits import LONGEST_ID, Limits
 
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
-_LONGEST_ID = 200  # characters
 _LONGEST_NAME = 100
 
 
@@ -123,8 +122,8 @@ def _item(given: Any, number: str, limits: Limits) -> Item:
     id_, text = number, given
     if isinstance(given, dict):
         id_, text = given.get("id", number), given.get("text")
-    if not isinstance(id_, str | int) or isinstance(id_, bool) or len(str(id_)) > _LONGEST_ID:
-        return Item(number, None, f"its id is no text of up to {_LONGEST_ID} characters")
+    if not isinstance(id_, str | int) or isinstance(id_, bool) or len(str(id_)) > LONGEST_ID:
+        return Item(number, None, f"its id is no text of up to {LONGEST_ID} characters")
     id_ = str(id_).encode("utf-8", "replace").decode()
     if not isinstance(text, str):
         return Item(id_, None, 'it is neither a text nor {"id": ..., "text": ...}')

@@ -33,7 +33,7 @@ class Batcher(Generic[T, R]):
 
     async def ask(self, items: Sequence[T]) -> list[R]:
         """The answers, in order. Raises Refusal (503) where too many wait already."""
-        if len(self._waiting) + len(items) > self._limits.waiting_texts:
+        if len(self._waiting) + len(items) > self._limits.queue:
             raise busy(f"{len(self._waiting)} texts wait for the model already")
         loop = asyncio.get_running_loop()
         futures = [loop.create_future() for _ in items]

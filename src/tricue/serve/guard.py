@@ -28,11 +28,12 @@ class Guard:
     """The ASGI application around the service's own.
 
     names: the hosts under which the service may be asked, so that a name on the net that is made to point here finds
-    nothing (DNS rebinding); None: any.
+    nothing (DNS rebinding), in capitals or not; None: any.
     """
 
     def __init__(self, app: Any, metrics: Metrics, names: Collection[str] | None) -> None:
-        self.app, self.metrics, self.names = app, metrics, names
+        self.app, self.metrics = app, metrics
+        self.names = None if names is None else {name.lower() for name in names}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -6,6 +6,10 @@ from dataclasses import dataclass, fields
 
 from tricue.types import InputError
 
+LONGEST_ID = 200  # characters
+_ESCAPED = 12  # bytes at most of a character in JSON: an emoji, as two \uXXXX
+_AROUND = 100  # bytes of a text's row beside it and its id: names of fields, spaces
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -20,10 +24,10 @@ class Limits:
     texts: int = 256  # in one request
     characters: int = 10_000  # of one text
     segments: int = 1_000  # of one timeline
-    body_seconds: float = 60.0  # until a request's body has arrived
+    body_seconds: float = 60.0  # until a request's body has arrived; and until its answer is fetched
     head_seconds: float = 10.0  # until a request's head has arrived
     connections: int = 256  # open at once
-    waiting_texts: int = 1_024  # that wait for the model
+    waiting_texts: int = 1_024  # that wait for the model, or `texts` where that is more
     waiting_clips: int = 16  # uploads that are received or worked on at once
     batch: int = 32  # texts that are read together; 1 reads one by one
 
@@ -34,8 +38,13 @@ class Limits:
 
     @property
     def json_bytes(self) -> int:
-        """Of a JSON body: all its texts at their longest, four bytes a character."""
-        return 4 * self.texts * self.characters
+        """Of a JSON body: all its texts and ids at their longest, each character escaped."""
+        return self.texts * (_ESCAPED * (self.characters + LONGEST_ID) + _AROUND)
+
+    @property
+    def queue(self) -> int:
+        """Texts that may wait for the model: a whole request has room where none waits."""
+        return max(self.waiting_texts, self.texts)
 
     def told(self) -> dict[str, float]:
         """Those that the one who asks should know."""

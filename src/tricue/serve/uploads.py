@@ -96,6 +96,8 @@ async def _form(request: Request, limits: Limits) -> Any:
                 413, "too_long", f"A field is longer than {limits.characters:,} characters."
             ) from error
         raise bad(f"The form cannot be read: {error.message}") from error
+    except UnicodeError as error:  # the parser falls back where a charset is unknown, but not for "undefined"
+        raise bad(f"The form is not in the charset that it names ({type(error).__name__}).") from error
 
 
 async def _question(form: Any, folder: Path, limits: Limits) -> Question:
