@@ -53,7 +53,7 @@ class Clips:
     def answer(self, question: Question, gone: Event) -> dict[str, Any]:
         """An `answers.Answer`, but for its time. gone: set where nobody waits any more.
 
-        Raises Refusal: 413, 422, 504.
+        Raises Refusal: 400 (gone), 413, 422, 503, 504.
         """
         assert question.file is not None
         _go_on(gone)

@@ -27,7 +27,8 @@ class Look:
 class Upload:
     """A clip, and its subtitles if any. All passes over it together have limits.decode_seconds.
 
-    Methods raise Refusal: 413 beyond a limit, 422 for what cannot be read, 504 for what takes too long.
+    Methods raise Refusal: 413 beyond a limit, 422 for what cannot be read, 503 where no decoder can be had, 504 for
+    what takes too long.
     """
 
     def __init__(self, path: Path, decoders: Decoders, limits: Limits) -> None:
