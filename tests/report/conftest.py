@@ -41,18 +41,26 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_reading() -> Callable[..., Reading]:
-    """A reading of made-up answers: labels (N,) and probabilities (N, C)."""
+    """A reading of made-up answers: labels (N,) and probabilities (N, C). answered (N,): of rows that have a cue."""
 
-    def make(labels: np.ndarray, probabilities: np.ndarray, phase: int = 1) -> Reading:
-        emotions = [*EMOTIONS, "fear", "calm", "odd"][: probabilities.shape[1]]
-        utterances = [Utterance(f"u{i}") for i in range(len(labels))]
-        answers = SimpleNamespace(
-            card=SimpleNamespace(emotions=emotions), probabilities=probabilities, utterances=utterances,
-            metrics={"calibration": {"temperature": 1.0, "ece_uncalibrated": 0.321}},
-        )  # fmt: skip
+    def make(
+        labels: np.ndarray,
+        probabilities: np.ndarray,
+        phase: int = 1,
+        answered: np.ndarray | None = None,
+        temperature: float = 1.0,
+        emotions: list[str] | None = None,
+    ) -> Reading:
         n = len(labels)
-        return Reading(
-            phase, None, answers, labels, np.full(n, 0.25), np.arange(n) < n // 4, {"text": 0.12}, []
-        )  # type: ignore[arg-type]
+        names = emotions or [*EMOTIONS, "fear", "calm", "odd"][: probabilities.shape[1]]
+        has = np.ones(n, bool) if answered is None else answered
+        answers = SimpleNamespace(
+            card=SimpleNamespace(emotions=names), probabilities=probabilities,
+            utterances=[Utterance(f"u{i}") for i in range(n)],
+            predictions=[SimpleNamespace(emotion="said" if one else None) for one in has],
+            metrics={"calibration": {"temperature": temperature}},
+        )  # fmt: skip
+        change, flips = np.full(n, 0.25)[has], (np.arange(n) < n // 4)[has]
+        return Reading(phase, None, answers, labels, change, flips, {"text": 0.12}, [])  # type: ignore[arg-type]
 
     return make

@@ -7,17 +7,19 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
+from scipy.special import softmax
 
 from tricue.config import VideoFeatures
 from tricue.evaluation.explain import Explanation, Step, Verdict, shapley
 from tricue.features.audio import stretches
 from tricue.features.video import key_frames
 from tricue.report.cases import CLASSES_SHOWN, Case, choose_cases, draw_case, thumbnails
-from tricue.report.figure import Drawn
+from tricue.report.figure import Drawn, plain, short, style
 from tricue.report.words import in_lines, points
 from tricue.types import Cue, Moment, Prediction, Utterance
 
@@ -31,8 +33,9 @@ def explanation(
     emotions: list[str] = EMOTIONS,
     note: str | None = None,
     residual: float = 0.0,
+    temperature: float = 1.0,
 ) -> Explanation:
-    """Made-up numbers; the second emotion is said."""
+    """Made-up numbers; the second emotion is said, with 60% before calibration."""
     rng, cues = np.random.default_rng(0), tuple(moments)
     rest = 0.4 * rng.dirichlet(np.ones(len(emotions) - 1))
     chances = dict(zip(emotions, [rest[0], 0.6, *rest[1:]], strict=True))
@@ -41,7 +44,9 @@ def explanation(
     subsets["+".join(cues)] = 0.6
     steps = {c: [Step(m, float(0.05 * rng.normal())) for m in own] for c, own in moments.items()}
     without = {c: Verdict(emotions[i % 2], 0.41) for i, c in enumerate(cues)}
-    said = Prediction(ROW.id, emotions[1], 0.6, chances, cues, None, note)
+    before = np.log(np.array(list(chances.values())))
+    chances = dict(zip(emotions, softmax(before / temperature).tolist(), strict=True))
+    said = Prediction(ROW.id, emotions[1], chances[emotions[1]], chances, cues, None, note)
     return Explanation(said, emotions[1], subsets, shapley(cues, subsets), without, 0.12, steps, residual)
 
 
@@ -119,6 +124,55 @@ def test_it_says_what_the_numbers_say() -> None:
     assert "25.0%" in drawn.caption and "12.0%" in drawn.caption and "miss" not in drawn.caption
     assert drawn.data == {"id": ROW.id, "label": "anger", **whole.to_json()}
     json.dumps(drawn.data)
+
+
+def test_what_the_parts_add_up_to_is_told_before_calibration() -> None:
+    """With a temperature of 2 the bars say less than the sum of the cues: both numbers stand there, by their names."""
+    whole = explanation({"text": [Moment(w) for w in WORDS], "audio": stretches(5, 10.0)}, temperature=2.0)
+    said = whole.prediction.probabilities["joy"]
+    assert said < 0.55
+    drawn = draw_case(whole, ROW, EMOTIONS, "case", "")
+    total = 100 * (whole.subsets[""] + sum(whole.shapley.values()))
+    assert total == pytest.approx(60.0)
+    assert f" {100 * said:.1f}  said" in texts(drawn)
+    bars, cues = panel(drawn, "probability"), panel(drawn, "each cue")
+    assert (
+        bars.get_title().startswith("calibrated")
+        and bars.get_xlabel() == f"joy: {total:.1f}% before calibration"
+    )
+    assert cues.get_xlabel() == "before calibration"
+    assert f"share of the training rows, 25.0%, to {total:.1f}%" in drawn.caption
+    assert (
+        f"said joy ({100 * said:.1f}%), labelled anger. Before calibration it has {total:.1f}%" in drawn.alt
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_text_and_any_name_give_a_whole_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Mathematics, control characters, long names that begin alike, scripts that the typeface does not have."""
+    emotions = ["$a^$_b", "x" * 150, "x" * 149 + "y", "bell\a", "\U00013000喜"]
+    words = ["$that$", "\x1b[31m", "\x07", "two\tparts", "\U00013000", "我很高兴"]
+    row = replace(ROW, id="id" * 80, emotion=emotions[2])
+    whole = explanation({"text": [Moment(w) for w in words]}, emotions)
+    for name in ("case-1", "case-2"):
+        drawn = draw_case(whole, row, emotions, name, f"{words}" * 2)
+        drawn.write(tmp_path)
+    ElementTree.parse(tmp_path / "case-1.svg")
+    assert {"$that$", "\ufffd[31m", "\ufffd", "two parts"} < set(texts(drawn))
+    assert len(panel(drawn, "probability").get_yticklabels()) == 5
+    assert [r.message.split(":")[0] for r in caplog.records] == [
+        "Some characters are empty boxes in the figures"
+    ]
+    assert drawn.figure is not None
+    with style():
+        drawn.figure.draw_without_rendering()
+        inches, drawn_in = drawn.figure.bbox_inches.padded(0.02), drawn.figure.get_tightbbox()
+    assert inches.contains(*drawn_in.min) and inches.contains(*drawn_in.max)
+
+
+def test_labels_hold_what_can_be_written_and_no_more() -> None:
+    assert plain("a\x00b\ud800c\tde\uffff ä喜") == "a\ufffdb\ufffdc de\ufffd ä喜"
+    assert short("dia3_utt5") == "dia3_utt5" and short("a" * 30 + "z", 24) == "a" * 15 + "…" + "a" * 7 + "z"
 
 
 def test_bars_are_the_weights_in_their_places() -> None:
@@ -210,7 +264,7 @@ def test_cues_that_are_absent_have_no_panel() -> None:
     assert drawn.figure is not None
     titles = [ax.get_title() + ax.get_title(loc="right") for ax in drawn.figure.axes]
     assert titles == [
-        "probability in %",
+        "calibrated probability in %",
         "what each cue adds, in points",
         "what each part of the sound adds, in points",
     ]
@@ -225,7 +279,7 @@ def test_many_classes_are_cut_to_the_likeliest_and_the_label() -> None:
     shown = [label.get_text() for label in panel(drawn, "probability").get_yticklabels()]
     likeliest = sorted(chances, key=lambda e: -chances[e])[: CLASSES_SHOWN - 1]
     assert shown == [e for e in emotions if e in {least, *likeliest}]
-    assert panel(drawn, "probability").get_title() == "probability in %, 8 of 28 classes"
+    assert panel(drawn, "probability").get_title() == "calibrated probability in %, 8 of 28 classes"
 
 
 def test_a_row_without_a_label() -> None:

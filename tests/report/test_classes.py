@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from tricue.report.classes import draw_confusion, draw_roc
+from tricue.report.classes import TOLD, draw_confusion, draw_roc
+from tricue.report.figure import MANY_CLASSES, Drawn
 from tricue.report.readings import Reading
 
 Make = Callable[..., Reading]
@@ -61,3 +64,42 @@ def test_one_class_alone_says_why_there_is_no_curve(make_reading: Make) -> None:
     drawn = draw_roc(make_reading(labels, chances))
     assert drawn.figure is None and "one class" in drawn.why_not
     assert draw_confusion(make_reading(labels, chances)).figure is not None
+
+
+def readings(make_reading: Make, emotions: list[str]) -> Reading:
+    rng, count = np.random.default_rng(0), len(emotions)
+    labels = np.concatenate([np.arange(count), rng.integers(0, count, 90)])
+    return make_reading(labels, rng.dirichlet(np.ones(count), len(labels)), emotions=emotions)
+
+
+def test_many_classes_are_drawn_without_what_would_cover_them(make_reading: Make) -> None:
+    few, many = (readings(make_reading, [f"class {i}" for i in range(n)]) for n in (MANY_CLASSES, TOLD + 1))
+    (legend,) = draw_roc(few).figure.legends  # type: ignore[union-attr]
+    assert len(legend.get_texts()) == MANY_CLASSES
+    roc, confusion = draw_roc(many), draw_confusion(many)
+    assert not roc.figure.legends and "roc-phase1.json" in roc.caption  # type: ignore[union-attr]
+    assert len(roc.data) == TOLD + 1
+    assert not confusion.figure.axes[0].texts and "confusion-phase1.json" in confusion.caption  # type: ignore[union-attr]
+
+
+def test_a_picture_of_very_many_classes_has_a_bound(make_reading: Make) -> None:
+    figure = draw_confusion(readings(make_reading, [f"{i}" for i in range(300)])).figure
+    assert figure is not None and max(figure.get_size_inches()) <= 24
+    assert len(figure.axes[0].get_xticklabels()) < 300  # their type would be too small to read
+
+
+@pytest.mark.parametrize("draw", [draw_roc, draw_confusion])
+def test_names_of_any_kind_stay_within_the_picture(
+    make_reading: Make, draw: Callable[[Reading], Drawn]
+) -> None:
+    names = ["x" * 150, "x" * 149 + "y", "$a^$", "_mixed", "bell\a", "joy"]
+    drawn = draw(readings(make_reading, names))
+    figure = drawn.figure
+    assert figure is not None
+    figure.draw_without_rendering()
+    told = " ".join(text.get_text() for text in figure.findobj(Text))
+    for name in (f"{'x' * 15}…{'x' * 8}", f"{'x' * 15}…{'x' * 7}y", "$a^$", "_mixed", "bell\ufffd", "joy"):
+        assert name in told
+    inches, drawn_in = figure.bbox_inches.padded(0.02), figure.get_tightbbox()
+    assert inches.contains(*drawn_in.min) and inches.contains(*drawn_in.max)
+    ElementTree.fromstring(drawn.svg)

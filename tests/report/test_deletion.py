@@ -34,6 +34,7 @@ def test_a_panel_per_cue_with_the_means() -> None:
         told = f"{cue} {100 * mean:+.1f} points (95%: {100 * low:.1f} to {100 * high:.1f}), n = {len(own)}"
         assert told in drawn.caption and told in drawn.alt
         assert ax.get_title() == f"{cue}: {100 * mean:+.1f} points"
+    assert "before calibration" in drawn.figure.axes[0].get_ylabel() and "before calibration" in drawn.caption
     assert drawn.data["text"]["n"] == 3 and drawn.data["video"]["n"] == 2
 
 

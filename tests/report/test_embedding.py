@@ -11,6 +11,7 @@ from sklearn.metrics import silhouette_score
 
 from tricue.report.embedding import FEW, MANY, draw_embeddings, points_per_panel
 from tricue.report.readings import CROSS, Reading, Space
+from tricue.report.sections import maps_section
 from tricue.report.tsne import embed, embed_all, separation
 
 
@@ -44,6 +45,35 @@ def test_maps_take_the_same_rows_in_every_phase(make_reading: Callable[..., Read
     names = ["anger", "joy", "neutral"]
     assert first.data["labels"] == [names[labels[int(i[1:])]] for i in first.data["ids"]]
     assert f"{first.data['silhouette']:.3f}" in first.alt
+
+
+def test_the_legend_holds_few_classes_of_any_name(make_reading: Callable[..., Reading]) -> None:
+    labels, own = spaces(40, 1.0, 0)
+    few = ["_a", "$b^$", "c" * 150]
+    for names, told in ((few, ["_a", "$b^$", "c" * 15 + "…" + "c" * 8]), ([*few, *"defghijklm"], None)):
+        chances = np.eye(len(names))[labels]
+        ((drawn,),) = draw_embeddings(
+            [replace(make_reading(labels, chances, emotions=names), spaces=own)], seed=0
+        )
+        assert drawn.figure is not None
+        legends = [[text.get_text() for text in legend.get_texts()] for legend in drawn.figure.legends]
+        assert legends == ([told] if told else []) and ("13 classes" in drawn.caption) == (told is None)
+
+
+@pytest.mark.parametrize(("rows", "told"), [(22, "perplexity 7 (of few rows"), (120, "perplexity 30, seed")])
+def test_the_perplexity_that_was_used_is_told(
+    make_reading: Callable[..., Reading], rows: int, told: str
+) -> None:
+    labels, own = spaces(rows, 1.0, 0)
+    section = maps_section([replace(make_reading(labels, np.eye(3)[labels]), spaces=own)], 0, None)
+    assert told in section.intro
+
+
+def test_maps_of_many_and_of_few_rows_name_both_perplexities(make_reading: Callable[..., Reading]) -> None:
+    labels, (text,) = spaces(100, 1.0, 0)
+    few = Space(CROSS, "audio", text.rows[:22], text.vectors[:22])
+    reading = replace(make_reading(labels, np.eye(3)[labels]), spaces=[text, few])
+    assert "perplexity 7 to 30 (of few rows" in maps_section([reading], 0, None).intro
 
 
 def test_too_few_rows_are_told(make_reading: Callable[..., Reading]) -> None:

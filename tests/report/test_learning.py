@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
+from tricue.evaluation.table import HEADLINE, MISSING
 from tricue.report.learning import WITHOUT, draw_counterfactual, draw_learning
 from tricue.report.readings import Reading
+from tricue.report.sections import scores_section
 
 HISTORY = [
     {"phase": 1, "epoch": 0, "train_accuracy": 0.25, "train_loss": 2.0, "train_focal_loss": 2.0, "val_accuracy": 0.5,
@@ -42,6 +45,16 @@ def test_without_a_history_the_scored_rows_are_still_drawn(make_reading: Callabl
     reading = make_reading(np.array([0, 1]), np.eye(3)[[0, 1]])
     strength, change, moved = draw_counterfactual([], [reading])
     assert strength.figure is None and change.figure is None and moved.figure is not None
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_scored_row_with_a_cue_is_told_without_a_number(make_reading: Callable[..., Reading]) -> None:
+    reading = make_reading(np.array([0, 1]), np.eye(3)[[0, 1]], answered=np.zeros(2, bool))
+    *_, moved = draw_counterfactual(HISTORY, [reading])
+    assert moved.figure is None and "no scored row has a cue" in moved.why_not
+    reading.evaluation.metrics.update(dict.fromkeys(HEADLINE, {"value": 0.5, "low": None, "high": None}))
+    (table,) = scores_section([reading], reading).tables
+    assert table.rows[0][-2:] == [MISSING, MISSING]
 
 
 def test_fixed_epochs_have_no_val() -> None:

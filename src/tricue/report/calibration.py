@@ -1,24 +1,34 @@
-"""Whether probabilities mean what they say, and what is gained by leaving the least sure rows unanswered."""
+"""Whether probabilities mean what they say, and what is gained by leaving the least sure rows unanswered.
+
+Rows without a usable cue got no answer, and stand in none of these figures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from tricue.calibration import reliability
+from tricue.calibration import expected_calibration_error, reliability, uncalibrated
 from tricue.evaluation.selective import score_by_coverage
 from tricue.report.figure import DASHES, FAINT, PHASE_COLOURS, Drawn, canvas
 from tricue.report.readings import Reading
 
+NO_ANSWER = "no row has a cue that can be used"
+
 
 def draw_calibration(reading: Reading) -> Drawn:
     """Accuracy over confidence above, how many rows have which confidence below."""
-    title = f"Phase {reading.phase}"
-    confidence = reading.probabilities.max(axis=1)
-    right = reading.probabilities.argmax(axis=1) == reading.labels
+    title, name = f"Phase {reading.phase}", f"calibration-phase{reading.phase}"
+    if not reading.answered.any():
+        return Drawn(name, title, "", why_not=NO_ANSWER)
+    probabilities, labels = _answers(reading)
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
     data = reliability(confidence, right)
-    before = reading.evaluation.metrics["calibration"]["ece_uncalibrated"]
+    temperature = reading.evaluation.metrics["calibration"]["temperature"]
+    before = expected_calibration_error(uncalibrated(probabilities, temperature), labels)
     colour, bins = PHASE_COLOURS[reading.phase], data["bins"]
     accuracy, mean = 100 * float(right.mean()), 100 * float(confidence.mean())
     with canvas(4.2, 4.8, 2, 1, sharex=True, height_ratios=[3, 1.3]) as (figure, axes):
@@ -32,6 +42,8 @@ def draw_calibration(reading: Reading) -> Drawn:
         upper.set(ylabel="right, in %", ylim=(-2, 102), xlim=(-2, 102),
                   title=f"{title}: ECE {100 * data['ece']:.1f} points, was {100 * before:.1f}")  # fmt: skip
         lower.hist(100 * confidence, bins=np.linspace(0, 100, 21), color=colour)
+        lower.margins(y=0.25)  # room for the mean over the bars
+        lower.locator_params(axis="y", integer=True, nbins=4)
         lower.axvline(mean, color="#222222", linewidth=1, linestyle="--")
         side = "right" if mean > 50 else "left"  # where the histogram is lower
         lower.text(mean, 0.97, f" mean {mean:.0f} ", transform=lower.get_xaxis_transform(), va="top", ha=side)
@@ -41,15 +53,15 @@ def draw_calibration(reading: Reading) -> Drawn:
         f"before the temperature {100 * before:.1f}, "
         f"mean confidence {mean:.1f}%, accuracy {accuracy:.1f}%."
     )
-    return Drawn(f"calibration-phase{reading.phase}", title, "", alt, figure, data)
+    return Drawn(name, title, _left_out(reading), alt, figure, data)
 
 
 def draw_coverage(readings: Sequence[Reading]) -> Drawn:
     """Weighted F1 of the rows that are answered, over their share, where the least sure are left out first."""
     title = "Score against coverage"
-    data = {
-        f"phase {r.phase}": score_by_coverage(r.probabilities, r.labels, len(r.emotions)) for r in readings
-    }
+    if not readings[0].answered.any():
+        return Drawn("coverage", title, "", why_not=NO_ANSWER)
+    data = {f"phase {r.phase}": _by_coverage(r) for r in readings}
     with canvas(5.4, 3.6) as (figure, axes):
         ax = axes[0, 0]
         for reading, (name, steps) in zip(readings, data.items(), strict=True):
@@ -64,8 +76,29 @@ def draw_coverage(readings: Sequence[Reading]) -> Drawn:
         + ", ".join(
             f"{100 * step['weighted_f1']:.1f}% at {100 * step['coverage']:.0f}%"
             for step in steps
-            if round(100 * step["coverage"]) in (100, 75, 50, 25)
+            if step is steps[0] or round(100 * step["coverage"]) in (75, 50, 25)
         )
         for name, steps in data.items()
     )
-    return Drawn("coverage", title, "", f"{title}, weighted F1 of the rows answered: {told}.", figure, data)
+    alt = f"{title}, weighted F1 of the rows answered: {told}."
+    return Drawn("coverage", title, _left_out(readings[0]), alt, figure, data)
+
+
+def _answers(reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (n, C) and labels (n,) of the rows that were answered."""
+    return reading.probabilities[reading.answered], reading.labels[reading.answered]
+
+
+def _by_coverage(reading: Reading) -> list[dict[str, Any]]:
+    """`score_by_coverage`, in shares of all rows: its curve ends at the share that can be answered at all."""
+    share = float(reading.answered.mean())
+    steps = score_by_coverage(*_answers(reading), len(reading.emotions))
+    return [{**step, "coverage": share * step["coverage"]} for step in steps]
+
+
+def _left_out(reading: Reading) -> str:
+    count = int((~reading.answered).sum())
+    if not count:
+        return ""
+    rows = "row has" if count == 1 else "rows have"
+    return f"{count} of {len(reading.answered)} {rows} no usable cue, and so no answer: left out."

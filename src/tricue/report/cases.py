@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,18 @@ from PIL import Image
 from tricue.config import VideoFeatures
 from tricue.evaluation.explain import Explanation, Step
 from tricue.features.video import key_frames
-from tricue.report.figure import CUE_COLOURS, INK, Drawn, canvas, emotion_colours
-from tricue.report.words import AGAINST, FOR, LINE, draw_words, in_lines, points
-from tricue.types import Utterance
+from tricue.report.figure import CUE_COLOURS, INK, Drawn, emotion_colours, plain, sheet, short
+from tricue.report.words import AGAINST, FOR, LINE, Word, draw_words, in_lines, points
+from tricue.types import Cue, Utterance
 
 CLASSES_SHOWN = 8
 _THUMBNAIL = (160, 120)  # pixels, at most
 _BARS, _GAP, _ACROSS = 1.0, 0.1, 7.0  # inches: height of a panel of bars, of the gap over it, its width
 _NAMED_IN_ALT = 3  # steps of each cue
+_BRIEF = 18  # characters of a class name: the panels are narrow
+_TITLE = 82  # characters of a line of the title
+
+Panel = tuple[float, Callable[[Any], None]]  # inches of height, what draws it
 
 
 @dataclass(frozen=True)
@@ -71,38 +77,44 @@ def draw_case(
 
     pictures: of the key frames, as `thumbnails` gives them. Raises ValueError where they are not as many as the frames.
     """
-    steps = explanation.steps
-    if pictures and len(pictures) != len(steps.get("video", ())):
-        raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {len(steps.get('video', ()))} frames")
-    over_time = [cue for cue in steps if cue == "text" or len(steps[cue]) > 1]
-    lines = in_lines(steps.get("text", ()))
-    shown = min(len(emotions), CLASSES_SHOWN)
-    heights = [max(1.5, 0.23 * shown + 0.4)]
-    heights += [LINE * len(lines) + 0.1] if "text" in steps else []
-    heights += [_BARS] if "audio" in over_time else []
-    strip = _strip(pictures or ())
-    heights += [_BARS + strip] if "video" in over_time else []
-    with canvas(8, sum(heights) + 0.45 * len(heights) + 0.3, len(heights), 2, height_ratios=heights) as (
-        figure,
-        axes,
-    ):
-        _draw_chances(axes[0, 0], explanation, utterance.emotion, emotions)
-        _draw_cues(axes[0, 1], explanation)
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-        for row, cue in enumerate(over_time, start=1):
-            place = axes[row, 0].get_gridspec()[row, :]
-            for ax in axes[row]:
-                ax.remove()
-            ax = figure.add_subplot(place)
-            if cue == "text":
-                draw_words(ax, lines)
-                ax.set_title("what each part of the text adds, in points")
-            elif cue == "audio":
-                _draw_sound(ax, steps[cue])
-            else:
-                _draw_frames(ax, steps[cue], pictures or (), strip)
+    frames = explanation.steps.get("video", ())
+    if pictures and len(pictures) != len(frames):
+        raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {len(frames)} frames")
+    panels = _panels(explanation.steps, pictures or ())
+    heights = [max(1.6, 0.23 * min(len(emotions), CLASSES_SHOWN) + 0.5), *(height for height, _ in panels)]
+    heading = textwrap.fill(plain(title), _TITLE)
+    tall = sum(heights) + 0.45 * len(heights) + 0.2 * (heading.count("\n") + 1) + 0.1
+    with sheet(8, tall) as figure:
+        figure.suptitle(heading, x=0.01, ha="left", fontweight="bold")
+        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+        _draw_chances(figure.add_subplot(grid[0, 0]), explanation, utterance.emotion, emotions)
+        _draw_cues(figure.add_subplot(grid[0, 1]), explanation)
+        for row, (_, draw) in enumerate(panels, start=1):
+            draw(figure.add_subplot(grid[row, :]))
     data = {"id": utterance.id, "label": utterance.emotion, **explanation.to_json()}
     return Drawn(name, title, _caption(explanation), _told(explanation, utterance), figure, data)
+
+
+def _panels(steps: Mapping[Cue, Sequence[Step]], pictures: Sequence[np.ndarray]) -> list[Panel]:
+    """One per cue whose steps are worth a panel, from top to bottom. That of the frames is the last: it lays the figure
+    out, to give the pictures their shape."""
+    panels: list[Panel] = []
+    if "text" in steps:
+        lines = in_lines(steps["text"])
+        panels.append((LINE * len(lines) + 0.1, partial(_draw_text, lines=lines)))
+    if len(steps.get("audio", ())) > 1:
+        panels.append((_BARS, partial(_draw_sound, steps=steps["audio"])))
+    if len(steps.get("video", ())) > 1:
+        strip = _strip(pictures)
+        panels.append((
+            _BARS + strip, partial(_draw_frames, steps=steps["video"], pictures=pictures, strip=strip)
+        ))  # fmt: skip
+    return panels
+
+
+def _before(explanation: Explanation) -> float:
+    """Probability of what is said before calibration, with all cues: what the parts add up to."""
+    return explanation.subsets["+".join(explanation.shapley)]
 
 
 def _draw_chances(ax: Any, explanation: Explanation, label: str | None, emotions: Sequence[str]) -> None:
@@ -111,7 +123,8 @@ def _draw_chances(ax: Any, explanation: Explanation, label: str | None, emotions
     ranked = sorted(emotions, key=lambda e: (e != label, -chances[e]))[:CLASSES_SHOWN]
     shown = [e for e in emotions if e in ranked]
     values = [100 * chances[e] for e in shown]
-    ax.barh(shown, values, color=[colours[e] for e in shown])
+    places = range(len(shown))  # not the names: shortened, two may be alike
+    ax.barh(places, values, color=[colours[e] for e in shown])
     for at, (emotion, value) in enumerate(zip(shown, values, strict=True)):
         marks = [
             word
@@ -121,20 +134,24 @@ def _draw_chances(ax: Any, explanation: Explanation, label: str | None, emotions
         told = f" {value:.1f}" + (f"  {' = '.join(marks)}" if marks else "")
         ax.text(value, at, told, va="center", fontsize=9, fontweight="bold" if marks else "normal")
     left = f", {len(shown)} of {len(emotions)} classes" if len(shown) < len(emotions) else ""
-    ax.set(xlim=(0, 175), xticks=range(0, 101, 25), title=f"probability in %{left}")
+    ax.set(xlim=(0, 175), xticks=range(0, 101, 25), title=f"calibrated probability in %{left}")
+    ax.set_xlabel(
+        f"{short(explanation.target, _BRIEF)}: {100 * _before(explanation):.1f}% before calibration"
+    )
+    ax.set_yticks(places, [short(e, _BRIEF) for e in shown])
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
 
 
 def _draw_cues(ax: Any, explanation: Explanation) -> None:
-    """What each cue adds (Shapley), and what is said without it."""
+    """What each cue adds (Shapley), and what is said without it; all of it before calibration."""
     shares = explanation.shapley
     reach = max(0.01, *map(abs, shares.values()), 0.0)
     names = []
     for at, (cue, share) in enumerate(shares.items()):
         other = explanation.without[cue]
         turns = "turns to " if cue in explanation.flips else ""
-        names.append(f"{cue}\nwithout: {turns}{other.emotion} {100 * other.probability:.0f}%")
+        names.append(f"{cue}\nwithout: {turns}{short(other.emotion, _BRIEF)} {100 * other.probability:.0f}%")
         ax.barh(at, 100 * share, height=0.5, color=CUE_COLOURS[cue])
         side = "left" if share >= 0 else "right"
         ax.text(100 * share, at, f" {points(share)} ", va="center", ha=side, fontsize=9)
@@ -143,11 +160,17 @@ def _draw_cues(ax: Any, explanation: Explanation) -> None:
         xlim=(-160 * reach, 160 * reach), ylim=(max(len(shares), 3) - 0.5, -0.5), yticks=range(len(shares))
     )
     ax.set_title("what each cue adds, in points", loc="right")
-    ax.set_yticklabels(names, parse_math=False)
+    ax.set_xlabel("before calibration")
+    ax.set_yticklabels(names)
     for cue, label in zip(shares, ax.get_yticklabels(), strict=True):
         label.set_fontweight("bold" if cue in explanation.flips else "normal")
     ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="y", visible=False)
+
+
+def _draw_text(ax: Any, lines: Sequence[Sequence[Word]]) -> None:
+    draw_words(ax, lines)
+    ax.set_title("what each part of the text adds, in points")
 
 
 def _draw_sound(ax: Any, steps: Sequence[Step]) -> None:
@@ -227,11 +250,13 @@ def _when(step: Step, number: int) -> str:
 
 def _caption(explanation: Explanation) -> str:
     share, mean = 100 * explanation.subsets[""], 100 * explanation.baseline
-    missed = 100 * explanation.residual
+    before, missed = 100 * _before(explanation), 100 * explanation.residual
     return (
-        f"Points are hundredths of the probability of {explanation.target}, before calibration. Cues: Shapley values, "
-        f"which add up from its share of the training rows, {share:.1f}%, to what is said. Words, moments and frames: "
-        f"integrated gradients, which add up from {mean:.1f}%, where every time step is the training mean"
+        "The bars are calibrated, as `predict` gives them; all else is not: before calibration "
+        f"{short(explanation.target)} has {before:.1f}%, and points are hundredths of that probability. Cues: Shapley "
+        f"values, which add up from its share of the training rows, {share:.1f}%, to {before:.1f}%. Words, moments "
+        f"and frames: integrated gradients, which add up from {mean:.1f}%, where every time step is the training mean, "
+        f"to {before:.1f}%"
         + (f" (they miss {missed:+.1f})" if abs(missed) >= 1 else "")
         + f". Each panel has its own scale.{_note(explanation)}"
     )
@@ -243,12 +268,15 @@ def _note(explanation: Explanation) -> str:
 
 def _told(explanation: Explanation, utterance: Utterance) -> str:
     label = f", labelled {utterance.emotion}" if utterance.emotion else ""
-    said = 100 * explanation.prediction.probabilities[explanation.target]
-    parts = [f"{utterance.id}: said {explanation.target} ({said:.1f}%){label}."]
+    said, before = 100 * explanation.prediction.probabilities[explanation.target], 100 * _before(explanation)
+    parts = [
+        f"{utterance.id}: said {explanation.target} ({said:.1f}%){label}. Before calibration it has {before:.1f}%, "
+        "of which:"
+    ]
     for cue, share in explanation.shapley.items():
         other = explanation.without[cue]
         weighty = sorted(explanation.steps[cue], key=lambda step: -abs(step.weight))[:_NAMED_IN_ALT]
         steps = ", ".join(f"{s.moment.label} {100 * s.weight:+.1f}" for s in weighty)
         without = f"without it {other.emotion} {100 * other.probability:.1f}%"
         parts.append(f"{cue} {100 * share:+.1f} points, {without}; most: {steps}.")
-    return " ".join(parts)
+    return plain(" ".join(parts))

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.metrics import auc, confusion_matrix, roc_curve
 
-from tricue.report.figure import DASHES, FAINT, INK, Drawn, canvas, emotion_colours
+from tricue.report.figure import (
+    DASHES,
+    FAINT,
+    INK,
+    MANY_CLASSES,
+    Drawn,
+    canvas,
+    class_legend,
+    emotion_colours,
+    legend_columns,
+    short,
+)
 from tricue.report.readings import Reading
+
+TOLD = 30  # classes up to which the cells of a confusion matrix hold their numbers
+_CELL, _SHADE = 0.62, 0.25  # inches of a cell with its numbers, and of one without
+_SIDE = 20.0  # inches of a confusion matrix at most
+_LEAST = 5.0  # points of type that can still be read, magnified
 
 
 def draw_roc(reading: Reading) -> Drawn:
     """One against the rest, with the area under each curve (scikit-learn's `roc_curve`, `auc`)."""
     title, colours = f"Phase {reading.phase}", emotion_colours(reading.emotions)
     areas: dict[str, float | None] = {}
-    data = {}
-    with canvas(4.2, 4.6) as (figure, axes):
+    data, lines = {}, []
+    legend = len(reading.emotions) <= MANY_CLASSES
+    with canvas(4.2, _roc_height(reading.emotions) if legend else 4.2) as (figure, axes):
         ax = axes[0, 0]
         ax.plot([0, 100], [0, 100], color=FAINT, linewidth=1)
         for c, emotion in enumerate(reading.emotions):
@@ -29,19 +50,32 @@ def draw_roc(reading: Reading) -> Drawn:
                 "true_positive_rate": true.tolist(),
                 "auc": area,
             }
-            ax.plot(100 * false, 100 * true, color=colours[emotion], linestyle=DASHES[c % 4],
-                    label=f"{emotion} {area:.3f}")  # fmt: skip
+            lines += ax.plot(
+                100 * false,
+                100 * true,
+                color=colours[emotion],
+                linestyle=DASHES[c % 4],
+                linewidth=1.6 if legend else 0.8,
+            )
         ax.set(xlabel="false positives, in %", ylabel="true positives, in %", title=title, aspect="equal",
                xlim=(-2, 102), ylim=(-2, 102))  # fmt: skip
-        if data:
-            figure.legend(title="area under the curve", loc="outside lower center", ncols=2)
+        if data and legend:
+            labels = [f"{short(emotion)} {numbers['auc']:.3f}" for emotion, numbers in data.items()]
+            class_legend(figure, lines, labels, 2, title="area under the curve")
     told = ", ".join(f"{e} {a:.3f}" for e, a in areas.items() if a is not None)
     none = [e for e, a in areas.items() if a is None]
-    caption = f"No curve for {', '.join(none)}: the rows hold none of it, or nothing else." if none else ""
     name = f"roc-phase{reading.phase}"
     if not data:
         return Drawn(name, title, "", why_not="the rows are of one class: nothing stands against it")
-    return Drawn(name, title, caption, f"ROC curves, {title}; areas: {told}.", figure, data)
+    notes = [f"No curve for {_listed(none)}: the rows hold none of it, or nothing else."] if none else []
+    if not legend:
+        notes.append(f"A curve for each of {len(data)} classes; their areas stand in {name}.json.")
+    return Drawn(name, title, " ".join(notes), f"ROC curves, {title}; areas: {told}.", figure, data)
+
+
+def _roc_height(emotions: Sequence[str]) -> float:
+    """Inches: the plot, and the legend's lines under it."""
+    return 3.9 + 0.18 * math.ceil(len(emotions) / legend_columns([f"{short(e)} 0.000" for e in emotions], 2))
 
 
 def draw_confusion(reading: Reading) -> Drawn:
@@ -51,19 +85,22 @@ def draw_confusion(reading: Reading) -> Drawn:
     counts = confusion_matrix(reading.labels, reading.probabilities.argmax(axis=1), labels=range(n))
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, support, out=np.zeros(counts.shape), where=support > 0)
-    side = max(4.6, 0.62 * n + 1.2)
-    with canvas(side, side) as (figure, axes):
+    told = n <= TOLD
+    cell = _CELL if told else min(_SHADE, (_SIDE - 3) / n)
+    side = max(4.6, cell * n + 1.2) + 0.09 * max(0, max(len(short(e)) for e in emotions) - 8)
+    with canvas(side if told else side + 1.6, side) as (figure, axes):
         ax = axes[0, 0]
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-        for i, j in np.ndindex(n, n):
-            ink = "white" if shares[i, j] > 55 else INK
-            share = f"{shares[i, j]:.0f}" if support[i, 0] else "–"
-            ax.text(j, i - 0.13, share, ha="center", va="center", color=ink, fontsize=14)
-            ax.text(j, i + 0.28, f"{counts[i, j]}", ha="center", va="center", color=ink, fontsize=10)
-        ax.set_xticks(range(n), emotions, rotation=40, ha="right", fontsize=12)
-        ax.set_yticks(
-            range(n), [f"{e} ({s})" for e, s in zip(emotions, support[:, 0], strict=True)], fontsize=12
-        )
+        image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        if told:
+            _draw_cells(ax, counts, shares, support[:, 0])
+        else:
+            figure.colorbar(image, ax=ax, shrink=0.5, label="share of the true class, in %")
+        size = min(12.0, 0.7 * 72 * cell)
+        if size >= _LEAST:
+            slant = {"rotation": 40, "ha": "right"} if told else {"rotation": 90}
+            ax.set_xticks(range(n), [short(e) for e in emotions], fontsize=size, **slant)
+            rows = [f"{short(e)} ({s})" for e, s in zip(emotions, support[:, 0], strict=True)]
+            ax.set_yticks(range(n), rows, fontsize=size)
         ax.set_xlabel("predicted", fontsize=13)
         ax.set_ylabel("true (rows)", fontsize=13)
         ax.set_title(title, fontsize=14)
@@ -71,7 +108,25 @@ def draw_confusion(reading: Reading) -> Drawn:
         ax.spines[:].set_visible(False)
     right = ", ".join(f"{e} {shares[i, i]:.0f}%" for i, e in enumerate(emotions) if support[i, 0])
     empty = [e for i, e in enumerate(emotions) if not support[i, 0]]
-    caption = f"The rows hold no {', '.join(empty)}." if empty else ""
+    notes = [f"The rows hold no {_listed(empty)}."] if empty else []
+    name = f"confusion-phase{reading.phase}"
+    if not told:
+        notes.append(f"{n} classes: shades alone; shares and counts stand in {name}.json.")
     data = {"emotions": emotions, "counts": counts.tolist(), "shares_percent": shares.round(3).tolist()}
     alt = f"Confusion matrix, {title}; share of each class that is found: {right}."
-    return Drawn(f"confusion-phase{reading.phase}", title, caption, alt, figure, data)
+    return Drawn(name, title, " ".join(notes), alt, figure, data)
+
+
+def _draw_cells(ax: Any, counts: np.ndarray, shares: np.ndarray, support: np.ndarray) -> None:
+    still = {"ha": "center", "va": "center", "in_layout": False}  # within the axes: nothing to make room for
+    for i, j in np.ndindex(*counts.shape):
+        ink = "white" if shares[i, j] > 55 else INK
+        share = f"{shares[i, j]:.0f}" if support[i] else "–"
+        ax.text(j, i - 0.13, share, color=ink, fontsize=14, **still)
+        ax.text(j, i + 0.28, f"{counts[i, j]}", color=ink, fontsize=10, **still)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many as a caption holds."""
+    more = f" and {len(names) - MANY_CLASSES} more" if len(names) > MANY_CLASSES else ""
+    return ", ".join(names[:MANY_CLASSES]) + more

@@ -39,9 +39,9 @@ def draw_deletion(deletions: Sequence[Deletion], name: str, title: str) -> Drawn
                 "shares": list(SHARES), "falling": falling.tolist(), "random": random.tolist(), "n": len(own),
                 "area": area, "low": None if np.isnan(low) else low, "high": None if np.isnan(high) else high,
             }  # fmt: skip
-        axes[0, 0].set(ylabel="probability of what was said, in %")
+        axes[0, 0].set(ylabel="probability of what was said,\nbefore calibration, in %")
     caption = (
-        "The words, moments or frames of one cue are taken away while the other cues stay whole. The area by which the "
-        f"weightiest first costs more than a random order: {'; '.join(told)}."
+        "The words, moments or frames of one cue are taken away while the other cues stay whole. The area, in points "
+        f"before calibration, by which the weightiest first costs more than a random order: {'; '.join(told)}."
     )
     return Drawn(name, title, caption, f"Deletion curves. {caption}", figure, data)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tricue.device import cores
-from tricue.report.figure import MARKERS, Drawn, canvas, emotion_colours
+from tricue.report.figure import (
+    MANY_CLASSES,
+    MARKERS,
+    Drawn,
+    canvas,
+    class_legend,
+    emotion_colours,
+    legend_columns,
+    short,
+)
 from tricue.report.readings import Reading, Space
-from tricue.report.tsne import embed_all, separation
+from tricue.report.tsne import embed_all, perplexity, separation
 
 MANY, FEW, PANELS = 2000, 500, 12  # points per panel: many for up to so many panels
 
@@ -56,21 +66,26 @@ def _draw(
         return Drawn(name, title, "", why_not=f"{len(rows)} rows are too few for a map, or are all alike")
     labels, colours = reading.labels[rows], emotion_colours(reading.emotions)
     told = "not defined" if score is None else f"{score:.3f}"
-    with canvas(3.6, 4.3) as (figure, axes):
+    names = [short(emotion) for emotion in reading.emotions]
+    legend = len(names) <= MANY_CLASSES
+    lines = math.ceil(len(names) / legend_columns(names, 3)) if legend else 0
+    with canvas(3.6, 3.8 + 0.18 * lines) as (figure, axes):
         ax = axes[0, 0]
+        dots = []
         for c, emotion in enumerate(reading.emotions):
             own = flat[labels == c]
-            ax.scatter(own[:, 0], own[:, 1], s=11, marker=MARKERS[c % len(MARKERS)], color=colours[emotion],
-                       label=emotion, linewidths=0, alpha=0.8)  # fmt: skip
+            dots.append(ax.scatter(own[:, 0], own[:, 1], s=11, marker=MARKERS[c % len(MARKERS)],
+                                   color=colours[emotion], linewidths=0, alpha=0.8))  # fmt: skip
         ax.set(title=f"{space.cue}, {space.place}\nphase {reading.phase}", xticks=[], yticks=[], aspect="equal",
                adjustable="datalim", xlabel=f"silhouette {told} (n = {len(rows)})")  # fmt: skip
         ax.spines[["top", "right"]].set_visible(True)
-        figure.legend(
-            loc="outside lower center", ncols=3, markerscale=1.6, handletextpad=0.2, columnspacing=1.0
-        )
+        if legend:
+            class_legend(figure, dots, names, 3, markerscale=1.6, handletextpad=0.2, columnspacing=1.0)
     data: dict[str, Any] = {
         "points": flat.round(3).tolist(), "labels": [reading.emotions[c] for c in labels], "silhouette": score,
+        "perplexity": perplexity(len(rows)),
         "ids": [reading.evaluation.utterances[i].id for i in rows],
     }  # fmt: skip
     alt = f"t-SNE map of {title}: {len(rows)} rows; silhouette of the classes in the features' own space {told}."
-    return Drawn(name, title, "", alt, figure, data, many_points=True)
+    caption = "" if legend else f"{len(names)} classes: colours and markers come round, and say little."
+    return Drawn(name, title, caption, alt, figure, data, many_points=True)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
+import unicodedata
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
 
 from tricue.files import replaced_file, write_json
+
+logger = logging.getLogger(__name__)
 
 # Paul Tol's "muted" scheme (Technical note SRON/EPS/TN/09-002, fig. 3), told apart with any common colour blindness
 _MUTED = ("#332288", "#117733", "#CC6677", "#88CCEE", "#999933", "#882255", "#44AA99", "#AA4499", "#DDCC77")
@@ -32,8 +39,25 @@ DASHES = (
 )  # beside the colours, never colour alone
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 INK, FAINT = "#222222", "#BBBBBB"
+MANY_CLASSES = 12  # from more on a legend would cover the plot, and colours have come round anyway
+NAME = 24  # characters of a class name or an id that are shown
+_END = 8  # of them from its end, where ids differ
+
+# For what the typeface itself cannot write: Chinese, Japanese, Korean, then the scripts of India, Thai and others.
+# matplotlib complains of each family that it does not find, so only those that are there are named to it.
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
+    "Source Han Sans CN", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Microsoft YaHei",
+    "SimHei", "PingFang SC", "Heiti SC", "Hiragino Sans GB", "Hiragino Sans", "Yu Gothic", "IPAexGothic",
+    "TakaoGothic", "Malgun Gothic", "NanumGothic", "Apple SD Gothic Neo", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Nirmala UI", "Noto Sans Thai", "Leelawadee UI", "Arial Unicode MS", "Noto Emoji",
+)  # fmt: skip
+_INSTALLED = {font.name for font in fontManager.ttflist}
+FAMILIES = ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in _INSTALLED)]
 
 STYLE: Any = {  # matplotlib types its settings by name
+    "font.family": FAMILIES,
+    "text.parse_math": False,  # a $ in an id or a class name is a $
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.labelsize": 10,
@@ -69,11 +93,11 @@ class Drawn:
 
     @cached_property
     def svg(self) -> bytes:
-        return self._rendered("svg", {"Date": None, "Title": self.title})
+        return self._rendered("svg", {"Date": None, "Title": plain(self.title)})
 
     @cached_property
     def png(self) -> bytes:
-        return self._rendered("png", {"Title": self.title})
+        return self._rendered("png", {"Title": plain(self.title)})
 
     def write(self, folder: Path) -> None:
         """name.svg, name.png and name.json in `folder`."""
@@ -83,6 +107,8 @@ class Drawn:
             with replaced_file(folder / f"{self.name}.{kind}") as part:
                 part.write_bytes(content)
         write_json(folder / f"{self.name}.json", self.data)
+        if any(unwritable(text.get_text()) for text in self.figure.findobj(Text)):
+            _note_boxes(folder)
 
     def source(self) -> str:
         """The picture as a data: address for an <img>."""
@@ -92,20 +118,88 @@ class Drawn:
     def _rendered(self, kind: str, metadata: dict[str, Any]) -> bytes:
         assert self.figure is not None
         out = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
+        with style():
             self.figure.savefig(out, format=kind, metadata=metadata)
         return out.getvalue()
 
 
 @contextmanager
-def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **axes: Any) -> Iterator[Any]:
-    """A figure in the package's style and its axes, (rows, columns) of them: `with canvas(8, 3) as (figure, axes)`.
+def style() -> Iterator[None]:
+    """The package's style, where texts are measured, made or drawn. Missing glyphs are noted once, by `Drawn.write`."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
 
-    width, height: inches; a page shows a figure of 8 inches at full width. axes: as `Figure.subplots` takes them.
+
+@contextmanager
+def sheet(width: float, height: float) -> Iterator[Figure]:
+    """An empty figure in the package's style, to be filled within the `with`. width, height: inches; a page shows a
+    figure of 8 inches at full width."""
+    with style():
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+@contextmanager
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **axes: Any) -> Iterator[Any]:
+    """`sheet` and axes on it, (rows, columns) of them: `with canvas(8, 3) as (figure, axes)`.
+
+    axes: as `Figure.subplots` takes them.
     """
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+    with sheet(width, height) as figure:
         yield figure, figure.subplots(rows, columns, squeeze=False, **axes)
+
+
+def plain(text: str) -> str:
+    """Without what no XML may hold, and no label can show: control characters and halves of a surrogate pair."""
+    return "".join(_printable(character) for character in text)
+
+
+def short(text: str, most: int = NAME) -> str:
+    """`plain`, and of a long name the beginning and the end: "a very long na…the end"."""
+    text = plain(text)
+    return text if len(text) <= most else f"{text[: most - _END - 1]}…{text[-_END:]}"
+
+
+def class_legend(
+    figure: Figure, handles: Sequence[Any], labels: Sequence[str], columns: int, **how: Any
+) -> None:
+    """A legend under the axes, in fewer columns where labels are long. how: as `Figure.legend` takes it."""
+    count = legend_columns(labels, columns)
+    legend = figure.legend(handles, [""] * len(labels), loc="outside lower center", ncols=count, **how)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_text(label)  # afterwards: what begins with _ may be left out of a legend
+
+
+def legend_columns(labels: Sequence[str], most: int) -> int:
+    """How many columns of these labels stand side by side under a figure of about 4 inches; at least one."""
+    return max(1, min(most, 36 // max(map(len, labels))))
+
+
+def unwritable(text: str) -> set[str]:
+    """Characters that no typeface of the figures has here: they are drawn as empty boxes."""
+    drawn = (c for c in text if not c.isspace() and unicodedata.category(c) not in ("Cf", "Mn"))
+    return {c for c in drawn if ord(c) not in _glyphs()}
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    fonts = [get_font(findfont(FontProperties(family=name))) for name in FAMILIES]
+    return frozenset(code for font in fonts for code in font.get_charmap())
+
+
+@cache
+def _note_boxes(folder: Path) -> None:
+    """Once for the figures of a folder, not once for each."""
+    logger.warning(
+        "Some characters are empty boxes in the figures: no typeface on this machine has them. The JSON files beside "
+        "the figures hold the names as they are. To see them, install one that has them, e.g. Noto Sans CJK."
+    )
+
+
+def _printable(character: str) -> str:
+    if unicodedata.category(character) not in ("Cc", "Cs") and character not in "\ufffe\uffff":
+        return character
+    return " " if character.isspace() else "\ufffd"
 
 
 def emotion_colours(emotions: Sequence[str]) -> dict[str, str]:

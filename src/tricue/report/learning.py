@@ -107,8 +107,10 @@ def draw_counterfactual(history: History, readings: Sequence[Reading]) -> list[D
 
 
 def _draw_moved(readings: Sequence[Reading]) -> Drawn:
-    """On the scored rows, per phase."""
-    title = "What it moves on the scored rows"
+    """On the scored rows that have a cue, per phase."""
+    name, title = "counterfactual-moved", "What it moves on the scored rows"
+    if not any(len(r.change) for r in readings):
+        return Drawn(name, title, "", why_not="no scored row has a cue that can be used")
     change = [100 * float(r.change.mean()) for r in readings]
     flips = [100 * float(r.flips.mean()) for r in readings]
     with canvas(4.4, 3.6) as (figure, axes):
@@ -129,7 +131,7 @@ def _draw_moved(readings: Sequence[Reading]) -> Drawn:
         f"phase {r.phase}: change {c:.1f}%, flips {f:.1f}%"
         for r, c, f in zip(readings, change, flips, strict=True)
     )
-    return Drawn("counterfactual-moved", title, "", f"{title}: {told}.", figure, data)
+    return Drawn(name, title, "", f"{title}: {told}.", figure, data)
 
 
 def _first(values: Sequence[float | None]) -> str:

@@ -53,6 +53,11 @@ class Reading:
         """(N, C)."""
         return self.evaluation.probabilities
 
+    @property
+    def answered(self) -> np.ndarray:
+        """(N,) bool: whether the row has a usable cue. The others hold the training shares, which are no answer."""
+        return np.array([p.emotion is not None for p in self.evaluation.predictions], dtype=bool)
+
 
 def read_history(model_path: Path) -> list[dict[str, Any]]:
     """One row per epoch of the model's run, oldest first; none where it lies elsewhere.

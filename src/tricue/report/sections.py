@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,26 +11,23 @@ from typing import Any
 import numpy as np
 
 from tricue.calibration import BINS
-from tricue.evaluation import ablation, robustness
 from tricue.evaluation.cost import gflops, parameters
 from tricue.evaluation.deletion import delete_moments
 from tricue.evaluation.evaluate import Evaluation
 from tricue.evaluation.explain import explain
 from tricue.evaluation.info import SEED_GFLOPS, SEED_PARAMETERS, TYPICAL_SECONDS, typical_utterance
-from tricue.evaluation.table import HEADLINE, percent, percent_with_interval
+from tricue.evaluation.table import HEADLINE, MISSING, percent_with_interval
 from tricue.features.media import MediaError
-from tricue.report.ablation import draw_ablation
 from tricue.report.calibration import draw_calibration, draw_coverage
 from tricue.report.cases import choose_cases, draw_case, thumbnails
 from tricue.report.classes import draw_confusion, draw_roc
 from tricue.report.deletion import draw_deletion
 from tricue.report.embedding import draw_embeddings, points_per_panel
-from tricue.report.figure import Drawn
+from tricue.report.figure import Drawn, short
 from tricue.report.learning import BORDERS, draw_counterfactual, draw_learning
 from tricue.report.page import Group, Section, Table
-from tricue.report.published import comparison
 from tricue.report.readings import CROSS, Reading
-from tricue.report.robustness import draw_robustness
+from tricue.report.studies import read_studies
 from tricue.report.tsne import PERPLEXITY
 from tricue.types import Utterance
 
@@ -42,8 +38,6 @@ ALIVE = (
     "H_cf, which moves it far more than the counterfactual features do; the scored rows are read without dropout. In "
     "phase 1 the counterfactual part is not trained yet: what it moves is its start."
 )
-
-STUDIES = (("Robustness", robustness.RESULT, draw_robustness), ("Ablation", ablation.RESULT, draw_ablation))
 
 
 def scores_section(readings: Sequence[Reading], shown: Reading) -> Section:
@@ -61,7 +55,9 @@ def scores_section(readings: Sequence[Reading], shown: Reading) -> Section:
 
 
 def _moved(reading: Reading) -> list[str]:
-    return [f"{100 * values.mean():.1f}%" for values in (reading.change, reading.flips)]
+    """A dash where no scored row has a cue."""
+    moved = (reading.change, reading.flips)
+    return [f"{100 * values.mean():.1f}%" if len(values) else MISSING for values in moved]
 
 
 def learning_section(history: Sequence[dict[str, Any]], readings: Sequence[Reading]) -> Section:
@@ -91,13 +87,26 @@ def maps_section(readings: Sequence[Reading], seed: int, points: int | None) -> 
     first = [row for row in rows if CROSS in row.title]
     return Section(
         "t-SNE",
-        f"Mean over time of each row's vectors; one embedding per panel, perplexity {PERPLEXITY}, seed {seed}, the "
+        f"Mean over time of each row's vectors; one embedding per panel, {_perplexity(groups)}, seed {seed}, the "
         f"same rows in every phase, at most {most} of them. Distances between maps mean nothing; the silhouette under "
         "each is taken in the features' own space: higher means classes better apart, 0 means not apart.",
         tables=[_silhouettes(groups)],
         groups=first,
         folded=[row for row in rows if row not in first],
     )
+
+
+def _perplexity(groups: Sequence[Sequence[Drawn]]) -> str:
+    """What the maps were made with: of few rows less than of many."""
+    used = sorted({drawn.data["perplexity"] for group in groups for drawn in group if drawn.data})
+    if not used:
+        return f"perplexity {PERPLEXITY}"
+    few = (
+        ""
+        if used[0] == PERPLEXITY
+        else f" (of few rows less than {PERPLEXITY}: a third of their number less one)"
+    )
+    return f"perplexity {used[0]:.3g}" + (f" to {used[-1]:.3g}" if len(used) > 1 else "") + few
 
 
 def _silhouettes(groups: Sequence[Sequence[Drawn]]) -> Table:
@@ -144,13 +153,12 @@ def cases_section(shown: Reading) -> Section:
         shown.network,
         replace(e.card, config=e.config),
     )  # encoders may lie elsewhere than in training
-    answered = np.array([p.emotion is not None for p in e.predictions])
     drawn, deletions = [], []
-    for number, case in enumerate(choose_cases(shown.labels, shown.probabilities, answered), start=1):
+    for number, case in enumerate(choose_cases(shown.labels, shown.probabilities, shown.answered), start=1):
         row = e.utterances[case.row]
         explanation = explain(network, card, row, e.features, among=e.turns)
-        said = "" if row.emotion == explanation.target else f" taken for {explanation.target}"
-        title = f"{case.why}: {row.id}, {row.emotion}{said}"
+        said = "" if row.emotion == explanation.target else f" taken for {short(explanation.target)}"
+        title = f"{case.why}: {short(row.id)}, {short(str(row.emotion))}{said}"
         pictures = _key_frames(row, e)
         drawn.append(draw_case(explanation, row, card.emotions, f"case-{number}", title, pictures))
         cues = [cue for cue, steps in explanation.steps.items() if len(steps) > 1]
@@ -179,21 +187,6 @@ def _key_frames(row: Utterance, evaluation: Evaluation) -> list[np.ndarray] | No
         return None
 
 
-def published_section(shown: Reading) -> list[Section]:
-    m = shown.evaluation.metrics
-    others = comparison(m)
-    if not others:
-        return []
-    own = f"{m['split_role']}; protocol {m['protocol']}; cues {'+'.join(m['modalities'])}"
-    rows = [[p.method, f"{p.accuracy:.2f}", f"{p.weighted_f1:.2f}", p.protocol] for p in others]
-    rows.append(["this model", percent(m["accuracy"]), percent(m["weighted_f1"]), own])
-    table = Table(
-        ["Method", "Accuracy", "Weighted F1", "Measured on"], rows, strong=len(rows) - 1, prose=True
-    )
-    intro = "The seed's own comparison. Figures measured on different rows say nothing of the methods."
-    return [Section("Published figures", intro, [table])]
-
-
 def cost_section(shown: Reading) -> Section:
     network, card = shown.network, shown.evaluation.card
     counts, flops = parameters(network), gflops(network, typical_utterance(network, card.config, card.dims))
@@ -210,11 +203,10 @@ def cost_section(shown: Reading) -> Section:
     return Section("Parameters and GFLOPs", tables=[table])
 
 
-def study_sections(out: Path) -> list[Section]:
-    """What `tricue robustness` and `tricue ablate` have left beside the page."""
-    found = []
-    for title, name, draw in STUDIES:
-        if (out / name).is_file():
-            drawn = draw(json.loads((out / name).read_text(encoding="utf-8")))
-            found.append(Section(title, groups=[Group([drawn], columns=1, wide=True)]))
-    return found
+def study_sections(out: Path, shown: Reading | None = None) -> list[Section]:
+    """What `tricue robustness` and `tricue ablate` have left beside the page; what is not of `shown` is not drawn."""
+    metrics = None if shown is None else shown.evaluation.metrics
+    return [
+        Section(study.kind.title, groups=[Group([study.drawn(metrics)], columns=1, wide=True)])
+        for study in read_studies(out)
+    ]

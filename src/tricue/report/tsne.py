@@ -29,9 +29,13 @@ def embed(vectors: np.ndarray, seed: int) -> np.ndarray | None:
 
     if len(vectors) < LEAST or not np.ptp(vectors, axis=0).any():
         return None
-    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
     with threadpool_limits(1):
-        return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
+        return TSNE(perplexity=perplexity(len(vectors)), init="pca", random_state=seed).fit_transform(vectors)
+
+
+def perplexity(rows: int) -> float:
+    """PERPLEXITY, or what scikit-learn takes at most of so few rows."""
+    return min(float(PERPLEXITY), (rows - 1) / 3)
 
 
 def separation(vectors: np.ndarray, labels: np.ndarray) -> float | None:

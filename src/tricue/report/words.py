@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from tricue.evaluation.explain import Step
+from tricue.report.figure import plain, style
 
 FOR, AGAINST = "#77AADD", "#EE8866"  # Paul Tol's "light" scheme; beside them the sign, never colour alone
 LINE = 0.44  # inches from one line of words to the next
@@ -34,15 +35,16 @@ def in_lines(steps: Sequence[Step]) -> list[list[Word]]:
     """Words with their weights, in lines as a panel is wide."""
     lines: list[list[Word]] = [[]]
     left = 0.0
-    for step in steps:
-        text = step.moment.label
-        text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-        width = max(_inches(text, _WORD), _inches(points(step.weight), _NUMBER)) + 0.1
-        if left + width > _WIDTH and lines[-1]:
-            lines.append([])
-            left = 0.0
-        lines[-1].append(Word(text, step.weight, left, width))
-        left += width + 0.06
+    with style():
+        for step in steps:
+            text = plain(step.moment.label)
+            text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+            width = max(_inches(text, _WORD), _inches(points(step.weight), _NUMBER)) + 0.1
+            if left + width > _WIDTH and lines[-1]:
+                lines.append([])
+                left = 0.0
+            lines[-1].append(Word(text, step.weight, left, width))
+            left += width + 0.06
     return lines
 
 
@@ -55,7 +57,7 @@ def draw_words(ax: Any, lines: Sequence[Sequence[Word]]) -> None:
             place, strength = (word.left, row + 0.06), abs(word.weight) / most
             ax.add_patch(Rectangle(place, word.width, 0.5, color=shade, linewidth=0, alpha=strength))
             middle, centred = word.left + word.width / 2, {"ha": "center", "va": "center_baseline"}
-            ax.text(middle, row + 0.31, word.text, fontsize=_WORD, parse_math=False, **centred)
+            ax.text(middle, row + 0.31, word.text, fontsize=_WORD, **centred)
             if abs(word.weight) >= _TOLD:
                 ax.text(middle, row + 0.74, points(word.weight), fontsize=_NUMBER, **centred)
     ax.set(xlim=(0, _WIDTH), ylim=(len(lines), 0))
