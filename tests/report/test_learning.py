@@ -52,7 +52,7 @@ def test_no_scored_row_with_a_cue_is_told_without_a_number(make_reading: Callabl
     reading = make_reading(np.array([0, 1]), np.eye(3)[[0, 1]], answered=np.zeros(2, bool))
     *_, moved = draw_counterfactual(HISTORY, [reading])
     assert moved.figure is None and "no scored row has a cue" in moved.why_not
-    reading.evaluation.metrics.update(dict.fromkeys(HEADLINE, {"value": 0.5, "low": None, "high": None}))
+    reading.evaluation.metrics.update({name: {"value": 0.5, "low": None, "high": None} for name in HEADLINE})
     (table,) = scores_section([reading], reading).tables
     assert table.rows[0][-2:] == [MISSING, MISSING]
 

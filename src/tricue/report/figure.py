@@ -126,9 +126,19 @@ class Drawn:
 @contextmanager
 def style() -> Iterator[None]:
     """The package's style, where texts are measured, made or drawn. Missing glyphs are noted once, by `Drawn.write`."""
+    fonts = logging.getLogger("matplotlib.font_manager")
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
-        yield
+        fonts.addFilter(_not_of_weights)
+        try:
+            yield
+        finally:
+            fonts.removeFilter(_not_of_weights)
+
+
+def _not_of_weights(record: logging.LogRecord) -> bool:
+    """A typeface of another script often has one weight alone, and stands for the others."""
+    return "font weight" not in record.getMessage()
 
 
 @contextmanager
@@ -183,7 +193,8 @@ def unwritable(text: str) -> set[str]:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    fonts = [get_font(findfont(FontProperties(family=name))) for name in FAMILIES]
+    with style():
+        fonts = [get_font(findfont(FontProperties(family=name))) for name in FAMILIES]
     return frozenset(code for font in fonts for code in font.get_charmap())
 
 
