@@ -104,13 +104,24 @@ def test_without_history_and_without_a_phase(run: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def other(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a/best_model, whose own phase is gone, and its page in out, where an earlier one had a case-9."""
+    """A folder with a/best_model, whose own phase is gone, and its page in out, where an earlier one had a case-9 and
+    another corpus's robustness lies."""
     place = tmp_path_factory.mktemp("other")
     shutil.copytree(run / "checkpoints", place / "a")
     shutil.rmtree(place / f"a/phase{read_card(place / 'a/best_model').phase}")
     (place / "out/report").mkdir(parents=True)
     for kind in ("svg", "png", "json"):
         (place / f"out/report/case-9.{kind}").write_text("")
+    study = {
+        "corpus": "else",
+        "split": "test",
+        "n": 7,
+        "models": {},
+        "kinds": {},
+        "interval": {},
+        "protocol": "",
+    }
+    (place / "out/robustness.json").write_text(json.dumps(study | {"mark": None}))
     make_report(place / "a/best_model", out=place / "out", points=10, seed=7, **choices(run))
     return place
 
@@ -136,6 +147,17 @@ def test_figures_of_an_earlier_page_do_not_stay(other: Path) -> None:
 
 def test_the_seed_of_the_maps_is_the_one_asked_for(other: Path) -> None:
     assert ", seed 7, the same rows" in Page(other / "out/report.html").text
+
+
+def test_a_study_of_other_rows_is_not_shown_as_this_models(other: Path) -> None:
+    page = Page(other / "out/report.html")
+    assert "Robustness" in page.headings and "is of other rows: else test, n = 7" in page.text
+
+
+def test_a_damaged_study_is_known_before_the_work(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "ablation.json").write_text("{")
+    with pytest.raises(InputError, match=r"ablation\.json"):
+        make_report(run / "checkpoints/best_model", out=tmp_path, **choices(run) | {"manifest": "nowhere"})
 
 
 @pytest.mark.parametrize("kept", [["report.html"], ["robustness.json", "robustness.svg", "robustness.png"]])
