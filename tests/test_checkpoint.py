@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tricue import checkpoint
-from tricue.checkpoint import Card, load_checkpoint, load_matching, save_checkpoint
+from tricue.checkpoint import Card, load_checkpoint, load_matching, phase_folders, save_checkpoint
 from tricue.config import load_config
 from tricue.files import check_place, remove_folder, replaced_file, replaced_folder
 from tricue.model.network import Network
@@ -63,6 +63,14 @@ def test_the_seeds_spelling_means_the_folder(saved: Path) -> None:
 def test_no_checkpoint_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="tricue train"):
         load_checkpoint(tmp_path / "none")
+
+
+def test_a_model_stands_for_its_own_phase_whatever_lies_beside_it(saved: Path) -> None:
+    assert phase_folders(saved) == {2: saved}
+    others = {phase: saved.with_name(f"phase{phase}") for phase in (3, 1)}
+    for phase, folder in others.items():
+        save_checkpoint(folder, network(), replace(card(["a", "b", "c"]), phase=phase))
+    assert list(phase_folders(saved).items()) == [(1, others[1]), (2, saved), (3, others[3])]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
