@@ -50,7 +50,10 @@ def serve(
         float, typer.Option("--max_decode_seconds", help="That an upload may be decoded.")
     ] = LIMITS.decode_seconds,
     max_body_seconds: Annotated[
-        float, typer.Option("--max_body_seconds", help="That a request may take to arrive.")
+        float,
+        typer.Option(
+            "--max_body_seconds", help="That a request may take to arrive, and its answer to be fetched."
+        ),
     ] = LIMITS.body_seconds,
     max_texts: Annotated[int, typer.Option("--max_texts", help="Of one request.")] = LIMITS.texts,
     max_clips: Annotated[
