@@ -62,6 +62,14 @@ def test_numbers_are_those_of_metrics_json(run: Path, card: Card) -> None:
     assert card.weights_sha256 and f"SHA-256 `{card.weights_sha256}`." in text
 
 
+def test_a_calibration_of_no_answers(run: Path, card: Card) -> None:
+    results = results_of(run, card)
+    results[0]["calibration"] |= {"ece": None, "ece_uncalibrated": None, "rows": 0}
+    first, second = written(card, results).split("### ")[1:3]
+    assert "Calibration there: none, for no row had an answer.\nIntervals" in first
+    assert "with it.\nIntervals" in second
+
+
 def test_the_hub_reads_the_front_matter(run: Path, card: Card) -> None:
     data = ModelCard(written(card, results_of(run, card))).data
     assert data.license == "cc-by-4.0" and data.language == ["en"] and data.library_name == "tricue"
