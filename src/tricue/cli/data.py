@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # `tricue -h` stays quick
     from tricue.features.engine import Engine
 
 
-@app.command()
+@app.command(short_help="Features of a corpus into the store, ahead of training.")
 def extract(
     dataset: Dataset = None,
     data_dir: DataDir = None,
@@ -114,7 +114,9 @@ prepare_app = typer.Typer(
     no_args_is_help=True,
     context_settings={"token_normalize_func": str.lower},  # a corpus's name in any case of letters
 )
-app.add_typer(prepare_app, name="prepare")
+app.add_typer(
+    prepare_app, name="prepare", short_help="A manifest from a corpus as it was published; a toy corpus."
+)
 
 
 def _prepare_command(name: str, about: str) -> None:
@@ -142,7 +144,7 @@ for _name in CORPORA:
         _prepare_command(_name, about(_name))
 
 
-@app.command()
+@app.command(short_help="Leaks between splits, and what noise alone would score.")
 def audit(
     manifest: Annotated[
         list[Path] | None, typer.Argument(help="Manifests: CSV or Parquet. Or give --dataset.")

@@ -12,7 +12,7 @@ from tricue.cli.settings import parse_cues
 from tricue.types import CUES, Cue, InputError
 
 
-@app.command()
+@app.command(short_help="A folder to hand on: weights, card, ONNX.")
 def export(
     model_path: Annotated[
         Path, typer.Option("--model_path", help="Folder of a checkpoint, or its hub name.")

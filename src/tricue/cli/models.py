@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # `tricue -h` stays quick: torch is imported by the commands 
     from tricue.training.train import TrainResult
 
 
-@app.command()
+@app.command(short_help="Train the three phases; prepares what is missing.")
 def train(
     dataset: Dataset = None,
     data_dir: DataDir = None,
@@ -130,7 +130,7 @@ def _trained(results: Sequence[TrainResult]) -> str:
     return f"{trained}; val weighted F1 {mean(scores):.4f}, standard deviation {stdev(scores):.4f}."
 
 
-@app.command()
+@app.command(short_help="Every number of a model on one split, and its report.")
 def evaluate(
     model_path: ModelPath = Path("checkpoints/best_model"),
     dataset: Dataset = None,
@@ -192,7 +192,7 @@ def _evaluate(model_path: Path, out: Path, **choices: Any) -> bool:
     return "runs" not in result.metrics["model"]
 
 
-@app.command()
+@app.command(short_help="Is one model better than another, or is it chance?")
 def compare(
     results: Annotated[
         list[Path],
@@ -212,7 +212,7 @@ def compare(
     console.print(f"Results: {out / 'compare.json'}")
 
 
-@app.command()
+@app.command(short_help="Parameters and GFLOPs of a model or a config.")
 def info(
     model_path: Annotated[Path | None, typer.Option("--model_path", help="A checkpoint to describe.")] = None,
     dataset: Dataset = None,
@@ -230,7 +230,7 @@ def info(
     console.print(table)
 
 
-@app.command()
+@app.command(short_help="Everything once, on synthetic clips: the first thing to run.")
 def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Folder of corpus, features, models and results.")

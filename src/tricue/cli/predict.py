@@ -28,7 +28,7 @@ _SHOWN = 20  # answers on the terminal
 _STDOUT = Path("-")
 
 
-@app.command()
+@app.command(short_help="Emotions of words, clips, folders, tables, recordings.")
 def predict(
     inputs: Annotated[
         list[str] | None,

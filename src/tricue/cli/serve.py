@@ -18,7 +18,7 @@ from tricue.serve.limits import LIMITS, Limits
 _LOG = logging.getLogger(__name__)
 
 
-@app.command()
+@app.command(short_help="A page and an HTTP service on this machine.")
 def serve(
     port: Annotated[int, typer.Option("--port", help="0: any that is free.")] = 8000,
     host: Annotated[

@@ -28,7 +28,7 @@ from tricue.cli.settings import parse_cues, read_settings, with_epochs
 from tricue.config import parse_overrides
 
 
-@app.command()
+@app.command(short_help="What each part of the method gives, trained as long.")
 def ablate(
     dataset: Dataset = None,
     data_dir: DataDir = None,
@@ -94,7 +94,7 @@ def ablate(
     console.print(f"Results: {out / 'ablation.json'}, {out / 'ablation.svg'}")
 
 
-@app.command()
+@app.command(short_help="The report alone: all figures on one page.")
 def report(
     model_path: ModelPath = Path("checkpoints/best_model"),
     dataset: Dataset = None,
@@ -138,7 +138,7 @@ def report(
     console.print(f"Report: {page}")
 
 
-@app.command()
+@app.command(short_help="What missing and damaged cues cost.")
 def robustness(
     model_path: ModelPath = Path("checkpoints/best_model"),
     dataset: Dataset = None,
