@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,7 +65,9 @@ def test_toy_results_say_so() -> None:
 
 
 def test_studies_beside_the_page_stand_in_it(tmp_path: Path) -> None:
-    assert study_sections(tmp_path) == []
+    metrics = {key: RESULT[key] for key in ("corpus", "split", "n")} | {"model": {"weights_sha256": "a" * 64}}
+    page: Any = SimpleNamespace(evaluation=SimpleNamespace(metrics=metrics))
+    assert study_sections(tmp_path, page) == []
     (tmp_path / "ablation.json").write_text(json.dumps(RESULT))
-    (section,) = study_sections(tmp_path)
+    (section,) = study_sections(tmp_path, page)
     assert section.title == "Ablation" and section.groups[0].pictures[0].alt == draw_ablation(RESULT).alt

@@ -203,9 +203,9 @@ def cost_section(shown: Reading) -> Section:
     return Section("Parameters and GFLOPs", tables=[table])
 
 
-def study_sections(out: Path, shown: Reading | None = None) -> list[Section]:
+def study_sections(out: Path, shown: Reading) -> list[Section]:
     """What `tricue robustness` and `tricue ablate` have left beside the page; what is not of `shown` is not drawn."""
-    metrics = None if shown is None else shown.evaluation.metrics
+    metrics = shown.evaluation.metrics
     return [
         Section(study.kind.title, groups=[Group([study.drawn(metrics)], columns=1, wide=True)])
         for study in read_studies(out)

@@ -42,10 +42,10 @@ class Study:
     kind: Kind
     content: Mapping[str, Any]
 
-    def drawn(self, metrics: Mapping[str, Any] | None = None) -> Drawn:
+    def drawn(self, metrics: Mapping[str, Any]) -> Drawn:
         """Its figure. metrics: of the page's model; a study of another one, or of other rows, is named in its place, as
         its numbers would be taken for this model's."""
-        other = None if metrics is None else self._other(metrics)
+        other = self._other(metrics)
         if other is None:
             return self.kind.draw(self.content)
         name = self.kind.file.removesuffix(".json")
