@@ -82,6 +82,49 @@ def test_what_comes_during_the_work_makes_the_next_batch() -> None:
     assert read.batches == [[0], [1, 2, 3, 4, 5, 6, 7, 8], [9, 10]]
 
 
+def test_who_has_been_answered_and_asks_again_joins_those_who_wait() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        async def client(*asked: int) -> None:
+            for number in asked:
+                assert await batcher.ask([number]) == [2 * number]
+
+        read.open.clear()
+        clients = [asyncio.create_task(client(0, 3))]
+        await begun(read, 1)
+        clients += [asyncio.create_task(client(number)) for number in (1, 2)]
+        await asyncio.sleep(0.01)
+        read.open.set()
+        await asyncio.gather(*clients)
+
+    batching(read, body)
+    assert read.batches == [[0], [1, 2, 3]]
+
+
+def test_a_client_alone_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, patience = Read(), 1_000_000  # for ever, were there company
+
+    async def body(batcher: Any) -> None:
+        for number in range(5):
+            assert await batcher.ask([number]) == [2 * number]
+
+    monkeypatch.setattr("tricue.serve.batching._PATIENCE", patience)
+    batching(read, body)
+    assert read.batches == [[0], [1], [2], [3], [4]]
+
+
+def test_company_that_has_gone_is_not_waited_for() -> None:
+    read = Read()
+
+    async def body(batcher: Any) -> None:
+        await batcher.ask([0, 1, 2])
+        assert await batcher.ask([3]) == [6]
+
+    batching(read, body)
+    assert read.batches == [[0, 1, 2], [3]]
+
+
 def test_one_by_one() -> None:
     read = Read()
 

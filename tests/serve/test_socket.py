@@ -138,6 +138,25 @@ def test_a_head_that_comes_drop_by_drop(place: Any) -> None:
         assert time.monotonic() - began < 20
 
 
+def test_an_answer_does_not_wait_for_the_receipt_of_its_head(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 ms on each request otherwise: asyncio sees to it only for sockets that it has made itself."""
+    connected: list[Any] = []
+    made_before = run.H11Protocol.connection_made
+
+    def noted(self: Any, transport: Any) -> None:
+        connected.append(transport)
+        made_before(self, transport)
+
+    monkeypatch.setattr(run.H11Protocol, "connection_made", noted)
+    with place() as made, made.connect() as client:
+        client.sendall(b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        answering = connected[0].get_extra_info("socket")
+        assert answering.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize("head", [JSON, FORM])
 def test_a_body_that_does_not_come(place: Any, head: bytes) -> None:
     with place(body_seconds=0.3, head_seconds=0.5) as made:
