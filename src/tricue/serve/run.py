@@ -60,7 +60,7 @@ def _patient(limits: Limits) -> type[H11Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            # asyncio does so for sockets that it makes itself; without, an answer's body waits 40 ms for the head's receipt
+            # asyncio does so for its own sockets; else an answer's body waits 40 ms for the receipt of its head
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # writing is paused as long as anything waits here to be fetched
             transport.set_write_buffer_limits(0)
