@@ -31,7 +31,10 @@ from tricue.types import CUES, Cue
 FIGURES = Path(__file__).with_name("figures")
 GREY = "#5A5A5A"  # what belongs to no cue and no phase
 TITLE, TEXT = 19, 16.5  # pixels of a picture that is shown 1,000 pixels wide
-LOOK: Any = {**STYLE, "font.family": "DejaVu Sans"}  # comes with matplotlib: the same everywhere
+LOOK: Any = STYLE | {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "text.parse_math": True,
+}
 
 Point = tuple[float, float]
 
