@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tricue.calibration import expected_calibration_error, uncalibrated
 from tricue.config import load_config
 from tricue.data.manifest import write_manifest
 from tricue.report.readings import Reading
@@ -54,11 +55,13 @@ def make_reading() -> Callable[..., Reading]:
         n = len(labels)
         names = emotions or [*EMOTIONS, "fear", "calm", "odd"][: probabilities.shape[1]]
         has = np.ones(n, bool) if answered is None else answered
+        plain = uncalibrated(probabilities[has], temperature)  # `evaluate` leaves these rows out, too
+        before = expected_calibration_error(plain, labels[has]) if has.any() else None
         answers = SimpleNamespace(
             card=SimpleNamespace(emotions=names), probabilities=probabilities,
             utterances=[Utterance(f"u{i}") for i in range(n)],
             predictions=[SimpleNamespace(emotion="said" if one else None) for one in has],
-            metrics={"calibration": {"temperature": temperature}},
+            metrics={"calibration": {"temperature": temperature, "ece_uncalibrated": before}},
         )  # fmt: skip
         change, flips = np.full(n, 0.25)[has], (np.arange(n) < n // 4)[has]
         return Reading(phase, None, answers, labels, change, flips, {"text": 0.12}, [])  # type: ignore[arg-type]

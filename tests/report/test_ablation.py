@@ -12,6 +12,7 @@ import pytest
 
 from tricue.report.ablation import draw_ablation
 from tricue.report.sections import study_sections
+from tricue.report.studies import read_studies
 
 
 def number(value: float, half: float | None = 0.02) -> dict[str, float | None]:
@@ -67,7 +68,7 @@ def test_toy_results_say_so() -> None:
 def test_studies_beside_the_page_stand_in_it(tmp_path: Path) -> None:
     metrics = {key: RESULT[key] for key in ("corpus", "split", "n")} | {"model": {"weights_sha256": "a" * 64}}
     page: Any = SimpleNamespace(evaluation=SimpleNamespace(metrics=metrics))
-    assert study_sections(tmp_path, page) == []
+    assert study_sections(read_studies(tmp_path), page) == []
     (tmp_path / "ablation.json").write_text(json.dumps(RESULT))
-    (section,) = study_sections(tmp_path, page)
+    (section,) = study_sections(read_studies(tmp_path), page)
     assert section.title == "Ablation" and section.groups[0].pictures[0].alt == draw_ablation(RESULT).alt

@@ -39,7 +39,7 @@ def page_of(weights: str | None = "b" * 64, **other: Any) -> Any:
 
 
 def pictures(out: Path, shown: Any) -> list[Any]:
-    return [section.groups[0].pictures[0] for section in study_sections(out, shown)]
+    return [section.groups[0].pictures[0] for section in study_sections(read_studies(out), shown)]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricue.calibration import expected_calibration_error, reliability, uncalibrated
+from tricue.calibration import reliability
 from tricue.evaluation.selective import score_by_coverage
 from tricue.report.figure import DASHES, FAINT, PHASE_COLOURS, Drawn, canvas
 from tricue.report.readings import Reading
@@ -27,8 +27,7 @@ def draw_calibration(reading: Reading) -> Drawn:
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels
     data = reliability(confidence, right)
-    temperature = reading.evaluation.metrics["calibration"]["temperature"]
-    before = expected_calibration_error(uncalibrated(probabilities, temperature), labels)
+    before = reading.evaluation.metrics["calibration"]["ece_uncalibrated"]
     colour, bins = PHASE_COLOURS[reading.phase], data["bins"]
     accuracy, mean = 100 * float(right.mean()), 100 * float(confidence.mean())
     with canvas(4.2, 4.8, 2, 1, sharex=True, height_ratios=[3, 1.3]) as (figure, axes):

@@ -58,7 +58,7 @@ def make_report(
     own = own_phase(read_card(folder))
     phases = phase_folders(folder)
     history = read_history(folder)
-    read_studies(out)  # a damaged one is to be known before the work
+    studies = read_studies(out)  # a damaged one is to be known before the work
     with Bar(not quiet) as bar:
         bar.begin("Reading the phases", len(phases))
         trials = {phase: open_trial(path, **choices) for phase, path in phases.items()}
@@ -77,7 +77,7 @@ def make_report(
             bar.passed(calibration_section(readings)),
             bar.passed(classes_section(shown)),
             bar.passed(cases_section(shown)),
-            *study_sections(out, shown),
+            *study_sections(studies, shown),
             *published_section(shown),
             cost_section(shown),
         ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from tricue.report.figure import Drawn, short
 from tricue.report.learning import BORDERS, draw_counterfactual, draw_learning
 from tricue.report.page import Group, Section, Table
 from tricue.report.readings import CROSS, Reading
-from tricue.report.studies import read_studies
+from tricue.report.studies import Study
 from tricue.report.tsne import PERPLEXITY
 from tricue.types import Utterance
 
@@ -203,10 +202,10 @@ def cost_section(shown: Reading) -> Section:
     return Section("Parameters and GFLOPs", tables=[table])
 
 
-def study_sections(out: Path, shown: Reading) -> list[Section]:
+def study_sections(studies: Sequence[Study], shown: Reading) -> list[Section]:
     """What `tricue robustness` and `tricue ablate` have left beside the page; what is not of `shown` is not drawn."""
     metrics = shown.evaluation.metrics
     return [
         Section(study.kind.title, groups=[Group([study.drawn(metrics)], columns=1, wide=True)])
-        for study in read_studies(out)
+        for study in studies
     ]
