@@ -28,12 +28,21 @@ class InputError(ValueError):
     """Something the user gave is wrong. The message says what, where and the remedy; the exit status is 2."""
 
 
+class InvalidFileError(InputError):
+    """A file from outside is not what it should be: damaged, of another kind, beyond a limit, or contradicting itself.
+
+    Every loader raises it at its boundary, and nothing else for content; the message names the file and the remedy.
+    """
+
+
 class TrainingError(RuntimeError):
     """Training can't go on; the message names phase, step and utterance ids. The exit status is 1."""
 
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
+
+MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it
 
 
 @dataclass(frozen=True, slots=True)  # slots: a manifest may have a million rows

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tricue.types import InputError
+from tricue.types import InputError, InvalidFileError
 
 HEADER_ROW = 1  # rows are counted as a spreadsheet shows them, so the first utterance stands in row 2
 SHOWN_FAULTS = 50
@@ -33,7 +33,7 @@ class RowFault:
         return f"row {self.row}, column {self.column}, {value}: {self.kind}; {self.remedy}"
 
 
-class ManifestError(InputError):
+class ManifestError(InvalidFileError):
     """Everything wrong with one table, in one message; `faults` holds all, also those not shown."""
 
     def __init__(self, path: Path, faults: Sequence[RowFault]) -> None:

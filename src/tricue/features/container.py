@@ -16,7 +16,7 @@ import av
 from av.stream import Disposition
 
 from tricue.features.sound import PREROLL
-from tricue.types import InputError
+from tricue.types import InvalidFileError
 
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes at open
 _FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hls, dash) would read other files
@@ -25,7 +25,7 @@ _FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hl
 )
 
 
-class MediaError(InputError):
+class MediaError(InvalidFileError):
     """A file, or one of its streams, gives no signal; `reason` says why without naming the file.
 
     passing: the machine refused, not the file's content: another time it may be read.

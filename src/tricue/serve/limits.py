@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from tricue.types import InputError
+from tricue.types import MAX_TEXT_CHARACTERS, InputError
 
 LONGEST_ID = 200  # characters
 _ESCAPED = 12  # bytes at most of a character in JSON: an emoji, as two \uXXXX
@@ -22,7 +22,7 @@ class Limits:
     decoder_bytes: int = 3_000_000_000  # of memory (address space) that a decoder may take
     decoders: int = 2  # processes that decode
     texts: int = 256  # in one request
-    characters: int = 10_000  # of one text
+    characters: int = MAX_TEXT_CHARACTERS  # of one text
     segments: int = 1_000  # of one timeline
     body_seconds: float = 60.0  # until a request's body has arrived; and until its answer is fetched
     head_seconds: float = 10.0  # until a request's head has arrived
