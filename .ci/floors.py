@@ -1,0 +1,33 @@
+"""Prints a pip constraints file: every dependency that `pyproject.toml` states, at the lowest version it admits.
+
+The tools that the tests need come at the versions of `requirements-dev.txt`. torch stays at its pin: which builds of it
+exist differs between package indexes.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "httpx", "pandas", "pysubs2")
+_FLOOR = re.compile(r"(?P<name>[\w.-]+)(\[[\w,]+\])?>=(?P<version>[\d.]+)")
+
+
+def floors() -> dict[str, str]:
+    """Lowest version by name, of what the package and its extras need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [lines for extra, lines in project["optional-dependencies"].items() if extra != "dev"]
+    found = (_FLOOR.match(line) for line in [*project["dependencies"], *sum(extras, [])])
+    return {match["name"]: match["version"] for match in found if match and match["name"] != "torch"}
+
+
+def tools() -> dict[str, str]:
+    """Locked version by name, of what runs the tests."""
+    locked = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
+    return {name: re.search(rf"(?m)^{name}==([\w.]+)", locked)[1] for name in TOOLS}
+
+
+if __name__ == "__main__":
+    print("\n".join(f"{name}=={version}" for name, version in (floors() | tools()).items()))
