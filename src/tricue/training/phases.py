@@ -179,9 +179,15 @@ class Schedule:
         return {"steps": self.steps, "by_step": plain, "plateau": plateau}
 
     def load_state_dict(self, state: dict) -> None:
-        self.steps = state["steps"]
+        """Raises ValueError for the state of another schedule: its names become attributes."""
+        own = self.state_dict()
+        if set(state) != set(own) or set(state["by_step"]) != set(own["by_step"]):
+            raise ValueError("the schedule is another one")
+        self.steps = int(state["steps"])
         self.by_step.__dict__.update(state["by_step"])
         if self.plateau is not None:
+            if set(state["plateau"]) != set(own["plateau"]):
+                raise ValueError("the schedule is another one")
             self.plateau.load_state_dict(state["plateau"])
 
 
