@@ -18,7 +18,7 @@ import numpy as np
 
 from tricue.config import VideoFeatures
 from tricue.features import hub
-from tricue.types import InputError
+from tricue.types import InputError, InvalidFileError
 
 Which = Literal["largest", "central"]
 
@@ -123,7 +123,7 @@ def _detector(model: Path) -> Any:
         detector.detect(np.zeros((64, 64, 3), np.uint8))  # another network's outputs are missed only here
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(
+        raise InvalidFileError(
             f"features.video.face_detector: {model} cannot be used as YuNet ({reason}); give the folder of "
             "opencv/face_detection_yunet, version 2023mar, or another copy of it."
         ) from error
