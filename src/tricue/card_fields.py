@@ -150,9 +150,9 @@ def read_fields(path: Path) -> dict[str, Any]:
 
 def _told(error: ValidationError) -> str:
     faults = error.errors(include_url=False)
-    lines = [
-        f"{'.'.join(map(str, fault['loc']))[:100] or 'fields'}: {fault['msg'][:200]} (given: {str(fault['input'])[:60]!r})"
-        for fault in faults[:_SHOWN]
-    ]
+    lines = []
+    for fault in faults[:_SHOWN]:
+        place = ".".join(map(str, fault["loc"]))[:100] or "fields"
+        lines.append(f"{place}: {fault['msg'][:200]} (given: {str(fault['input'])[:60]!r})")
     more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
     return "; ".join(lines) + more

@@ -246,9 +246,13 @@ def _check_sizes(card: Card, shapes: Shapes) -> None:
         if size > widest:
             raise ValueError(f"{name} is {size:,}, and the largest size of a weight {widest:,}")
     if model.bilstm_layers > len(shapes):
-        raise ValueError(f"model.bilstm_layers is {model.bilstm_layers:,}, and there are {len(shapes):,} weights")
+        raise ValueError(
+            f"model.bilstm_layers is {model.bilstm_layers:,}, and there are {len(shapes):,} weights"
+        )
     if set(card.dims) != set(card.config.modalities):
-        raise ValueError(f"dims are of {', '.join(card.dims)}, modalities {', '.join(card.config.modalities)}")
+        raise ValueError(
+            f"dims are of {', '.join(card.dims)}, modalities {', '.join(card.config.modalities)}"
+        )
 
 
 def _network_of(folder: Path, card: Card, shapes: Shapes) -> Network:

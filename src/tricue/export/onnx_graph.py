@@ -22,7 +22,7 @@ def check_graph(content: bytes, path: Path, remedy: str) -> None:
             ONNX's own, or holds a graph (Loop, Scan, If), which may be run any number of times.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load_from_string(content)
@@ -47,7 +47,10 @@ def _troubles(model: ModelProto) -> Iterator[str]:
             yield f"{node.op_type[:100]!r} is no operator of ONNX's own"
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             yield f"{node.op_type[:100]!r} holds a graph, which may run without end"
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data for tensor in _tensors(model)):
+    if any(
+        tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
+        for tensor in _tensors(model)
+    ):
         yield "its weights lie in another file"
 
 

@@ -91,7 +91,9 @@ class ArrayArchive:
                 if name in self.headers:
                     raise InvalidFileError(f"{path} holds {name[:100]} twice.")
                 if member.compress_type not in _PACKED_AS_NUMPY_DOES:
-                    raise InvalidFileError(f"{path}: {name[:100]} is compressed otherwise than numpy does it.")
+                    raise InvalidFileError(
+                        f"{path}: {name[:100]} is compressed otherwise than numpy does it."
+                    )
                 with archive.open(member) as file:
                     self.headers[name] = _read_header(file)
 
@@ -134,4 +136,6 @@ def _check_size(path: Path, name: str, header: Header, there: int) -> None:
         raise InvalidFileError(f"{path} is damaged: {name} claims to be {header}, and has {there:,} bytes.")
     free = min(MAX_ARRAY_BYTES, psutil.virtual_memory().available // 2)  # it is copied to float32
     if there > free:
-        raise InvalidFileError(f"{path}: {name} takes {there:,} bytes, and at most {free:,} are read. Split the file.")
+        raise InvalidFileError(
+            f"{path}: {name} takes {there:,} bytes, and at most {free:,} are read. Split the file."
+        )

@@ -94,11 +94,15 @@ def _checked(path: Path, ids: Sequence[str], values: np.ndarray) -> Precomputed:
             f"{path}: its array is {values.shape}; it should be (N, D) or (N, T, D), none of them 0."
         )
     if len(ids) != len(values):
-        raise InvalidFileError(f"{path}: {len(ids):,} ids for {len(values):,} rows of features; they must agree.")
+        raise InvalidFileError(
+            f"{path}: {len(ids):,} ids for {len(values):,} rows of features; they must agree."
+        )
     if not all(ids):
         raise InvalidFileError(f"{path}: row {list(ids).index('') + 1} has an empty id.")
     if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
-        raise InvalidFileError(f"{path}: ids stand there more than once: {_some(twice)}. Each may have one row.")
+        raise InvalidFileError(
+            f"{path}: ids stand there more than once: {_some(twice)}. Each may have one row."
+        )
     with np.errstate(over="ignore"):  # named below
         values = values.astype(np.float32)
     finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
@@ -128,7 +132,9 @@ def _npz(path: Path) -> tuple[list[str], np.ndarray]:
     archive = ArrayArchive(path)
     floats = [name for name, header in archive.headers.items() if header.dtype.kind == "f"]
     if "id" not in archive.headers or len(floats) != 1:
-        found = ", ".join(f"{name[:_LONGEST]} {header}" for name, header in archive.headers.items()) or "nothing"
+        found = (
+            ", ".join(f"{name[:_LONGEST]} {header}" for name, header in archive.headers.items()) or "nothing"
+        )
         raise InvalidFileError(
             f"{path}: it should hold `id` and exactly one floating-point array, (N, D) or (N, T, D); it holds "
             f"{found[:500]}."
@@ -163,7 +169,9 @@ def _csv(path: Path) -> tuple[list[str], np.ndarray]:
 def _table(path: Path, rows: Iterator[list[str]]) -> tuple[list[str], np.ndarray]:
     header = [name.strip() for name in next(rows, [])]
     if "id" not in header or len(header) < 2:
-        raise InvalidFileError(f"{path}: its first line should name a column `id` and the columns of features.")
+        raise InvalidFileError(
+            f"{path}: its first line should name a column `id` and the columns of features."
+        )
     at = header.index("id")
     names = header[:at] + header[at + 1 :]
     ids: list[str] = []
@@ -212,7 +220,8 @@ def _texts(path: Path, ids: np.ndarray) -> list[str]:
 
 
 def _some(ids: Sequence[str]) -> str:
-    return ", ".join(id_[:_LONGEST] for id_ in ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else "")
+    shown = ", ".join(id_[:_LONGEST] for id_ in ids[:_SHOWN])
+    return f"{shown} and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else shown
 
 
 _READERS: dict[str, Callable[[Path], tuple[list[str], np.ndarray]]] = {

@@ -88,7 +88,9 @@ def _read_progress(folder: Path) -> dict[str, Any]:
 
 
 def _digests(folder: Path) -> str:
-    return "".join(f"{file_digest(folder / name)}  {name}\n" for name in (NETWORK, OPTIMIZER, RANDOM, PROGRESS))
+    return "".join(
+        f"{file_digest(folder / name)}  {name}\n" for name in (NETWORK, OPTIMIZER, RANDOM, PROGRESS)
+    )
 
 
 def _check_digests(folder: Path) -> None:

@@ -330,7 +330,9 @@ class Trainer:
             return False
         self.standing = Standing(**state.read_progress(folder, like=asdict(self.standing)))
         if self.standing.phase not in self.phases:
-            raise InvalidFileError(f"{folder} is of phase {self.standing.phase}, which this run has not. {state.REMEDY}")
+            raise InvalidFileError(
+                f"{folder} is of phase {self.standing.phase}, which this run has not. {state.REMEDY}"
+            )
         self._make_optimizer()
         state.load_state(
             folder, self.network, self.optimizer, self.schedule, self.queue, self.accelerator.scaler
