@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from tests.mutations import COUNTS, DAMAGE, changed_json, damaged, flip_bit, survived, written
+
 from tricue.card_fields import sealed
 from tricue.checkpoint import Card, Seen, load_checkpoint, read_card, save_checkpoint
 from tricue.config import load_config
