@@ -61,11 +61,17 @@ def logits(network: Network) -> torch.Tensor:
     torch.manual_seed(1)
     values = {"text": torch.randn(2, 5, 12), "audio": torch.randn(2, 4, 13)}
     with torch.no_grad():
-        return network(Batch(["a", "b"], values, {c: torch.ones(v.shape[:2]).bool() for c, v in values.items()})).logits
+        return network(
+            Batch(["a", "b"], values, {c: torch.ones(v.shape[:2]).bool() for c, v in values.items()})
+        ).logits
 
 
 def test_a_changed_field_is_noticed(saved: Path) -> None:
-    for change in ({"calibration": {"temperature": 1.4}}, {"emotions": ["joy", "anger", "neutral"]}, {"epoch": 4}):
+    for change in (
+        {"calibration": {"temperature": 1.4}},
+        {"emotions": ["joy", "anger", "neutral"]},
+        {"epoch": 4},
+    ):
         before = fields(saved)
         (saved / "config.json").write_text(json.dumps(before | change))
         with pytest.raises(InvalidFileError, match="changed since it was written"):

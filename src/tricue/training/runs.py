@@ -92,7 +92,7 @@ def read_runs(folder: Path) -> list[Run]:
         return []
     content = read_json(path, "a list of runs", "Train with --restart.")
     try:
-        runs = TypeAdapter(list[Run]).validate_python(content.get("runs"), strict=True)
+        runs = TypeAdapter(list[Run]).validate_python(content.get("runs"))
         if not runs or not all(FOLDER.fullmatch(run.folder) for run in runs):
             raise ValueError("folders of another kind")  # --restart deletes them
         return runs
