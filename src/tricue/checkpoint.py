@@ -6,8 +6,8 @@ Nothing is unpickled.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from huggingface_hub.errors import StrictDataclassError
 
 from tricue import __version__
+from tricue.card_fields import FORMAT, REMEDY, read_fields, sealed
 from tricue.config import Config, build_config
 from tricue.features import hub
 from tricue.features.likeness import alike, sample
 from tricue.files import file_digest, recover_folder, replaced_folder, write_json
 from tricue.model.network import Network
+from tricue.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
 from tricue.training.phases import PHASES
-from tricue.types import Cue, InputError
+from tricue.types import Batch, Cue, InputError, InvalidFileError
 
-FORMAT = 1
 TOY_MARK = "toy: not for real use"
 LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, ROWS, TEXT_ENCODER = "model.safetensors", "config.json", "rows.safetensors", "text_encoder"
@@ -149,30 +149,35 @@ def write_checkpoint(
     if network.live_text is not None:
         hub.copy_shape(card.config.features.text.encoder, folder / TEXT_ENCODER)
         config["features"]["text"]["encoder"] = card.text_encoder or card.config.features.text.encoder
-    write_json(
-        folder / SETTINGS,
-        {
-            "format": FORMAT,
-            "config": config,
-            "emotions": card.emotions,
-            "dims": {cue: list(widths) for cue, widths in card.dims.items()},
-            "class_shares": card.class_shares,
-            "cues": list(network.cues),
-            "toy": card.toy,
-            "leaky": card.leaky,
-            "phase": card.phase,
-            "epoch": card.epoch,
-            "val_weighted_f1": card.val_weighted_f1,
-            "trained_on": card.trained_on,
-            "audit": card.audit,
-            "encoders": card.encoders,
-            "samples": card.samples,
-            "tuned": card.tuned,
-            "calibration": card.calibration,
-            "weights_sha256": file_digest(folder / WEIGHTS),
-            "versions": card.versions or versions(),
-        },
-    )
+    fields = {
+        "format": FORMAT,
+        "config": config,
+        "emotions": card.emotions,
+        "dims": {cue: list(widths) for cue, widths in card.dims.items()},
+        "class_shares": card.class_shares,
+        "cues": list(network.cues),
+        "toy": card.toy,
+        "leaky": card.leaky,
+        "phase": card.phase,
+        "epoch": card.epoch,
+        "val_weighted_f1": card.val_weighted_f1,
+        "trained_on": card.trained_on,
+        "audit": card.audit,
+        "encoders": card.encoders,
+        "samples": card.samples,
+        "tuned": card.tuned,
+        "calibration": card.calibration,
+        "weights_sha256": file_digest(folder / WEIGHTS),
+        "rows_sha256": file_digest(folder / ROWS) if (folder / ROWS).is_file() else None,
+        "text_encoder_digest": _encoder_digest(folder),
+        "versions": card.versions or versions(),
+    }
+    write_json(folder / SETTINGS, sealed(fields))
+
+
+def _encoder_digest(folder: Path) -> str | None:
+    """Digest of the settings and the tokenizer that a fine-tuned text encoder has beside its weights."""
+    return hub.encoder_digest(folder / TEXT_ENCODER) if (folder / TEXT_ENCODER).is_dir() else None
 
 
 def versions() -> dict[str, str]:
@@ -190,41 +195,110 @@ def _halved(name: str, tensor: torch.Tensor) -> torch.Tensor:
     return half
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Tensors by name as safetensors. A full disk is an OSError here, which safetensors' own writer hides."""
-    path.write_bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
-
-
 def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
     """The network in evaluation mode on the CPU, and its card.
 
     `best_model.pth` means the folder `best_model` (the seed's spelling; nothing is unpickled).
-    Raises InputError where there is none or it is damaged.
+
+    Raises:
+        InputError: There is no checkpoint.
+        InvalidFileError: A file is damaged, or the files contradict one another. Sizes are compared before memory of
+            these sizes is asked for.
     """
     folder = checkpoint_folder(folder)
     card = read_card(folder)
-    path = folder / WEIGHTS
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} can't be read ({error}); take another copy or train again.") from error
-    if file_digest(path) != card.weights_sha256:
-        raise InputError(
-            f"{path} is not the file that {SETTINGS} beside it describes; take another copy or train again."
-        )
-    encoder = hub.untrained_model(folder / TEXT_ENCODER) if card.config.finetunes_text else None
-    network = Network.from_config(card.config, card.dims, len(card.emotions), encoder)
-    try:
+    shapes = tensor_shapes(folder / WEIGHTS, REMEDY)
+    with _belonging(folder):
+        _check_sizes(card, shapes)
+        with torch.device("meta"):  # shapes without numbers
+            planned = _network_of(folder, card, shapes).state_dict()
+        if {name: tuple(tensor.shape) for name, tensor in planned.items()} != shapes:
+            raise ValueError("names or shapes of weights differ")
+    weights = read_tensors(folder / WEIGHTS, card.weights_sha256, REMEDY)
+    with _belonging(folder):
+        network = _network_of(folder, card, shapes)
         network.load_state_dict(weights)
-    except RuntimeError as error:  # names and shapes that the settings do not make
-        raise InputError(
-            f"{folder}: {SETTINGS} and {WEIGHTS} do not belong together; train again."
+        network.eval()
+        _try(network, card)
+    return network, card
+
+
+_MISFITS = (  # what torch and transformers raise for sizes and names that they cannot take
+    RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError, ImportError,
+    StrictDataclassError,
+)  # fmt: skip
+
+
+@contextmanager
+def _belonging(folder: Path) -> Iterator[None]:
+    """As InvalidFileError what building and running a network raises for settings that its weights do not fit."""
+    try:
+        yield
+    except _MISFITS as error:
+        if isinstance(error, InvalidFileError):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise InvalidFileError(
+            f"{folder}: {SETTINGS} and {WEIGHTS} do not belong together ({reason}). {REMEDY}"
         ) from error
-    return network.eval(), card
+
+
+def _check_sizes(card: Card, shapes: Shapes) -> None:
+    """Raise ValueError for a size that no tensor of the file has: before modules are made, which cost even unfilled."""
+    widest = max((size for shape in shapes.values() for size in shape), default=0)
+    model = card.config.model
+    given = {"model.width": model.width, "emotions": len(card.emotions)}
+    given |= {f"dims of {cue}": max(widths) for cue, widths in card.dims.items()}
+    for name, size in given.items():
+        if size > widest:
+            raise ValueError(f"{name} is {size:,}, and the largest size of a weight {widest:,}")
+    if model.bilstm_layers > len(shapes):
+        raise ValueError(
+            f"model.bilstm_layers is {model.bilstm_layers:,}, and there are {len(shapes):,} weights"
+        )
+    if set(card.dims) != set(card.config.modalities):
+        raise ValueError(
+            f"dims are of {', '.join(card.dims)}, modalities {', '.join(card.config.modalities)}"
+        )
+
+
+def _network_of(folder: Path, card: Card, shapes: Shapes) -> Network:
+    encoder = _text_encoder(folder / TEXT_ENCODER, shapes) if card.config.finetunes_text else None
+    return Network.from_config(card.config, card.dims, len(card.emotions), encoder)
+
+
+def _text_encoder(folder: Path, shapes: Shapes) -> torch.nn.Module:
+    """The encoder that was trained along, without its weights. Raises ValueError for more layers than weights."""
+    for name, value in hub.load_settings(folder).to_dict().items():
+        if "layers" in name and isinstance(value, int) and value > len(shapes):
+            raise ValueError(f"{folder.name} has {name}={value:,}, and there are {len(shapes):,} weights")
+    return hub.untrained_model(folder)
+
+
+@torch.no_grad()
+def _try(network: Network, card: Card) -> None:
+    """Raise ValueError, or what torch raises, for a network that cannot read a row of each cue."""
+    values = {cue: torch.zeros(1, 2, sum(card.dims[cue])) for cue in network.cues}
+    masks = {cue: torch.ones(1, 2, dtype=torch.bool) for cue in network.cues}
+    if network.live_text is not None:
+        values["text"] = torch.ones(1, 2, 2, dtype=torch.long)  # the first token twice, its own
+    logits = network(Batch(["trial"], values, masks)).logits
+    if logits.shape != (1, len(card.emotions)) or not bool(logits.isfinite().all()):
+        raise ValueError("its logits for features of zeros are no finite numbers")
+
+
+def read_weights(folder: Path, remedy: str) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint, checked against its card. Raises InvalidFileError, which ends in `remedy`."""
+    return read_tensors(folder / WEIGHTS, read_card(folder).weights_sha256, remedy)
 
 
 def read_card(folder: str | Path) -> Card:
-    """The card alone. Raises InputError where it is missing, damaged or of another format."""
+    """The card, without the weights.
+
+    Raises:
+        InputError: There is no checkpoint.
+        InvalidFileError: The card is damaged, of another format, or one of its fields is out of its bounds.
+    """
     folder = checkpoint_folder(folder)
     recover_folder(folder)
     path = folder / SETTINGS
@@ -232,23 +306,13 @@ def read_card(folder: str | Path) -> Card:
         raise InputError(
             f"No checkpoint at {folder} ({SETTINGS} is missing). Train one: tricue train --dataset MELD"
         )
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of the encoding or of the JSON
-        raise InputError(f"{path} is not valid JSON ({error}); take another copy or train again.") from error
-    if not isinstance(card, dict):
-        raise InputError(f"{path} is not the description of a checkpoint; take another copy or train again.")
-    if card.get("format") != FORMAT:
-        raise InputError(f"{path} has format {card.get('format')!r}; this version of tricue reads {FORMAT}.")
-    lacking = sorted({"config", "emotions", "dims", "class_shares", "weights_sha256"} - set(card))
-    if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; take another copy or train again.")
-    config = build_config(card["config"], {}, str(path))
+    card = read_fields(path)
+    config = _read_config(card["config"], {}, path)
     began_as = config.features.text.encoder if config.finetunes_text else None
     if config.finetunes_text:  # the tokenizer and shape travel with the weights
-        config = build_config(
-            card["config"], {"features.text.encoder": str(folder / TEXT_ENCODER)}, str(path)
-        )
+        if card.get("text_encoder_digest") not in (None, _encoder_digest(folder)):
+            raise InvalidFileError(f"{folder / TEXT_ENCODER} has changed since it was written. {REMEDY}")
+        config = _read_config(card["config"], {"features.text.encoder": str(folder / TEXT_ENCODER)}, path)
     return Card(
         config=config,
         emotions=card["emotions"],
@@ -266,18 +330,25 @@ def read_card(folder: str | Path) -> Card:
         weights_sha256=card["weights_sha256"],
         text_encoder=began_as,
         versions=card.get("versions"),
-        seen=_read_seen(folder / ROWS),
+        seen=_read_seen(folder / ROWS, card.get("rows_sha256")),
     )
 
 
-def _read_seen(path: Path) -> Seen | None:
+def _read_config(settings: dict[str, Any], overrides: dict[str, str], path: Path) -> Config:
+    try:
+        return build_config(settings, overrides, str(path))
+    except InputError as error:  # named setting by setting
+        raise InvalidFileError(f"{error} {REMEDY}") from error
+
+
+def _read_seen(path: Path, sha256: str | None) -> Seen | None:
     if not path.is_file():
         return None
-    try:
-        rows = load_file(path)
-        return Seen(rows["trained"].numpy(), rows["chosen"].numpy())
-    except (OSError, SafetensorError, KeyError) as error:
-        raise InputError(f"{path} can't be read ({error}); take another copy or train again.") from error
+    rows = read_tensors(path, sha256, REMEDY)
+    keys = [rows.get(name) for name in ("trained", "chosen")]
+    if any(found is None or found.dtype != torch.int64 or found.ndim != 1 for found in keys):
+        raise InvalidFileError(f"{path} holds no rows (trained and chosen, int64, one axis). {REMEDY}")
+    return Seen(*(found.numpy() for found in keys if found is not None))
 
 
 def check_encoders(card: Card, config: Config, cues: Sequence[Cue]) -> None:

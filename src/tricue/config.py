@@ -20,6 +20,7 @@ from tricue.types import CUES, SPLITS, Cue, InputError
 PositiveInt = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
+EncoderName = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
 LayerChoice = int | list[int] | Literal["mix"] | None
 Protocol = Literal["official", "loso", "kfold-speaker", "kfold-dialogue", "leaky"]
 
@@ -148,15 +149,15 @@ class DataConfig(Section):
 class TextFeatures(Section):
     """What is said."""
 
-    encoder: str = "roberta-base"
+    encoder: EncoderName = "roberta-base"
     """Hub name, local folder, `light` (hashed character n-grams per word; nothing is downloaded), or `emotion` (one
     that was tuned for emotion, see src/tricue/tuned.py: every result then names it)."""
     layer: LayerChoice = None
     """Hidden layer read: a number (0 = embeddings, -1 = last), a list (their mean), `mix` (all of them, in a mix that
     the network learns; as many times the room in the store), or null (the last)."""
-    context: Annotated[int, Field(ge=0)] = 0
+    context: Annotated[int, Field(ge=0, le=1_000)] = 0
     """Preceding turns of the same dialogue, with speaker names, that the encoder reads before the utterance."""
-    max_tokens: Annotated[int, Field(ge=8)] = 128
+    max_tokens: Annotated[int, Field(ge=8, le=1_000_000)] = 128
     """Longest input of the encoder in tokens; context is cut first, from its far end."""
     precomputed: str | None = None
     """A file of features that others made, by id, in place of the encoder (docs/features.md): .npz, .npy or .csv.
@@ -166,7 +167,7 @@ class TextFeatures(Section):
 class AudioFeatures(Section):
     """How it sounds. Speech vectors, 25 MFCC and spectral features stand side by side on one time grid."""
 
-    encoder: str = "facebook/wav2vec2-base-960h"
+    encoder: EncoderName = "facebook/wav2vec2-base-960h"
     """Hub name, local folder, `light` (log-mel spectrogram; nothing is downloaded), or `emotion`, as for text."""
     layer: LayerChoice = None
     """Hidden layer read: a number (0 = before the first block, -1 = last), a list, `mix`, or null, as for text."""
@@ -187,16 +188,16 @@ class AudioFeatures(Section):
 class VideoFeatures(Section):
     """How it looks: key frames by the entropy of their gray-level histogram, spread over the clip."""
 
-    encoder: str = "microsoft/resnet-50"
+    encoder: EncoderName = "microsoft/resnet-50"
     """Hub name, local folder, `light` (histograms of oriented gradients; nothing is downloaded), or `emotion`, as for
     text: one that looks at faces, so set `faces` too."""
-    frames: PositiveInt = 10
+    frames: Annotated[int, Field(ge=1, le=10_000)] = 10
     """Key frames per utterance."""
     faces: Literal["none", "largest", "central"] = "none"
     """What of a key frame is read: all of it, or the face of one person, followed through the clip: the one of the
     largest face, or the one nearest to the middle of the picture. Where it is not found the frame stays whole, and
     the share of such frames is reported. Needs the extra `tricue[faces]`."""
-    face_detector: str = "opencv/face_detection_yunet"
+    face_detector: EncoderName = "opencv/face_detection_yunet"
     """Hub name, or local folder with YuNet's .onnx file; read only where `faces` is not `none`."""
     precomputed: str | None = None
     """As `features.text.precomputed`."""
@@ -373,7 +374,7 @@ class TrainingConfig(Section):
 
 
 class EvaluationConfig(Section):
-    draws: Annotated[int, Field(ge=100)] = 1000
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 1000
     """Bootstrap draws behind each 95% interval."""
     batch_size: PositiveInt = 64
     """Utterances per batch; changes speed, never results."""

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tricue.features import store as store_room
+from tricue.features.shard import read_batches
 from tricue.features.store import Row, Store
 from tricue.types import InputError
 
@@ -123,6 +124,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
+from tricue.features.shard import read_batches
 from tricue.features.store import Row, Store
 store = Store(Path(sys.argv[1]), "text", "some/encoder", {"version": 1, "layer": None})
 print("open", flush=True)
@@ -224,7 +226,7 @@ def test_rows_that_stand_twice_are_kept_once(tmp_path):
     before = of(both)
     both.merge()
     assert len(names(both)) == 1 and of(opened(tmp_path)) == before and len(before) == 5 * 4
-    (batch,) = store_room._batches(only_shard(both))
+    (batch,) = read_batches(only_shard(both))
     assert len(batch) == len(before)
 
 
@@ -294,6 +296,7 @@ MERGER = """
 import sys
 from pathlib import Path
 import numpy as np
+from tricue.features.shard import read_batches
 from tricue.features.store import Row, Store
 for turn in range(30):
     store = Store(Path(sys.argv[1]), "text", "some/encoder", {"version": 1, "layer": None})
@@ -330,7 +333,7 @@ def test_shards_of_before_the_column_missed_are_served_and_merged(tmp_path):
     rows = [("old", Row(array(2, seed=5), "cut")), ("none", Row(None, "no words"))]
     store.add(rows)
     (shard,) = store.folder.glob("shard-*.arrow")
-    (batch,) = store_room._batches(shard)
+    (batch,) = read_batches(shard)
     sink = pa.BufferOutputStream()
     old = batch.select(["key", "width", "values", "note"])
     with pa.ipc.new_file(sink, old.schema) as writer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -16,54 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.mutations import FILES, damaged
 
-FILES = int(os.environ.get("TRICUE_FUZZ", "500"))
 SECONDS = float(os.environ.get("TRICUE_FUZZ_SECONDS", "1500"))
 ENOUGH = min(FILES, 200)  # fewer say nothing, however slow the machine is
 ALLOWED = {200, 413, 422, 504}
-
-Damage = Callable[[np.random.Generator, bytearray], None]
-
-
-def flip(rng: np.random.Generator, content: bytearray) -> None:
-    """Some bytes anywhere."""
-    for at in rng.integers(0, len(content), int(rng.integers(1, 60))):
-        content[at] = int(rng.integers(0, 256))
-
-
-def flip_head(rng: np.random.Generator, content: bytearray) -> None:
-    """Some bytes where a header says what there is."""
-    for at in rng.integers(0, min(len(content), 400), int(rng.integers(1, 12))):
-        content[at] = int(rng.integers(0, 256))
-
-
-def flip_tail(rng: np.random.Generator, content: bytearray) -> None:
-    """The same of the end, where an MP4 has its tables."""
-    for at in rng.integers(max(0, len(content) - 1_500), len(content), int(rng.integers(1, 12))):
-        content[at] = int(rng.choice([0, 1, 127, 128, 255]))
-
-
-def cut(rng: np.random.Generator, content: bytearray) -> None:
-    del content[int(rng.integers(1, len(content))) :]
-
-
-def take_out(rng: np.random.Generator, content: bytearray) -> None:
-    at = int(rng.integers(0, len(content)))
-    del content[at : at + int(rng.integers(1, 2_000))]
-
-
-def put_twice(rng: np.random.Generator, content: bytearray) -> None:
-    at, length = int(rng.integers(0, len(content))), int(rng.integers(1, 5_000))
-    content[at:at] = content[at : at + length]
-
-
-def put_noise(rng: np.random.Generator, content: bytearray) -> None:
-    at = int(rng.integers(0, len(content)))
-    noise = rng.bytes(int(rng.integers(1, 3_000)))
-    content[at : at + len(noise)] = noise
-
-
-DAMAGE: list[Damage] = [flip, flip_head, flip_tail, cut, take_out, put_twice, put_noise]
 
 
 def random_file(number: int, real: Sequence[bytes]) -> bytes:
@@ -71,12 +28,7 @@ def random_file(number: int, real: Sequence[bytes]) -> bytes:
     rng = np.random.default_rng([7, number])
     if number % 2:
         return rng.bytes(int(2 ** rng.uniform(0, 17)))
-    content = bytearray(real[int(rng.integers(len(real)))])
-    for _ in range(int(rng.integers(1, 4))):
-        DAMAGE[int(rng.integers(len(DAMAGE)))](rng, content)
-        if not content:
-            break
-    return bytes(content)
+    return damaged(rng, real[int(rng.integers(len(real)))])
 
 
 @pytest.fixture

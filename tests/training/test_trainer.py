@@ -18,7 +18,7 @@ from tricue.training import trainer as trainer_module
 from tricue.training.batches import Examples, feature_statistics, hide_cues
 from tricue.training.phases import PHASES, parameter_groups
 from tricue.training.trainer import Standing, Trainer
-from tricue.types import Batch, TrainingError, Utterance
+from tricue.types import Batch, InvalidFileError, TrainingError, Utterance
 
 DIMS = {"text": (12,), "audio": (8, 5), "video": (10,)}
 EMOTIONS = ["anger", "joy", "neutral"]
@@ -182,6 +182,19 @@ def test_each_phase_starts_from_the_best_of_the_one_before(
     best = load_file(tmp_path / "best_model" / "model.safetensors")
     phase2 = load_file(tmp_path / "phase2" / "model.safetensors")
     assert all(torch.equal(best[name], phase2[name]) for name in best)
+
+
+def test_a_changed_bit_in_the_phase_before_is_noticed(tmp_path: Path) -> None:
+    """Else the next phase would start from other weights, in silence."""
+    trainer = make(tmp_path, config())
+    trainer._start_phase(1)
+    trainer._save_phase(0.5, None)
+    path = tmp_path / "phase1" / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InvalidFileError, match=r"phase1.*--restart"):
+        trainer._start_phase(2)
 
 
 def test_best_model_ties_go_to_the_earlier_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ compared with the whole method (`compare`): one table, ablation.json.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tricue.evaluation.compare import Comparison, compare
 from tricue.evaluation.rows import split_name, with_label
 from tricue.evaluation.runs import evaluate_all
 from tricue.files import check_place, write_json
+from tricue.training.log import read_history
 from tricue.training.runs import read_runs, train_all
 from tricue.training.train import with_cues
 from tricue.types import InputError
@@ -191,5 +191,4 @@ def _summary(
 def _minutes(folder: Path) -> float:
     """Mean training time of a variant's runs."""
     runs = [folder / run.folder for run in read_runs(folder)] or [folder]
-    histories = [json.loads((run / "history.json").read_text(encoding="utf-8")) for run in runs]
-    return round(mean(sum(row["seconds"] for row in history) for history in histories) / 60, 2)
+    return round(mean(sum(row["seconds"] for row in read_history(run)) for run in runs) / 60, 2)

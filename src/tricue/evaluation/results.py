@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tricue.checkpoint import LEAKY_MARK
 from tricue.data.table import ManifestError, read_table
 from tricue.evaluation.metrics import GroupKind
 from tricue.evaluation.paired import TESTED, seed_scores
-from tricue.types import InputError
+from tricue.files import read_json
+from tricue.types import InputError, InvalidFileError
 
 NEEDED = ("weighted_f1", "n", "protocol", "corpus", "split", "per_class", "seeds")  # of metrics.json
 PREDICTIONS = re.compile(r"(seed-\d+/)?predictions\.csv")
@@ -36,6 +37,43 @@ class Rows:
     groups: dict[GroupKind, list[str]]  # dialogue, speaker of each row; "": not named
     probabilities: np.ndarray  # (N, C)
     unanswered: int  # rows without a usable cue
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+
+
+class _Score(_Section):
+    value: float
+
+
+class _Seeds(_Section):
+    n: Annotated[int, Field(ge=1)]
+
+
+class _Folds(_Section):
+    each: dict[str, Any] = {}
+
+
+class _Interval(_Section):
+    unit: str | None = None
+
+
+class _Metrics(_Section):
+    """Fields of metrics.json that are read back, and their types."""
+
+    weighted_f1: _Score
+    n: Annotated[int, Field(ge=0)]
+    protocol: str
+    corpus: str
+    split: str
+    per_class: dict[str, Any]
+    seeds: _Seeds
+    class_shares: list[float] | None = None
+    folds: _Folds = _Folds()
+    interval: _Interval | str | None = None
+    tuned: dict[str, str] | None = None
+    model: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -81,27 +119,20 @@ def metrics_path(folder: Path) -> Path:
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
-    """What a metrics.json says. Raises InputError where it is damaged or no such file."""
+    """What a metrics.json says. Raises InvalidFileError where it is damaged or no such file."""
     again = "Run tricue evaluate again with the same --out."
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged ({error}). {again}") from error
+    metrics = read_json(path, "a metrics.json", again, expected=object)
     missing = [name for name in NEEDED if name not in metrics] if isinstance(metrics, dict) else list(NEEDED)
     if missing:
-        raise InputError(f"{path} does not say {', '.join(missing)}. {again}")
+        raise InvalidFileError(f"{path} does not say {', '.join(missing)}. {again}")
     try:
-        shares = np.array(metrics.get("class_shares") or [0.0] * len(metrics["per_class"]), dtype=float)
-        stated = float(metrics["weighted_f1"]["value"])
-        sound = (
-            np.isfinite(stated)
-            and metrics["seeds"]["n"] >= 1
-            and len(shares) == len(dict(metrics["per_class"]))
-        )
-    except (TypeError, ValueError, KeyError):
-        sound = False
-    if not sound:
-        raise InputError(f"{path} is damaged (weighted_f1, seeds, per_class or class_shares). {again}")
+        checked = _Metrics.model_validate(metrics)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))[:100]
+        raise InvalidFileError(f"{path} is damaged ({place}: {fault['msg'][:200]}). {again}") from error
+    if checked.class_shares and len(checked.class_shares) != len(checked.per_class):
+        raise InvalidFileError(f"{path} is damaged (class_shares and per_class differ in length). {again}")
     return metrics
 
 

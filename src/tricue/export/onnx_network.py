@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,17 +16,20 @@ import torch
 from torch import nn
 
 from tricue.checkpoint import Card
+from tricue.export.onnx_graph import check_graph
 from tricue.extras import check_extra
 from tricue.files import is_file
 from tricue.model.network import Network
-from tricue.types import CUES, Batch, Cue, InputError
+from tricue.types import CUES, Batch, Cue, InputError, InvalidFileError
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 NETWORK = "network.onnx"  # beside config.json
 TOLERANCE = 1e-4  # by which a logit may differ from PyTorch's
 GRAPH_BYTES = 16 * 2**20  # more than the file holds beside the weights
+MAX_MEMORY_BYTES = 8 * 2**30  # of all that onnxruntime computes: a small file may ask for any size
+MAX_RUN_SECONDS = 300.0  # of one batch, which takes less than a second
 MASK = "_mask"
 LOGITS = "logits"
 
@@ -82,7 +87,7 @@ class OnnxNetwork:
             len(inputs[c].shape) == 3 and inputs[c].shape[2] == wide for c, wide in self.widths.items()
         )
         if not names or set(inputs) != names or not fits or outputs != [(LOGITS, [self.classes])]:
-            raise InputError(f"{path} is of another network than {path.parent}: {_AGAIN}")
+            raise InvalidFileError(f"{path} is of another network than {path.parent}: {_AGAIN}")
 
     def eval(self) -> OnnxNetwork:
         """It never trains."""
@@ -105,7 +110,10 @@ class OnnxNetwork:
         return Logits(self.run({c: values[c] for c in held}, {c: masks[c] for c in held}))
 
     def run(self, values: Tensors, masks: Tensors) -> torch.Tensor:
-        """Logits (B, C) from what encoders give: values (B, T, D), masks (B, T). A cue that is not there is absent."""
+        """Logits (B, C) from what encoders give: values (B, T, D), masks (B, T). A cue that is not there is absent.
+
+        Raises InvalidFileError where the file cannot be run, takes too long, or gives something else than logits.
+        """
         rows = next(iter(masks.values())).shape[0]
         feed: dict[str, np.ndarray] = {}
         for cue, width in self.widths.items():
@@ -115,7 +123,10 @@ class OnnxNetwork:
             else:
                 feed[cue] = np.zeros((rows, 1, width), np.float32)
                 feed[cue + MASK] = np.zeros((rows, 1), bool)
-        (logits,) = self._session.run([LOGITS], feed)
+        with _readable(self.path), _limited_time() as options:
+            (logits,) = self._session.run([LOGITS], feed, options)
+        if logits.dtype != np.float32 or logits.shape != (rows, self.classes):
+            raise InvalidFileError(f"{self.path} is damaged: its logits are {logits.shape}: {_AGAIN}")
         return torch.from_numpy(logits)
 
 
@@ -129,11 +140,11 @@ def open_onnx(folder: Path, network: Network, card: Card) -> OnnxNetwork:
     if opened.said.get("weights_sha256") != card.weights_sha256 or opened.said.get("emotions") != json.dumps(
         card.emotions
     ):
-        raise InputError(f"{path} was made of other weights than those beside it: {_AGAIN}")
+        raise InvalidFileError(f"{path} was made of other weights than those beside it: {_AGAIN}")
     with _readable(path):
         missed = largest_difference(opened, network, [(4, 3)])
     if not missed <= TOLERANCE:
-        raise InputError(
+        raise InvalidFileError(
             f"{path} is damaged: it does not say what PyTorch says (logits differ by {missed:.1e}): {_AGAIN}"
         )
     return opened
@@ -173,7 +184,8 @@ def made_up(network: Network, cues: Sequence[Cue], shape: Shape, seed: int) -> l
 
 def open_session(path: Path, network: Network) -> InferenceSession:
     """onnxruntime on the CPU, with as many threads as PyTorch has. Raises InputError as `OnnxNetwork` does."""
-    check_extra("onnx", "--backend onnx", "--backend torch", only="onnxruntime")
+    for package in ("onnxruntime", "onnx"):
+        check_extra("onnx", "--backend onnx", "--backend torch", only=package)
     if not is_file(path):
         raise InputError(
             f"There is no {path}, which --backend onnx runs: tricue export writes one with the model, or leave out "
@@ -181,30 +193,72 @@ def open_session(path: Path, network: Network) -> InferenceSession:
         )
     largest = GRAPH_BYTES + 4 * sum(parameter.numel() for parameter in network.parameters())
     if path.stat().st_size > largest:
-        raise InputError(f"{path} is larger than its network can be ({largest:,} bytes): {_AGAIN}")
+        raise InvalidFileError(f"{path} is larger than its network can be ({largest:,} bytes): {_AGAIN}")
     import onnxruntime
 
+    content = path.read_bytes()
+    check_graph(content, path, _AGAIN)
+    with _readable(path):
+        return onnxruntime.InferenceSession(
+            content,
+            _session_options(),
+            providers=["CPUExecutionProvider"],
+            enable_fallback=False,
+            disabled_optimizers=["ConstantFolding"],  # it would run operators here, where no time is bounded
+        )
+
+
+def _session_options() -> SessionOptions:
+    import onnxruntime
+
+    _limit_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # what is wrong with the file is told once, by us
-    with _readable(path):
-        return onnxruntime.InferenceSession(
-            path.read_bytes(), options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # that was looked at
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
+
+
+@cache  # a process has one
+def _limit_memory() -> None:
+    """Give onnxruntime an allocator that refuses to go beyond MAX_MEMORY_BYTES in all."""
+    import onnxruntime as ort
+
+    cpu = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(cpu, ort.OrtArenaCfg({"max_mem": MAX_MEMORY_BYTES}))
+
+
+@contextmanager
+def _limited_time() -> Iterator[object]:
+    """Options of a run that ends, between two operators, once it has lasted MAX_RUN_SECONDS."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    timer = Timer(MAX_RUN_SECONDS, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield options
+    finally:
+        timer.cancel()
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """As InputError what onnxruntime raises for a file that it cannot take or run, names that are no UTF-8 included."""
+    """As InvalidFileError what onnxruntime raises for a file that it cannot take or run, names that are no UTF-8
+    included."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    own = (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoModel,
-           state.NotImplemented, state.RuntimeException)  # fmt: skip
+    own = (state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoModel,
+           state.NoSuchFile, state.NotImplemented, state.RuntimeException)  # fmt: skip
     try:
         yield
     except (*own, RuntimeError, ValueError) as error:
+        if isinstance(error, InvalidFileError):
+            raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(f"{path} can't be read ({reason}): {_AGAIN}") from error
+        raise InvalidFileError(f"{path} can't be read ({reason}): {_AGAIN}") from error
 
 
 _AGAIN = "export the model again (tricue export)."

@@ -11,11 +11,8 @@ features. Nothing is unpickled. All are float32 here: such values need not fit i
 from __future__ import annotations
 
 import csv
-import tokenize
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,13 +21,13 @@ from typing import Any
 import numpy as np
 
 from tricue.config import FeaturesConfig
+from tricue.features.array_file import ArrayArchive, read_npy, readable
 from tricue.files import file_digest
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, InvalidFileError
 
 _SHOWN = 5  # ids named in an error
-_UNREADABLE = (  # pickled, cut short, encrypted, not what it says: what numpy, zipfile and csv make of it
-    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError, csv.Error
-)  # fmt: skip
+_LONGEST = 100  # characters shown of an id or a cell
+MAX_TEXT_BYTES = 2 * 2**30  # of a .csv, or of a list of ids
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,12 @@ def located(features: FeaturesConfig, folder: Path | None) -> FeaturesConfig:
 
 
 def read_precomputed(source: str, cue: Cue) -> Precomputed:
-    """The features in a file. Raises InputError that names what is wrong with it, and where."""
+    """The features in a file.
+
+    Raises:
+        InputError: There is no such file, or its ending is another.
+        InvalidFileError: What is wrong with its content, and where.
+    """
     setting, path = f"features.{cue}.precomputed={source}", Path(source)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -78,33 +80,35 @@ def read_precomputed(source: str, cue: Cue) -> Precomputed:
 @lru_cache(maxsize=8)
 def _read(path: Path, size: int, modified_ns: int, cue: Cue) -> Precomputed:
     """Once per file and process: training, evaluation and folds read the same one."""
-    try:
+    with readable(path):
         ids, values = _READERS[path.suffix.lower()](path)
-    except _UNREADABLE as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read as precomputed features: {error}") from error
+        for id_ in ids:
+            id_.encode()  # half a surrogate pair is a UnicodeEncodeError
     return _checked(path, ids, values)
 
 
 def _checked(path: Path, ids: Sequence[str], values: np.ndarray) -> Precomputed:
-    """Raises InputError for ids that repeat, are missing or too few, and for values that are no numbers."""
+    """Raises InvalidFileError for ids that repeat, are missing or too few, and for values that are no numbers."""
     if values.ndim not in (2, 3) or 0 in values.shape:
-        raise InputError(
+        raise InvalidFileError(
             f"{path}: its array is {values.shape}; it should be (N, D) or (N, T, D), none of them 0."
         )
     if len(ids) != len(values):
-        raise InputError(f"{path}: {len(ids):,} ids for {len(values):,} rows of features; they must agree.")
+        raise InvalidFileError(
+            f"{path}: {len(ids):,} ids for {len(values):,} rows of features; they must agree."
+        )
     if not all(ids):
-        raise InputError(f"{path}: row {list(ids).index('') + 1} has an empty id.")
+        raise InvalidFileError(f"{path}: row {list(ids).index('') + 1} has an empty id.")
     if twice := [id_ for id_, count in Counter(ids).items() if count > 1]:
-        raise InputError(f"{path}: ids stand there more than once: {_some(twice)}. Each may have one row.")
+        raise InvalidFileError(
+            f"{path}: ids stand there more than once: {_some(twice)}. Each may have one row."
+        )
     with np.errstate(over="ignore"):  # named below
         values = values.astype(np.float32)
     finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if not finite.all():
         wrong = [id_ for id_, fine in zip(ids, finite, strict=True) if not fine]
-        raise InputError(
+        raise InvalidFileError(
             f"{path}: values that are not finite numbers (NaN, infinite, beyond 32 bits) in {len(wrong):,} rows: "
             f"{_some(wrong)}. Leave these rows out, and they count as without the cue."
         )
@@ -125,70 +129,99 @@ def _steps(array: np.ndarray) -> int:
 
 
 def _npz(path: Path) -> tuple[list[str], np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise InputError(f"{path}: it is not an .npz archive, whatever its name says.")
-        arrays = {name: file[name] for name in file.files}
-    floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
-    if "id" not in arrays or len(floats) != 1:
+    archive = ArrayArchive(path)
+    floats = [name for name, header in archive.headers.items() if header.dtype.kind == "f"]
+    if "id" not in archive.headers or len(floats) != 1:
         found = (
-            ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in arrays.items()) or "nothing"
+            ", ".join(f"{name[:_LONGEST]} {header}" for name, header in archive.headers.items()) or "nothing"
         )
-        raise InputError(
-            f"{path}: it should hold `id` and exactly one floating-point array, (N, D) or (N, T, D); it holds {found}."
+        raise InvalidFileError(
+            f"{path}: it should hold `id` and exactly one floating-point array, (N, D) or (N, T, D); it holds "
+            f"{found[:500]}."
         )
-    return _texts(path, arrays["id"]), arrays[floats[0]]
+    return _texts(path, archive.read("id")), archive.read(floats[0])
 
 
 def _npy(path: Path) -> tuple[list[str], np.ndarray]:
-    values = np.load(path, allow_pickle=False)
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-        raise InputError(f"{path}: it should hold one floating-point array.")
+    values = read_npy(path)
+    if values.dtype.kind != "f":
+        raise InvalidFileError(f"{path}: it should hold one floating-point array.")
     listed, stored = path.with_suffix(".ids.txt"), path.with_suffix(".ids.npy")
     if listed.is_file():
-        return [line.strip() for line in listed.read_text(encoding="utf-8").splitlines()], values
+        _check_length(listed)
+        return [line.strip() for line in listed.read_text(encoding="utf-8-sig").splitlines()], values
     if stored.is_file():
-        return _texts(stored, np.load(stored, allow_pickle=False)), values
-    raise InputError(
+        return _texts(stored, read_npy(stored)), values
+    raise InvalidFileError(
         f"{path}: it lacks its ids: put them into {listed.name} (one per line) or {stored.name} beside it."
     )
 
 
 def _csv(path: Path) -> tuple[list[str], np.ndarray]:
+    _check_length(path)
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.reader(file))
-    header = [name.strip() for name in rows[0]] if rows else []
+        try:
+            return _table(path, csv.reader(file))
+        except csv.Error as error:
+            raise InvalidFileError(f"{path} cannot be read as precomputed features: {error}") from error
+
+
+def _table(path: Path, rows: Iterator[list[str]]) -> tuple[list[str], np.ndarray]:
+    header = [name.strip() for name in next(rows, [])]
     if "id" not in header or len(header) < 2:
-        raise InputError(f"{path}: its first line should name a column `id` and the columns of features.")
-    if len(rows) < 2:
-        raise InputError(f"{path}: it has no row of features.")
-    at, ids, values = header.index("id"), [], np.empty((len(rows) - 1, len(header) - 1), np.float64)
-    for i, row in enumerate(rows[1:]):
+        raise InvalidFileError(
+            f"{path}: its first line should name a column `id` and the columns of features."
+        )
+    at = header.index("id")
+    names = header[:at] + header[at + 1 :]
+    ids: list[str] = []
+    values: list[np.ndarray] = []
+    for line, row in enumerate(rows, start=2):
         if len(row) != len(header):
-            raise InputError(
-                f"{path}, line {i + 2}: {len(row)} columns where the first line has {len(header)}: the features "
+            raise InvalidFileError(
+                f"{path}, line {line}: {len(row)} columns where the first line has {len(header)}: the features "
                 "differ in width."
             )
         ids.append(row[at].strip())
-        for column, cell in enumerate(row[:at] + row[at + 1 :]):
-            try:
-                values[i, column] = float(cell)
-            except ValueError as error:
-                name = (header[:at] + header[at + 1 :])[column]
-                raise InputError(f"{path}, line {i + 2}, column {name}: {cell!r} is not a number.") from error
-    return ids, values
+        values.append(_numbers(f"{path}, line {line}", names, row[:at] + row[at + 1 :]))
+    if not ids:
+        raise InvalidFileError(f"{path}: it has no row of features.")
+    return ids, np.stack(values)
+
+
+def _numbers(place: str, names: Sequence[str], cells: Sequence[str]) -> np.ndarray:
+    """(D,) float64. Python's own spellings, `1_000` and digits of other scripts, are no numbers here."""
+    numbers = np.empty(len(cells))
+    for i, cell in enumerate(cells):
+        try:
+            if not cell.isascii() or "_" in cell:
+                raise ValueError
+            numbers[i] = float(cell)
+        except ValueError as error:
+            raise InvalidFileError(
+                f"{place}, column {names[i][:_LONGEST]}: {cell[:_LONGEST]!r} is not a number."
+            ) from error
+    return numbers
+
+
+def _check_length(path: Path) -> None:
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise InvalidFileError(
+            f"{path} has {path.stat().st_size:,} bytes, more than {MAX_TEXT_BYTES:,}; save the features as .npz."
+        )
 
 
 def _texts(path: Path, ids: np.ndarray) -> list[str]:
     if ids.ndim != 1 or ids.dtype.kind not in "UiuS":
-        raise InputError(
+        raise InvalidFileError(
             f"{path}: its ids are {ids.shape} {ids.dtype}; they should be one row of text, as in the manifest."
         )
     return [item.decode() if isinstance(item, bytes) else str(item) for item in ids.tolist()]
 
 
 def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:_SHOWN]) + (f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else "")
+    shown = ", ".join(id_[:_LONGEST] for id_ in ids[:_SHOWN])
+    return f"{shown} and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else shown
 
 
 _READERS: dict[str, Callable[[Path], tuple[list[str], np.ndarray]]] = {

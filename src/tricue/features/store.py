@@ -4,7 +4,8 @@
                                                   shard-<digest of its content>.arrow
 
 A shard's name carries the digest of its bytes, checked whenever a store is opened: one that was cut short or
-has changed is set aside as `*.broken`, and its rows are made again. Writes go to a file of a unique name
+has changed, or whose content is not what `shard.py` allows, is set aside as `*.broken`, and its rows are made again.
+Writes go to a file of a unique name
 first, so that a kill, a full disk or a second process never leaves a shard that is trusted half-written. Every
 batch is a shard of its own as soon as it is encoded; small shards are merged later.
 """
@@ -16,6 +17,7 @@ import json
 import logging
 import os
 import re
+import stat
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -27,20 +29,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tricue.features.shard import SCHEMA, read_batches
 from tricue.files import file_digest
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, InvalidFileError
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1
-_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("width", pa.int32()),  # D; T follows from the number of values
-        ("values", pa.large_list(pa.float16())),  # (T, D) row by row; null: there is nothing, see `note`
-        ("note", pa.string()),
-        ("missed", pa.int32()),
-    ]
-)
 _SMALL, _LARGE = 8_000_000, 64_000_000  # bytes: shards that are merged, and what they are merged to
 _MANY = 64  # small shards that are merged while a run goes on
 _STALE_SECONDS = 24 * 3600.0
@@ -74,8 +68,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
-        if not (self.folder / "settings.json").is_file():
-            _write(self.folder / "settings.json", text.encode())
+        _write_settings(self.folder / "settings.json", text.encode())
         for leftover in self.folder.glob("*.tmp"):  # of a killed run; a fresh one may be in use
             with suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
@@ -120,7 +113,7 @@ class Store:
             pa.array([row.note for _, row in rows], pa.string()),
             pa.array([row.missed for _, row in rows], pa.int32()),
         ]
-        self._write_shard(pa.record_batch(columns, schema=_SCHEMA))
+        self._write_shard(pa.record_batch(columns, schema=SCHEMA))
         if len(self._small) >= _MANY:
             self.merge()
 
@@ -142,8 +135,9 @@ class Store:
         read, parts = [], []
         for shard in shards:
             del self._small[shard]
-            with suppress(FileNotFoundError):  # merged by another process, which keeps its rows
-                for batch in _batches(shard):
+            # merged by another process, which keeps its rows; or changed on disk, and set aside by the next to open it
+            with suppress(FileNotFoundError, InvalidFileError):
+                for batch in read_batches(shard):
                     keys = batch.column("key").to_pylist()
                     new = [i for i, key in enumerate(keys) if key not in kept]
                     kept.update(dict.fromkeys(keys))
@@ -160,7 +154,7 @@ class Store:
 
     def _write_shard(self, batch: pa.RecordBatch) -> Path:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, _SCHEMA) as writer:
+        with pa.ipc.new_file(sink, SCHEMA) as writer:
             writer.write_batch(batch)
         content = sink.getvalue()
         shard = self.folder / f"shard-{hashlib.sha256(content).hexdigest()[:32]}.arrow"
@@ -170,23 +164,11 @@ class Store:
 
     def _index(self, shard: Path) -> None:
         """Serve a shard's rows; those that are known are served from it from now on."""
-        for batch in _batches(shard):
+        for batch in read_batches(shard):
             for i, key in enumerate(batch.column("key").to_pylist()):
                 self._rows[key] = (batch, i)
         if (size := shard.stat().st_size) < _SMALL:
             self._small[shard] = size
-
-
-def _batches(shard: Path) -> list[pa.RecordBatch]:
-    """The record batches of a shard, mapped. Shards of earlier versions lack `missed`: nothing was."""
-    reader = pa.ipc.open_file(pa.memory_map(str(shard)))
-    batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-    return [
-        batch
-        if "missed" in batch.schema.names
-        else pa.record_batch([*batch.columns, pa.array([0] * len(batch), pa.int32())], schema=_SCHEMA)
-        for batch in batches
-    ]
 
 
 def _lists(arrays: list[np.ndarray | None]) -> pa.Array:
@@ -200,17 +182,36 @@ def _lists(arrays: list[np.ndarray | None]) -> pa.Array:
 
 
 def _intact(shard: Path) -> bool:
-    """Whether the bytes are those that the name promises; if not, the shard is set aside with a warning.
+    """Whether a shard can be served; if not, it is set aside with a warning.
 
     Raises FileNotFoundError where another process has merged it meanwhile.
     """
-    digest = file_digest(shard)[:32]
-    if shard.stem == f"shard-{digest}":
+    trouble = _trouble(shard)
+    if trouble is None:
         return True
-    _LOG.warning("Features shard %s is broken (its content has changed); its rows are made again.", shard)
+    _LOG.warning("Features shard %s is broken (%s); its rows are made again.", shard, trouble)
     with suppress(FileNotFoundError):
         shard.replace(shard.with_suffix(".broken"))
     return False
+
+
+def _trouble(shard: Path) -> str | None:
+    """What is wrong with a shard: its bytes are not those that the name promises, or not rows of features."""
+    if not stat.S_ISREG(shard.stat().st_mode):  # a pipe would be waited for
+        return "no regular file"
+    if shard.stem != f"shard-{file_digest(shard)[:32]}":
+        return "its content has changed"
+    try:
+        read_batches(shard)
+    except InvalidFileError as error:
+        return str(error)
+    return None
+
+
+def _write_settings(path: Path, text: bytes) -> None:
+    """What the folder's name is the digest of, for people; nothing reads it back."""
+    if not path.is_file() or path.read_bytes() != text:
+        _write(path, text)
 
 
 def _write(path: Path, content: bytes | pa.Buffer) -> None:

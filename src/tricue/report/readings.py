@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from tricue.checkpoint import checkpoint_folder
 from tricue.evaluation.evaluate import Evaluation, Trial, score_trial
 from tricue.features.extract import FeatureSet
 from tricue.model.network import Network
+from tricue.training import log
 from tricue.training.batches import Examples, gather_examples, reading_plan, row_lengths
-from tricue.types import CUES, Cue, InputError, Output
+from tricue.types import CUES, Cue, Output
 
 CROSS = "cross-attention"  # the space after it; those of the progressive BiLSTM are "BiLSTM layer 1", ...
 
@@ -62,22 +62,10 @@ class Reading:
 def read_history(model_path: Path) -> list[dict[str, Any]]:
     """One row per epoch of the model's run, oldest first; none where it lies elsewhere.
 
-    Raises InputError where the file is damaged.
+    Raises InvalidFileError where the file is damaged.
     """
-    path = checkpoint_folder(model_path).parent / "history.json"
-    if not path.is_file():
-        return []
-    try:
-        history = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{path} is damaged ({error}); the report can be made without it: move it away."
-        ) from error
-    if not isinstance(history, list) or not all(isinstance(row, dict) and "phase" in row for row in history):
-        raise InputError(
-            f"{path} is not the history of a run; the report can be made without it: move it away."
-        )
-    return history
+    folder = checkpoint_folder(model_path).parent
+    return log.read_history(folder) if (folder / log.HISTORY).is_file() else []
 
 
 def read_phase(phase: int, trial: Trial, features: FeatureSet, device: str) -> Reading:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tricue.evaluation import ablation, robustness
+from tricue.files import read_json
 from tricue.report.ablation import draw_ablation
 from tricue.report.figure import Drawn
 from tricue.report.robustness import draw_robustness
-from tricue.types import InputError
+from tricue.types import InvalidFileError
 
 _ROWS = ("corpus", "split", "n")
 _SHARED = {"mark", "protocol", "interval", *_ROWS}
@@ -27,6 +27,10 @@ class Kind:
     command: str
     needs: frozenset[str]
     draw: Callable[[Mapping[str, Any]], Drawn]
+
+    @property
+    def remedy(self) -> str:
+        return f"Make it again with `{self.command}`, or move it away: the report can be made without it."
 
 
 KINDS = (
@@ -45,9 +49,14 @@ class Study:
     def drawn(self, metrics: Mapping[str, Any]) -> Drawn:
         """Its figure. metrics: of the page's model; a study of another one, or of other rows, is named in its place, as
         its numbers would be taken for this model's."""
-        other = self._other(metrics)
-        if other is None:
-            return self.kind.draw(self.content)
+        try:
+            other = self._other(metrics)
+            if other is None:
+                return self.kind.draw(self.content)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # what is drawn lies deep in it
+            raise InvalidFileError(
+                f"{self.kind.file} beside this page is damaged ({error!r}). {self.kind.remedy}"
+            ) from error
         name = self.kind.file.removesuffix(".json")
         reason = (
             f"{self.kind.file} beside this page is {other}. Give this page or that study an --out of its own"
@@ -71,15 +80,11 @@ def read_studies(out: Path) -> list[Study]:
 
 
 def _read(path: Path, kind: Kind) -> dict[str, Any]:
-    remedy = f"Make it again with `{kind.command}`, or move it away: the report can be made without it."
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}). {remedy}") from error
+    content: Any = read_json(path, f"what `{kind.command}` writes", kind.remedy, expected=object)
     lacking = sorted(kind.needs - content.keys()) if isinstance(content, dict) else sorted(kind.needs)
     if lacking:
-        raise InputError(
-            f"{path} is not what `{kind.command}` writes: it has no {', '.join(lacking)}. {remedy}"
+        raise InvalidFileError(
+            f"{path} is not what `{kind.command}` writes: it has no {', '.join(lacking)}. {kind.remedy}"
         )
     return content
 

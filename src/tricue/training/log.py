@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
-from tricue.files import write_json
+from tricue.files import read_json, write_json
+from tricue.types import InvalidFileError
+
+HISTORY = "history.json"
 
 
 class RunLog:
@@ -55,8 +58,20 @@ class RunLog:
         )
         self.scalars({f"epoch/{k}": v for k, v in row.items() if isinstance(v, float)}, step)
         marked = {"mark": self.mark} if self.mark else {}
-        write_json(self.folder / "history.json", [marked | row for row in history])
+        write_json(self.folder / HISTORY, [marked | row for row in history])
 
     def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """One row per epoch of a run, oldest first. Raises InvalidFileError where the file is damaged."""
+    path, remedy = folder / HISTORY, "The report can be made without it: move it away."
+    history: list[dict[str, Any]] = read_json(path, "the history of a run", remedy, expected=list)
+    for row in history:
+        numbers = row.items() if isinstance(row, dict) else ()
+        whole = {"phase", "epoch", "seconds"} <= dict(numbers).keys()
+        if not whole or any(not isinstance(value, int | float) for name, value in numbers if name != "mark"):
+            raise InvalidFileError(f"{path} is not the history of a run. {remedy}")
+    return history

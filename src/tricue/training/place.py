@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tricue.data.splits import rows_digest
 from tricue.features import hub
 from tricue.features.extractors import precomputed_files
 from tricue.features.precomputed import read_precomputed
-from tricue.files import recover_folder, remove_folder
+from tricue.files import read_json, recover_folder, remove_folder
 from tricue.types import InputError, Utterance
 
 RUN = "run.json"
@@ -79,12 +78,7 @@ def is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) 
     path = save_dir / RUN
     if not path.is_file():
         return False
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of the encoding or of the JSON
-        raise InputError(
-            f"{path} is damaged ({error}); --restart deletes the run and begins anew."
-        ) from error
+    earlier = read_json(path, "the record of a run", "--restart deletes the run and begins anew.")
     differences = _differences(earlier, run)
     if differences:
         raise OtherRun(

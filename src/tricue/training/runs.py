@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -10,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tricue.checkpoint import best_model
 from tricue.config import Config
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.splits import fold_names, folds_of
-from tricue.files import check_place, remove_folder, replaced_folder, write_json
+from tricue.files import check_place, read_json, remove_folder, replaced_folder, write_json
 from tricue.training.place import RUN, OtherRun, clear
 from tricue.training.train import TrainResult, train, with_emotions
-from tricue.types import InputError
+from tricue.types import InputError, InvalidFileError
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +90,16 @@ def read_runs(folder: Path) -> list[Run]:
     path = folder / RUNS
     if not path.is_file():
         return []
+    content = read_json(path, "a list of runs", "Train with --restart.")
     try:
-        runs = [Run(**run) for run in json.loads(path.read_text(encoding="utf-8"))["runs"]]
+        runs = TypeAdapter(list[Run]).validate_python(content.get("runs"))
         if not runs or not all(FOLDER.fullmatch(run.folder) for run in runs):
             raise ValueError("folders of another kind")  # --restart deletes them
         return runs
-    except (ValueError, TypeError, KeyError) as error:  # not JSON, or not these fields
-        raise InputError(f"{path} is damaged ({error}); train with --restart.") from error
+    except ValueError as error:  # pydantic's is one
+        raise InvalidFileError(
+            f"{path} is damaged ({' '.join(str(error).split())[:200]}). Train with --restart."
+        ) from error
 
 
 def _plan(config: Config, corpus: Corpus, seeds: int) -> list[Run]:

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
 from tricue.calibration import calibrate
-from tricue.checkpoint import WEIGHTS, Card, best_model, save_checkpoint
+from tricue.checkpoint import Card, best_model, read_weights, save_checkpoint
 from tricue.files import recover_folder, remove_folder, replaced_folder
 from tricue.inference import read_logits
 from tricue.model.network import Network
@@ -32,7 +31,7 @@ from tricue.training.phases import (
     phases_of,
     ramp_epochs,
 )
-from tricue.types import Batch, Output, TrainingError
+from tricue.types import Batch, InvalidFileError, Output, TrainingError
 
 NORMS_EVERY = 20  # optimizer steps between the logged gradient norms of the loss terms
 
@@ -107,7 +106,7 @@ class Trainer:
         """The best weights of the phase before, a fresh optimizer and schedule."""
         if phase > 1:
             before = self.phases[self.phases.index(phase) - 1]
-            self.network.load_state_dict(load_file(self.save_dir / f"phase{before}" / WEIGHTS))
+            self.network.load_state_dict(read_weights(self.save_dir / f"phase{before}", state.REMEDY))
         self.standing = replace(
             self.standing,
             phase=phase,
@@ -329,8 +328,11 @@ class Trainer:
         recover_folder(folder)
         if not folder.is_dir():
             return False
-        progress = state.read_progress(folder)
-        self.standing = Standing(**{name: progress[name] for name in asdict(self.standing)})
+        self.standing = Standing(**state.read_progress(folder, like=asdict(self.standing)))
+        if self.standing.phase not in self.phases:
+            raise InvalidFileError(
+                f"{folder} is of phase {self.standing.phase}, which this run has not. {state.REMEDY}"
+            )
         self._make_optimizer()
         state.load_state(
             folder, self.network, self.optimizer, self.schedule, self.queue, self.accelerator.scaler

@@ -1,0 +1,158 @@
+"""Fields of a checkpoint's config.json: their types and bounds, and the digest over all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tricue.files import json_digest, read_json
+from tricue.types import Cue, InvalidFileError
+
+FORMAT = 1
+DIGEST = "config_sha256"  # of all other fields; files of before it stand without
+REMEDY = "Take another copy or train again."
+_SHOWN = 5  # faults that one error names
+_SHARES_MISS = 1e-3  # by which shares that were rounded may miss a sum of 1
+
+
+def _stripped(text: Any) -> Any:
+    if isinstance(text, str) and text != text.strip():
+        raise ValueError("blanks around it")
+    return text
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200), BeforeValidator(_stripped)]
+Text = Annotated[str, Field(max_length=10_000)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Positive = Annotated[int, Field(ge=1, le=2**31)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+
+
+class TrainedOn(_Fields):
+    """Rows of a run, and those of the run that its weights come from."""
+
+    name: Text = ""
+    protocol: Text | None = None
+    rows: dict[Text, Count] = {}
+    missing_cues: Count = 0
+    digest: Text | None = None
+    epochs_chosen_on: Text | None = None
+    started_from: TrainedOn | None = None
+
+
+class Check(_Fields):
+    verdict: Text
+    found: Text
+
+
+class Audit(_Fields):
+    """Summary of the leakage audit of the rows."""
+
+    verdict: Text
+    protocol: Text | None = None
+    fold: Text | None = None
+    rows: dict[Text, Count] = {}
+    checks: dict[Text, Check] = {}
+    not_checked: dict[Text, Text] = {}
+
+
+class Calibration(_Fields):
+    """Temperature, and the expected calibration error before and after it."""
+
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3)]
+    """Divisor of the logits; training keeps it between 0.02 and 55."""
+    rows: Count = 0
+    ece_before: Share | None = None
+    ece_after: Share | None = None
+
+
+class CardFields(_Fields):
+    """config.json. A name that it does not have is an error: a damaged name may be that of a field."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+    format: Literal[1]
+    config: dict[str, Any]
+    emotions: Annotated[list[Label], Field(min_length=1, max_length=10_000)]
+    dims: dict[Cue, Annotated[list[Positive], Field(min_length=1, max_length=1_000)]]
+    class_shares: list[Share]
+    weights_sha256: Sha256
+    cues: list[Cue] | None = None
+    toy: bool = False
+    leaky: bool = False
+    phase: Literal[1, 2, 3] | None = None
+    epoch: Count | None = None
+    val_weighted_f1: Share | None = None
+    trained_on: TrainedOn | None = None
+    audit: Audit | None = None
+    encoders: dict[Cue, Text] = {}
+    samples: dict[Cue, Annotated[list[float], Field(max_length=4_096)]] = {}
+    tuned: dict[Cue, Text] = {}
+    calibration: Calibration | None = None
+    versions: dict[Text, Text] | None = None
+    rows_sha256: Sha256 | None = None
+    text_encoder_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    config_sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> CardFields:
+        if len(set(self.emotions)) < len(self.emotions):
+            raise ValueError(f"emotions repeat: {self.emotions[:20]}")
+        if len(self.class_shares) != len(self.emotions):
+            raise ValueError(f"{len(self.class_shares)} class_shares for {len(self.emotions)} emotions")
+        if abs(sum(self.class_shares) - 1.0) > _SHARES_MISS:
+            raise ValueError(f"class_shares come to {sum(self.class_shares):.4g}, not to 1")
+        if self.cues is not None and set(self.cues) != set(self.dims):
+            raise ValueError(f"cues are {', '.join(self.cues)}, dims are of {', '.join(self.dims)}")
+        return self
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the digest over them, so that a value that changes by damage is noticed."""
+    written = json.loads(json.dumps(content))  # as it will be read: lists for tuples, names for numbers
+    return {**written, DIGEST: json_digest(written)}
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """The fields of a config.json as they stand there, checked by themselves; weights are not looked at.
+
+    Raises:
+        InvalidFileError: The file is damaged, has another format, lacks a field, or a field is out of its bounds.
+    """
+    content = read_json(path, "the description of a checkpoint", REMEDY)
+    if content.get("format") != FORMAT:
+        given = repr(content.get("format"))[:100]
+        raise InvalidFileError(f"{path} has format {given}; this version of tricue reads {FORMAT}.")
+    required = {name for name, field in CardFields.model_fields.items() if field.is_required()}
+    if lacking := sorted(required - set(content)):
+        raise InvalidFileError(f"{path} lacks {', '.join(lacking)}. {REMEDY}")
+    try:
+        CardFields.model_validate(content)
+    except ValidationError as error:
+        raise InvalidFileError(f"{path} is not valid: {_told(error)}. {REMEDY}") from error
+    others = {name: value for name, value in content.items() if name != DIGEST}
+    if content.get(DIGEST) not in (None, json_digest(others)):
+        raise InvalidFileError(
+            f"{path} has changed since it was written ({DIGEST} is of other fields): it and the files beside it do "
+            f"not belong together. {REMEDY} After a change by hand delete {DIGEST} from it."
+        )
+    return content
+
+
+def _told(error: ValidationError) -> str:
+    faults = error.errors(include_url=False)
+    lines = []
+    for fault in faults[:_SHOWN]:
+        place = ".".join(map(str, fault["loc"]))[:100] or "fields"
+        lines.append(f"{place}: {fault['msg'][:200]} (given: {str(fault['input'])[:60]!r})")
+    more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+    return "; ".join(lines) + more
