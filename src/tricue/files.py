@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from tricue.types import InputError
+
+LOCK = ".lock"  # in a folder that one process at a time writes; it stays, as deleting it would let two in
 
 
 def check_place(path: Path) -> None:
@@ -32,6 +36,59 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep every other process from writing `folder`, which is made where it is missing.
+
+    The operating system releases the lock of a process that ends, however it ends. The same thread may lock a folder
+    again. A folder that was made here and is still empty at the end is removed.
+
+    Raises InputError where another process holds the folder, or no lock can be made in it.
+    """
+    check_place(folder / LOCK)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    path = folder.resolve() / LOCK
+    lock = FileLock(path, timeout=0, is_singleton=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{folder}: {_holder(path)} is writing this folder. Wait until that process has ended, or name another "
+            "folder."
+        ) from None
+    except OSError as error:
+        raise InputError(f"{folder}: no lock can be made ({error}); name a folder that can be written.") from error
+    try:
+        _note_holder(path)
+        yield
+    finally:
+        if made and os.listdir(folder) == [LOCK]:  # noqa: PTH208 - names
+            _remove_made(path, made)
+        lock.release()
+
+
+def _note_holder(lock: Path) -> None:
+    if os.name != "nt":  # where a locked file cannot be written by a second handle
+        lock.write_text(f"{os.getpid()}\n", encoding="ascii")
+
+
+def _holder(lock: Path) -> str:
+    try:
+        return f"another process (pid {int(lock.read_text(encoding='ascii'))})"
+    except (OSError, ValueError):  # not there yet, not readable on Windows, or not written yet
+        return "another process"
+
+
+def _remove_made(lock: Path, made: list[Path]) -> None:
+    """Remove folders that hold nothing but the lock, from the innermost on, while the lock is held."""
+    lock.unlink()
+    for place in made:
+        if any(place.iterdir()):
+            return
+        place.rmdir()
 
 
 @contextmanager

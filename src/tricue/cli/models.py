@@ -29,6 +29,7 @@ from tricue.cli.app import (
 )
 from tricue.cli.settings import parse_cues, read_settings, with_epochs, with_learning_rate
 from tricue.config import load_config, parse_overrides
+from tricue.files import locked
 
 if TYPE_CHECKING:  # `tricue -h` stays quick: torch is imported by the commands that compute
     from tricue.training.train import TrainResult
@@ -94,27 +95,28 @@ def train(
     chosen = read_settings(dataset, config, settings, modalities, seed, flags)
     chosen = with_epochs(chosen, epochs, phases)
     chosen = with_learning_rate(chosen, learning_rate)
-    results = train_all(
-        chosen,
-        seeds=seeds,
-        save_dir=save_dir,
-        store=store or default_store(),
-        data_dir=data_dir,
-        manifest=manifest,
-        init_from=init_from,
-        device=device,
-        restart=restart,
-        quiet=quiet,
-    )
-    if all(result.already_done for result in results):
-        console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
-    console.print(_trained(results))
-    if len(results) > 1 and results[0].card.val_weighted_f1 is not None:
-        console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
-    if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
-        place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
-        model = save_dir if len(results) > 1 else results[0].best_model
-        _evaluate(model, save_dir, **place, store=store or default_store(), device=device, quiet=quiet)
+    with locked(save_dir):  # until its scores are written, too
+        results = train_all(
+            chosen,
+            seeds=seeds,
+            save_dir=save_dir,
+            store=store or default_store(),
+            data_dir=data_dir,
+            manifest=manifest,
+            init_from=init_from,
+            device=device,
+            restart=restart,
+            quiet=quiet,
+        )
+        if all(result.already_done for result in results):
+            console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
+        console.print(_trained(results))
+        if len(results) > 1 and results[0].card.val_weighted_f1 is not None:
+            console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
+        if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
+            place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
+            model = save_dir if len(results) > 1 else results[0].best_model
+            _evaluate(model, save_dir, **place, store=store or default_store(), device=device, quiet=quiet)
 
 
 def _trained(results: Sequence[TrainResult]) -> str:
