@@ -124,7 +124,7 @@ def calibration_section(readings: Sequence[Reading]) -> Section:
     intro = (
         f"Rows by their confidence, in {BINS} bins of equal width: on the line, probabilities mean what they say. ECE: "
         "the mean distance from it, weighted by rows (larger dots: more rows); it was what stands behind `was` before "
-        "the temperature that training fitted on val. Below: how many rows have which confidence."
+        f"the temperature that training fitted on val. Below: how many rows have which confidence.{_held(readings)}"
     )
     left_out = Group(
         [draw_coverage(readings)],
@@ -133,6 +133,12 @@ def calibration_section(readings: Sequence[Reading]) -> Section:
         columns=1,
     )
     return Section("Calibration", intro, groups=[Group([draw_calibration(r) for r in readings]), left_out])
+
+
+def _held(readings: Sequence[Reading]) -> str:
+    """Of which phases the temperature stayed 1, and why."""
+    why = {r.phase: (r.evaluation.card.calibration or {}).get("held") for r in readings}
+    return "".join(f" The temperature of phase {phase} stayed 1: {held}." for phase, held in why.items() if held)
 
 
 def classes_section(shown: Reading) -> Section:
