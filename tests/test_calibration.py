@@ -98,10 +98,15 @@ def test_calibrating_lowers_the_error_and_moves_no_answer() -> None:
 
 
 def test_a_fit_without_a_least_value_ends_at_a_bound() -> None:
-    right = np.array([[3.0, -1.0], [-400.0, 2.0]])  # far apart: the cross-entropy is 0 in 64 bits long before the bound
+    right = np.array(
+        [[3.0, -1.0], [-400.0, 2.0]]
+    )  # far apart: the cross-entropy is 0 in 64 bits long before the bound
     assert fit_temperature(right, np.array([0, 1])) == COLDEST
     assert fit_temperature(right, np.array([1, 0])) == HOTTEST
-    assert fit_temperature(np.zeros((4, 3)), np.array([0, 1, 2, 0])) in (COLDEST, HOTTEST)  # the logits say nothing
+    assert fit_temperature(np.zeros((4, 3)), np.array([0, 1, 2, 0])) in (
+        COLDEST,
+        HOTTEST,
+    )  # the logits say nothing
 
 
 def test_temperature_few_val_rows_keep_it_at_1() -> None:

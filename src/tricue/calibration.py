@@ -12,11 +12,14 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 BINS = 10  # of equal width
-COLDEST, HOTTEST = float(np.exp(-4.0)), float(np.exp(4.0))  # beyond, answers are sure or uniform whatever logits say
+COLDEST, HOTTEST = (
+    float(np.exp(-4.0)),
+    float(np.exp(4.0)),
+)  # beyond, answers are sure or uniform whatever logits say
 
-# Fitted on simulated rows whose true temperature is 1 to 2.5: of 100 rows, 9 of 10 fits are within a factor of 1.7 of the
-# true one (2 classes; 1.25 with 7 classes) and the worst costs other rows 0.08 nats of cross-entropy; of 50 rows the
-# worst costs 0.34, of 20 rows 10.
+# On simulated rows whose true temperature is 1 to 2.5: of 100 rows, 9 of 10 fits are within a factor of 1.7 of the true
+# one (2 classes; 1.25 with 7 classes), and the worst costs other rows 0.08 nats of cross-entropy; of 50 rows the worst
+# costs 0.34, of 20 rows 10.
 LEAST_ROWS = 100
 WORSE = 0.01  # a rise of the ECE on the fitted rows themselves that is more than the border of a bin
 

@@ -60,7 +60,9 @@ def locked(folder: Path) -> Iterator[None]:
             "folder."
         ) from None
     except OSError as error:
-        raise InputError(f"{folder}: no lock can be made ({error}); name a folder that can be written.") from error
+        raise InputError(
+            f"{folder}: no lock can be made ({error}); name a folder that can be written."
+        ) from error
     try:
         _note_holder(path)
         yield

@@ -208,7 +208,7 @@ def compare(
 ) -> None:
     """Is a model better than another on the same test items, or is it chance?"""
     from tricue.evaluation.compare import compare as run
-    from tricue.evaluation.compare import comparison_table
+    from tricue.evaluation.compare_table import comparison_table
 
     console.print(comparison_table(run(results, draws=draws, seed=seed, out=out)))
     console.print(f"Results: {out / 'compare.json'}")

@@ -68,7 +68,7 @@ def ablate(
     The same call resumes a killed one.
     """
     from tricue.evaluation.ablation import ablate as run
-    from tricue.evaluation.compare import comparison_table
+    from tricue.evaluation.compare_table import comparison_table
     from tricue.features.extract import default_store
     from tricue.report.ablation import draw_ablation
 

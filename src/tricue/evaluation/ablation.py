@@ -137,7 +137,9 @@ def ablate(
             model = folder if read_runs(folder) else best_model(folder, own)
             scored = evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
             measured.append(scored.metrics)
-        comparison = compare([out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out)
+        comparison = compare(
+            [out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out
+        )
         result = _summary(config, chosen, measured, save_dir, seeds, comparison)
         write_json(out / RESULT, result)
         return result, comparison

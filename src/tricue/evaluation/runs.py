@@ -49,7 +49,7 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     metrics = score_rows(
         first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
     )
-    metrics |= _circumstances(folder, runs, first)
+    metrics |= _circumstances(folder, measured, first)
     metrics["calibration"] = _mean_calibration([r.metrics["calibration"] for r in pooled.values()])
     audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
     metrics["audit"] = worst_summary(audits) if audits else None
@@ -128,7 +128,9 @@ def _mean_calibration(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**each[0], **means}
 
 
-def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict[str, Any]:
+def _circumstances(
+    folder: Path, measured: Sequence[tuple[Run, Evaluation]], first: Evaluation
+) -> dict[str, Any]:
     metrics = circumstances(
         first.card,
         first.corpus,
@@ -139,7 +141,8 @@ def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict
     )
     metrics["split_role"] = first.metrics["split_role"]
     metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "weights_sha256": None}
-    metrics["model"]["runs"] = [str(run) for run in runs]
+    metrics["model"]["runs"] = [str(run) for run, _ in measured]
+    metrics["model"]["runs_sha256"] = [result.card.weights_sha256 for _, result in measured]
     return metrics
 
 

@@ -138,7 +138,9 @@ def calibration_section(readings: Sequence[Reading]) -> Section:
 def _held(readings: Sequence[Reading]) -> str:
     """Of which phases the temperature stayed 1, and why."""
     why = {r.phase: (r.evaluation.card.calibration or {}).get("held") for r in readings}
-    return "".join(f" The temperature of phase {phase} stayed 1: {held}." for phase, held in why.items() if held)
+    return "".join(
+        f" The temperature of phase {phase} stayed 1: {held}." for phase, held in why.items() if held
+    )
 
 
 def classes_section(shown: Reading) -> Section:

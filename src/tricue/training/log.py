@@ -14,8 +14,11 @@ from tensorboardX import SummaryWriter
 
 from tricue.files import write_json
 
-
-OF_ROWS = ("tricue.data.corpora", "tricue.data.audit", "tricue.training.train")  # what they log is of the rows
+OF_ROWS = (
+    "tricue.data.corpora",
+    "tricue.data.audit",
+    "tricue.training.train",
+)  # what they log is of the rows
 
 
 @contextmanager

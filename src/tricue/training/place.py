@@ -34,7 +34,14 @@ PARTS = (
 )
 
 
-TRAINED = ("phase1", "phase2", "phase3", "best_model", "leaky_model", "state")  # of these a run has something to lose
+TRAINED = (
+    "phase1",
+    "phase2",
+    "phase3",
+    "best_model",
+    "leaky_model",
+    "state",
+)  # of these a run has something to lose
 
 
 class OtherRun(InputError):

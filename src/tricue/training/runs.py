@@ -61,7 +61,9 @@ def train_all(
         report(corpus)
         runs = _plan(config, corpus, seeds)
         _make_place(save_dir, runs, restart)
-        if len(runs) > 1 or runs[0].fold:  # the same classes in every run, also where one fold is run by itself
+        if (
+            len(runs) > 1 or runs[0].fold
+        ):  # the same classes in every run, also where one fold is run by itself
             config = with_emotions(config, corpus, corpus.utterances)
         choices |= {"corpus": corpus, "restart": restart}
         if len(runs) == 1:
@@ -166,4 +168,6 @@ def _make_place(save_dir: Path, runs: list[Run], restart: bool) -> None:
             f"{save_dir} holds {there}, and this is {wanted}. Choose another --save_dir, or --restart to delete what "
             "is there and begin anew."
         )
-    (single if several else save_dir / RUNS).unlink(missing_ok=True)  # of a run that stopped before its first weights
+    (single if several else save_dir / RUNS).unlink(
+        missing_ok=True
+    )  # of a run that stopped before its first weights
