@@ -78,7 +78,7 @@ def make_report(
             bar.passed(classes_section(shown)),
             bar.passed(cases_section(shown)),
             *study_sections(studies, shown),
-            *published_section(shown),
+            *published_section(shown.evaluation.metrics),
             cost_section(shown),
         ]
     metrics = shown.evaluation.metrics
