@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,8 +77,7 @@ def test_toy_results_say_so() -> None:
 
 def test_studies_beside_the_page_stand_in_it(tmp_path: Path) -> None:
     metrics = {key: RESULT[key] for key in ("corpus", "split", "n")} | {"model": {"weights_sha256": "a" * 64}}
-    page: Any = SimpleNamespace(evaluation=SimpleNamespace(metrics=metrics))
-    assert study_sections(read_studies(tmp_path), page) == []
+    assert study_sections(read_studies(tmp_path), metrics) == []
     (tmp_path / "ablation.json").write_text(json.dumps(RESULT))
-    (section,) = study_sections(read_studies(tmp_path), page)
+    (section,) = study_sections(read_studies(tmp_path), metrics)
     assert section.title == "Ablation" and section.groups[0].pictures[0].alt == draw_ablation(RESULT).alt

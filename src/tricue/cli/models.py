@@ -157,10 +157,12 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on one split: every number with its 95% interval, and all figures on one page.
 
-    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread; it has no
-    page.
+    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread. Each run
+    has a page in a folder of its own, and report.html is their summary.
     """
     from tricue.features.extract import default_store
+    from tricue.report.summary import make_pages
+    from tricue.training.log import said_once
 
     scored = split or ("val" if model_path.stem == "leaky_model" else "test")
     out = out or Path("results") / f"{model_path.stem}-{scored}"
@@ -176,22 +178,20 @@ def evaluate(
         "device": device,
         "quiet": quiet,
     }
-    single = _evaluate(model_path, out, **choices)
-    if single and not no_report:
-        from tricue.report.report import make_report
+    with locked(out), said_once():
+        _evaluate(model_path, out, **choices)
+        if not no_report:
+            console.print(f"Report: {make_pages(model_path, out=out, **choices)}")
 
-        console.print(f"Report: {make_report(model_path, out=out, **choices)}")
 
-
-def _evaluate(model_path: Path, out: Path, **choices: Any) -> bool:
-    """Score, show and keep; whether it was one model alone."""
+def _evaluate(model_path: Path, out: Path, **choices: Any) -> None:
+    """Score, show and keep."""
     from tricue.evaluation.runs import evaluate_all
     from tricue.evaluation.table import metrics_table
 
     result = evaluate_all(model_path, out=out, **choices)
     console.print(metrics_table(result.metrics, result.title))
     console.print(f"Results: {result.scores}")
-    return "runs" not in result.metrics["model"]
 
 
 @app.command(short_help="Is one model better than another, or is it chance?")
