@@ -39,24 +39,25 @@ def is_file(path: Path) -> bool:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, beside: bool = False) -> Iterator[None]:
     """Keep every other process from writing `folder`, which is made where it is missing.
 
     The operating system releases the lock of a process that ends, however it ends. The same thread may lock a folder
     again. A folder that was made here and is still empty at the end is removed.
 
+    beside: the lock is a file beside the folder, which is not made: for one that is replaced as a whole.
     Raises InputError where another process holds the folder, or no lock can be made in it.
     """
-    check_place(folder / LOCK)
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    path = folder.resolve() / LOCK
-    lock = FileLock(path, timeout=0, is_singleton=True)
+    lock = folder.with_name(f".{folder.name}{LOCK}") if beside else folder / LOCK
+    check_place(lock)
+    made = [place for place in lock.parents if not place.exists()]
+    held = FileLock(lock.parent.resolve() / lock.name, timeout=0, is_singleton=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        held.acquire()
     except Timeout:
         raise InputError(
-            f"{folder}: {_holder(path)} is writing this folder. Wait until that process has ended, or name another "
+            f"{folder}: {_holder(lock)} is writing this folder. Wait until that process has ended, or name another "
             "folder."
         ) from None
     except OSError as error:
@@ -64,12 +65,12 @@ def locked(folder: Path) -> Iterator[None]:
             f"{folder}: no lock can be made ({error}); name a folder that can be written."
         ) from error
     try:
-        _note_holder(path)
+        _note_holder(lock)
         yield
     finally:
-        if made and os.listdir(folder) == [LOCK]:  # noqa: PTH208 - names
-            _remove_made(path, made)
-        lock.release()
+        if made and list(lock.parent.iterdir()) == [lock]:
+            _remove_made(lock, made)
+        held.release()
 
 
 def _note_holder(lock: Path) -> None:
@@ -85,7 +86,7 @@ def _holder(lock: Path) -> str:
 
 
 def _remove_made(lock: Path, made: list[Path]) -> None:
-    """Remove folders that hold nothing but the lock, from the innermost on, while the lock is held."""
+    """Remove folders that hold nothing but a held lock, from the innermost on."""
     lock.unlink()
     for place in made:
         if any(place.iterdir()):
