@@ -54,7 +54,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     before = expected_calibration_error(softmax(logits, axis=1), labels)
     after = expected_calibration_error(softmax(logits / fitted, axis=1), labels)
     bounded = fitted in (COLDEST, HOTTEST)
-    held = _why_held(labels, bounded, before, after)
+    held = _why_held(labels, fitted, before, after)
     return {
         "temperature": fitted if held is None else 1.0,
         "rows": len(labels),
@@ -65,7 +65,7 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _why_held(labels: np.ndarray, bounded: bool, before: float, after: float) -> str | None:
+def _why_held(labels: np.ndarray, fitted: float, before: float, after: float) -> str | None:
     """Why a fitted temperature is not to be used; None: it is.
 
     A class that val lacks is no reason: one temperature serves all classes, and a rare one is often missing.
@@ -74,11 +74,10 @@ def _why_held(labels: np.ndarray, bounded: bool, before: float, after: float) ->
         return f"val has {len(labels)} rows, and a temperature is fitted on {LEAST_ROWS} or more"
     if len(np.unique(labels)) < 2:
         return "all val rows are of one class"
-    if bounded:
-        return (
-            f"the fit on val ended at a bound ({COLDEST:.3f} or {HOTTEST:.1f}): all rows are right, or the logits say "
-            "nothing of the classes"
-        )
+    if fitted == COLDEST:
+        return f"the fit on val ended at its bound, {COLDEST:.3f}, for all val rows are right"
+    if fitted == HOTTEST:
+        return f"the fit on val ended at its bound, {HOTTEST:.1f}, for the logits say nothing of the classes"
     if after > before + WORSE:
         return f"the fitted one raises the ECE on val from {before:.3f} to {after:.3f}"
     return None

@@ -320,6 +320,16 @@ def test_ablate_the_same_weights_are_told_as_such(tmp_path: Path) -> None:
     assert str(tmp_path) in "".join(line.strip() for line in lines)
 
 
+def test_ablate_variants_that_share_weights_among_themselves_are_named(tmp_path: Path) -> None:
+    labels = truth()
+    other = model(labels, 0.5, 2)
+    a = leave(tmp_path / "a", [model(labels, 0.3, 1)], model=weights("aa"))
+    b, c = (leave(tmp_path / name, [other], model=weights("bb")) for name in ("b", "c"))
+    content = contrast(a, b, c)
+    assert "C and B have the same weights" in content["notes"]
+    assert [pair["same_weights"] for pair in content["comparisons"]] == [False, False]
+
+
 def test_ablate_the_same_weights_with_other_cues_are_compared(tmp_path: Path) -> None:
     labels = truth()
     a = leave(tmp_path / "a", [model(labels, 0.9, 1)], model=weights("aa"))

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def compare(folders: Sequence[Path], *, draws: int, seed: int, out: Path | None)
     content = {
         "comparable": not first.leaky,
         "mark": LEAKY_MARK if first.leaky else None,
-        "notes": [*_notes(results, kind), *_shared_notes(shared)],
+        "notes": [*_notes(results, kind), *_shared_notes(shared), *_twin_notes(results)],
         **{name: first.metrics[name] for name in ("protocol", "corpus", "split")},
         "n": len(labels),
         "classes": first.classes,
@@ -165,6 +166,15 @@ def _shared_notes(shared: Sequence[Shared | None]) -> list[str]:
         + ("the difference is that of the others" if s.same < s.runs else "they read other cues or features")
         for i, s in enumerate(shared, start=1)
         if s is not None and s.same and not s.all
+    ]
+
+
+def _twin_notes(results: Sequence[Result]) -> list[str]:
+    """Models after the first that share all their weights: their two comparisons are one."""
+    pairs = combinations(range(1, len(results)), 2)
+    shared = [(i, j, shared_weights(results[i], results[j])) for i, j in pairs]
+    return [
+        f"{_name(j)} and {_name(i)} have the same weights" for i, j, s in shared if s is not None and s.all
     ]
 
 
