@@ -77,6 +77,7 @@ def test_a_folder_that_stays_empty_is_not_left_behind(tmp_path: Path) -> None:
 def test_a_folder_that_is_replaced_as_a_whole_has_its_lock_beside(tmp_path: Path) -> None:
     with locked(tmp_path / "model", beside=True):
         assert [path.name for path in tmp_path.iterdir()] == [f".model{LOCK}"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_where_no_folder_can_be_is_one_error(tmp_path: Path) -> None:

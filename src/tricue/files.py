@@ -45,7 +45,8 @@ def locked(folder: Path, *, beside: bool = False) -> Iterator[None]:
     The operating system releases the lock of a process that ends, however it ends. The same thread may lock a folder
     again. A folder that was made here and is still empty at the end is removed.
 
-    beside: the lock is a file beside the folder, which is not made: for one that is replaced as a whole.
+    beside: the lock is a file beside the folder, which is not made: for one that is replaced as a whole. The file is
+    removed at the end, as such folders lie side by side.
     Raises InputError where another process holds the folder, or no lock can be made in it.
     """
     lock = folder.with_name(f".{folder.name}{LOCK}") if beside else folder / LOCK
@@ -70,6 +71,8 @@ def locked(folder: Path, *, beside: bool = False) -> Iterator[None]:
     finally:
         if made and list(lock.parent.iterdir()) == [lock]:
             _remove_made(lock, made)
+        elif beside and os.name != "nt":  # where an open file cannot be removed
+            lock.unlink(missing_ok=True)
         held.release()
 
 

@@ -76,7 +76,7 @@ def ablate(
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
     chosen = with_epochs(chosen, epochs, (None, None, None))
     out = out or save_dir / "results"
-    with locked(out):
+    with locked(save_dir), locked(out):
         result, comparison = run(
             chosen,
             save_dir=save_dir,
