@@ -7,11 +7,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.calibration import calibration_curve
 
 from tricue.calibration import (
     BINS,
+    COLDEST,
+    HOTTEST,
+    LEAST_ROWS,
     calibrate,
     expected_calibration_error,
     fit_temperature,
@@ -94,9 +97,58 @@ def test_calibrating_lowers_the_error_and_moves_no_answer() -> None:
     assert expected_calibration_error(calibrated, labels) == found["ece_after"]
 
 
-def test_one_row_or_separable_rows_give_a_finite_temperature() -> None:
-    assert np.isfinite(fit_temperature(np.array([[3.0, -1.0]]), np.array([0])))
-    assert fit_temperature(np.array([[3.0, -1.0]]), np.array([1])) > 1.0  # sure and wrong: less sure
+def test_a_fit_without_a_least_value_ends_at_a_bound() -> None:
+    right = np.array(
+        [[3.0, -1.0], [-400.0, 2.0]]
+    )  # far apart: the cross-entropy is 0 in 64 bits long before the bound
+    assert fit_temperature(right, np.array([0, 1])) == COLDEST
+    assert fit_temperature(right, np.array([1, 0])) == HOTTEST
+    assert fit_temperature(np.zeros((4, 3)), np.array([0, 1, 2, 0])) in (
+        COLDEST,
+        HOTTEST,
+    )  # the logits say nothing
+
+
+def test_temperature_few_val_rows_keep_it_at_1() -> None:
+    logits, labels = draw_rows(3.0, LEAST_ROWS)
+    assert calibrate(logits, labels)["temperature"] == pytest.approx(3.0, rel=0.4)
+    few = calibrate(logits[1:], labels[1:])
+    assert few["temperature"] == 1.0 and few["ece_after"] == few["ece_before"] > 0.1
+    assert str(LEAST_ROWS - 1) in few["held"] and few["bounded"] is False
+
+
+@pytest.mark.parametrize("scale", [1.0, 500.0])
+def test_temperature_a_bound_is_reported_and_not_used(scale: float) -> None:
+    """Of rows that are all right it would make every answer sure, of rows that say nothing every answer uniform."""
+    logits, labels = draw_rows(1.0, 400)
+    wrong = scale * -np.eye(4)[labels]
+    for found in (calibrate(scale * np.eye(4)[labels], labels), calibrate(wrong, labels)):
+        assert found["temperature"] == 1.0 and found["bounded"] is True and "bound" in found["held"]
+        assert found["ece_after"] == found["ece_before"]
+    assert calibrate(logits, labels)["bounded"] is False
+
+
+def test_temperature_of_one_class_is_not_fitted() -> None:
+    logits, labels = draw_rows(3.0, 2000)
+    found = calibrate(logits[labels == 1], labels[labels == 1])
+    assert found["rows"] > LEAST_ROWS and found["temperature"] == 1.0 and "one class" in found["held"]
+    without = labels != 1  # a class that is missing is no reason
+    assert calibrate(logits[without], labels[without])["held"] is None
+
+
+@given(st.integers(LEAST_ROWS, 250), st.integers(2, 8), st.floats(0.05, 20.0), st.integers(0, 99))
+def test_temperature_never_worsens_val(rows: int, classes: int, scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, scale, (rows, classes))
+    labels = np.where(rng.uniform(size=rows) < 0.5, logits.argmax(axis=1), rng.integers(0, classes, rows))
+
+    def cross_entropy(temperature: float) -> float:
+        return -float(log_softmax(logits / temperature, axis=1)[np.arange(rows), labels].mean())
+
+    found = calibrate(logits, labels)
+    assert cross_entropy(found["temperature"]) <= cross_entropy(1.0) + 1e-9
+    assert found["ece_after"] <= found["ece_before"] + 0.01
+    assert (found["temperature"] == 1.0) == (found["held"] is not None)
 
 
 @given(st.floats(0.1, 10.0))

@@ -27,7 +27,7 @@ from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, measure
 from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
-from tricue.files import check_place, write_json
+from tricue.files import check_place, locked, write_json
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.report.embedding import FEW
 from tricue.report.report import PAGE, make_report
@@ -59,8 +59,13 @@ class DemoRun:
 def run_demo(config: Config, out: Path, quiet: bool = False) -> Group:
     """The whole path into `out`; what an earlier, killed demo left there is used. Returns the table to print."""
     check_place(out / "demo.json")
+    with locked(out):
+        return _run(DemoRun(config, out, quiet))
+
+
+def _run(run: DemoRun) -> Group:
+    config, out, quiet = run.config, run.out, run.quiet
     started = time.monotonic()
-    run = DemoRun(config, out, quiet)
     make_toy(run.corpus, config.data.toy, progress=not quiet)
     utterances = read_corpus(config, data_dir=run.corpus).utterances
     extract(utterances, config.features, config.modalities, run.store, progress=not quiet)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tricue.checkpoint import read_card
 from tricue.cli import main
 
 SMALL = [
@@ -43,6 +44,34 @@ def test_it_trains_compares_and_says_where_the_results_lie(
     assert found["variants"][1]["settings"] == {
         "training.phase1_epochs": 4, "training.phase2_epochs": 0, "training.phase3_epochs": 0,
     }  # fmt: skip
+
+
+def test_variants_that_kept_the_same_weights_are_told_as_such(
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What differs between them comes after phase 1, and no later epoch was better on val than those."""
+    monkeypatch.setenv("COLUMNS", "80")
+    caplog.set_level("INFO")
+    variants = "no-counterfactual,no-intention"
+    assert (
+        ablate("--variants", variants, "--epochs", "3", "--save_dir", "runs", "--set", "training.rate=1e-6")
+        == 0
+    )
+    said = capsys.readouterr().out
+    found = json.loads((place / "runs" / "results" / "ablation.json").read_text())["variants"]
+    digests = [read_card(place / "runs" / row["name"] / "best_model").weights_sha256 for row in found]
+    assert len(set(digests)) == 1
+    for row in found[1:]:
+        assert (
+            row["difference"]["verdict"] == "the same weights" and row["difference"]["same_weights"] is True
+        )
+    assert "no difference shown" not in said.split("Verdict:")[0] and "B = A" in said
+    assert [line for line in said.splitlines() if " no-counterfactual " in line]
+    of_rows = [r.getMessage() for r in caplog.records if r.name.startswith("tricue.data.")]
+    assert of_rows and len(of_rows) == len(set(of_rows))  # once, not for each variant
 
 
 @pytest.mark.parametrize(

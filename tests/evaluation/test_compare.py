@@ -16,7 +16,8 @@ from sklearn.metrics import f1_score
 from tests.mutations import COUNTS, changed_json, damaged, survived, written
 
 from tricue.checkpoint import LEAKY_MARK, TOY_MARK
-from tricue.evaluation.compare import compare, comparison_table
+from tricue.evaluation.compare import compare
+from tricue.evaluation.compare_table import comparison_table
 from tricue.evaluation.metrics import score
 from tricue.evaluation.paired import (
     NAMES,
@@ -292,6 +293,55 @@ def test_folders_give_the_difference_of_their_metrics_and_a_verdict(tmp_path: Pa
     assert sum(counts[k] for k in ("both_right", "only_first", "only_second", "neither")) == N
     assert [m["folder"] for m in content["models"]] == [str(a), str(b)]
     assert contrast(b, a)["comparisons"][0]["verdict"] == "worse"
+
+
+def weights(*digests: str) -> dict[str, Any]:
+    """What metrics.json says of one model's weights, or of several runs'."""
+    one = digests[0] if len(digests) == 1 else None
+    return {"weights_sha256": one, **({} if one else {"runs": list(digests), "runs_sha256": list(digests)})}
+
+
+def test_ablate_the_same_weights_are_told_as_such(tmp_path: Path) -> None:
+    """They have no difference that could be shown or not."""
+    labels = truth()
+    runs = [model(labels, 0.3, s) for s in (1, 2)]
+    a = leave(tmp_path / "a", runs, model=weights("aa", "bb"))
+    b = leave(tmp_path / "no-counterfactual", runs, model=weights("aa", "bb"))
+    c = leave(tmp_path / "c", [runs[0], model(labels, 0.1, 3)], model=weights("aa", "cc"))
+    comparison = compare([a, b, c], draws=400, seed=5, out=None)
+    same, some = comparison.content["comparisons"]
+    assert (same["verdict"], same["same_weights"]) == ("the same weights", True)
+    assert same["runs_of_same_weights"] == {"same": 2, "of": 2}
+    assert some["same_weights"] is False and some["runs_of_same_weights"] == {"same": 1, "of": 2}
+    assert some["verdict"] != "the same weights"
+    assert [n for n in comparison.content["notes"] if "1 of 2 runs of C and A have the same weights" in n]
+    lines = as_text(comparison_table(comparison), width=80).splitlines()
+    told = [line for line in lines if "the same weights" in line and "B = A" in line]
+    assert told and "0.0" not in told[0]
+    assert [line for line in lines if " no-counterfactual " in line]  # whole, without the folder they share
+    assert str(tmp_path) in "".join(line.strip() for line in lines)
+
+
+def test_ablate_variants_that_share_weights_among_themselves_are_named(tmp_path: Path) -> None:
+    labels = truth()
+    other = model(labels, 0.5, 2)
+    a = leave(tmp_path / "a", [model(labels, 0.3, 1)], model=weights("aa"))
+    b, c = (leave(tmp_path / name, [other], model=weights("bb")) for name in ("b", "c"))
+    content = contrast(a, b, c)
+    assert "C and B have the same weights" in content["notes"]
+    assert [pair["same_weights"] for pair in content["comparisons"]] == [False, False]
+
+
+def test_ablate_the_same_weights_with_other_cues_are_compared(tmp_path: Path) -> None:
+    labels = truth()
+    a = leave(tmp_path / "a", [model(labels, 0.9, 1)], model=weights("aa"))
+    b = leave(tmp_path / "b", [model(labels, 0.1, 2)], model=weights("aa"), modalities=["text"])
+    content = contrast(a, b)
+    assert content["comparisons"][0]["verdict"] in ("worse", "no difference shown")
+    assert content["comparisons"][0]["same_weights"] is False
+    assert any("they read other cues" in note for note in content["notes"])
+    unknown = leave(tmp_path / "c", [model(labels, 0.9, 1)])  # as an earlier version wrote it
+    assert contrast(a, unknown)["comparisons"][0]["same_weights"] is None
 
 
 def test_seeds_are_averaged_and_their_numbers_may_differ(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tricue.calibration import expected_calibration_error
+from tricue.checkpoint import read_card
 from tricue.config import load_config
 from tricue.data.manifest import write_manifest
 from tricue.evaluation.evaluate import Evaluation, calibration
@@ -85,6 +86,20 @@ def test_the_calibration_of_folds_is_that_of_their_rows_together(folds: Path, tm
     found = result.metrics["calibration"]
     assert found["ece"] == pytest.approx(expected_calibration_error(result.probabilities, labels))
     assert found["rows"] == 48 and result.metrics["predictions"] == ["predictions.csv"]
+
+
+def test_the_copy_of_the_best_run_is_known_by_its_weights(folds: Path) -> None:
+    copy = folds / "run" / "best_model"
+    found = single_model(copy, "a report")
+    assert found in [folds / "run" / f"fold-{number}" / "best_model" for number in (1, 2)]
+    assert read_card(found).weights_sha256 == read_card(copy).weights_sha256
+    assert (found.parent / "history.json").is_file() and (found.parent / "phase1").is_dir()
+
+
+def test_the_weights_of_each_run_are_told(folds: Path, tmp_path: Path) -> None:
+    model = evaluate_all(folds / "run", out=tmp_path, quiet=True, **given(folds)).metrics["model"]
+    own = [read_card(folds / "run" / f"fold-{number}" / "best_model").weights_sha256 for number in (1, 2)]
+    assert model["weights_sha256"] is None and model["runs_sha256"] == own
 
 
 def test_a_message_names_a_model_that_is_there(folds: Path, tmp_path: Path) -> None:

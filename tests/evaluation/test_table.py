@@ -58,3 +58,14 @@ def test_subsets_table_has_one_line_per_run(name: str) -> None:
     [line] = [line for line in lines if name in line]  # not read as markup
     assert percent_with_interval(numbers["weighted_f1"]) in line
     assert line.split()[-1] == "40" and any(line.startswith("  video") for line in lines)
+
+
+def test_long_names_of_classes_cut_no_number_at_80_columns() -> None:
+    names = ["disappointment", "a class of a rather long name"]
+    labels, chances = np.arange(400) % 2, np.random.default_rng(0).random(400)
+    numbers = score(labels, [np.stack([1 - chances, chances], axis=1)], names, None, "speaker", 100, 0)
+    text = as_text(metrics_table(numbers, "t"), width=80)
+    assert "…" not in text and "disappointment" in text
+    assert all(word in text for word in names[1].split())
+    for entry in numbers["per_class"].values():
+        assert percent_with_interval(entry["f1"]) in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,6 +59,17 @@ def test_what_cannot_be_tested_has_no_interval() -> None:
     assert drawn.figure is not None and "; 1 seed, 12" in drawn.caption
 
 
+def test_the_same_weights_have_words_in_place_of_a_difference() -> None:
+    result = copy.deepcopy(RESULT)
+    result["variants"][1]["difference"]["verdict"] = "the same weights"
+    drawn = draw_ablation(result)
+    assert "phase-1 55.0 (the same weights);" in drawn.alt and "no-gating 50.0 (-6.0, worse)" in drawn.alt
+    differences = drawn.figure.axes[1]  # type: ignore[union-attr]
+    assert [text.get_text().strip() for text in differences.texts] == ["the same weights"]
+    points = [line.get_xdata()[0] for line in differences.get_lines() if line.get_marker() == "o"]
+    assert points == pytest.approx([-6.0])
+
+
 def test_toy_results_say_so() -> None:
     drawn = draw_ablation(RESULT | {"mark": "toy: not for real use", "notes": ["toy: not for real use"]})
     assert drawn.caption.startswith("toy: not for real use. ")
@@ -67,8 +77,7 @@ def test_toy_results_say_so() -> None:
 
 def test_studies_beside_the_page_stand_in_it(tmp_path: Path) -> None:
     metrics = {key: RESULT[key] for key in ("corpus", "split", "n")} | {"model": {"weights_sha256": "a" * 64}}
-    page: Any = SimpleNamespace(evaluation=SimpleNamespace(metrics=metrics))
-    assert study_sections(read_studies(tmp_path), page) == []
+    assert study_sections(read_studies(tmp_path), metrics) == []
     (tmp_path / "ablation.json").write_text(json.dumps(RESULT))
-    (section,) = study_sections(read_studies(tmp_path), page)
+    (section,) = study_sections(read_studies(tmp_path), metrics)
     assert section.title == "Ablation" and section.groups[0].pictures[0].alt == draw_ablation(RESULT).alt

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,8 +33,7 @@ ABLATION = ABOUT | {
 
 
 def page_of(weights: str | None = "b" * 64, **other: Any) -> Any:
-    metrics = {"corpus": "toy", "split": "test", "n": 24, "model": {"weights_sha256": weights}, **other}
-    return SimpleNamespace(evaluation=SimpleNamespace(metrics=metrics))
+    return {"corpus": "toy", "split": "test", "n": 24, "model": {"weights_sha256": weights}, **other}
 
 
 def pictures(out: Path, shown: Any) -> list[Any]:

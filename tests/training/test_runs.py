@@ -205,6 +205,29 @@ def test_a_finished_or_half_finished_group_goes_on_and_another_is_refused(tmp_pa
         run(tmp_path, settings(), seeds=2)
 
 
+def test_two_runs_one_folder_what_stopped_before_its_first_weights_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single run gives way to several and several to a single one."""
+
+    class Stopped(Exception):
+        pass
+
+    def stops(*_: Any, **__: Any) -> None:
+        raise Stopped
+
+    brief = settings(**{"training.phase2_epochs": 0, "training.phase3_epochs": 0})
+    for first, second in ((1, 2), (2, 1)):
+        place = tmp_path / str(first)
+        with monkeypatch.context() as patch:
+            patch.setattr(training_room, "extract", stops)
+            with pytest.raises(Stopped):
+                run(place, brief, seeds=first)
+        assert len(run(place, brief, seeds=second)) == second
+        assert len(read_runs(place / "run")) == (2 if second == 2 else 0)
+        assert [result.already_done for result in run(place, brief, seeds=second)] == [True] * second
+
+
 def test_several_seeds_are_as_many_single_runs(tmp_path: Path) -> None:
     run(tmp_path / "all", settings(), seeds=2)
     (alone,) = run(tmp_path / "one", settings(seed=1))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tricue.checkpoint import read_card
 from tricue.config import Config, load_config
 from tricue.data.manifest import write_manifest
+from tricue.files import locked
+from tricue.training import train as train_room
 from tricue.training.train import make_accelerator, train
 from tricue.types import InputError, Utterance
 
@@ -51,6 +56,57 @@ def test_a_finished_run_is_not_repeated_and_a_changed_row_is_another(tmp_path: P
     with pytest.raises(InputError, match="--restart"):
         run(tmp_path, ROWS)
     assert not run(tmp_path, ROWS, restart=True)
+
+
+def test_two_runs_one_folder_the_second_is_refused_before_its_corpus_is_read(tmp_path: Path) -> None:
+    holder = Thread(tmp_path / "run")
+    with holder, pytest.raises(InputError, match=r"run: another process .* is writing this folder"):
+        run(tmp_path, ROWS, manifest=tmp_path / "nowhere.csv")
+    with pytest.raises(InputError, match=r"nowhere\.csv"):
+        run(tmp_path, ROWS, manifest=tmp_path / "nowhere.csv")
+
+
+def test_two_runs_one_folder_run_json_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the extraction; what stopped before its first weights gives way to another run."""
+
+    class Stopped(Exception):
+        pass
+
+    def stops(*_: object, **__: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_room, "extract", stops)
+        with pytest.raises(Stopped):
+            run(tmp_path, ROWS)
+    described = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert described["config"]["seed"] == 0
+    assert not run(tmp_path, ROWS, settings(seed=5))
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["seed"] == 5
+    assert read_card(tmp_path / "run" / "best_model").config.seed == 5
+    with pytest.raises(InputError, match=r"holds another run \(seed was 5, now 0\)"):
+        run(tmp_path, ROWS)
+
+
+class Thread:
+    """Another thread that holds a folder: to the lock the same as another process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.held, self.done = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._hold, args=(folder,))
+
+    def _hold(self, folder: Path) -> None:
+        with locked(folder):
+            self.held.set()
+            self.done.wait(60)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+        assert self.held.wait(60)
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
 
 
 def test_the_weights_it_starts_from_belong_to_a_run(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tricue.cli.settings import read_settings
 from tricue.config import load_config, parse_overrides
 from tricue.data.corpora import CORPORA, about, prepare_corpus
 from tricue.data.prepared import MANIFEST
+from tricue.files import locked
 from tricue.types import InputError
 
 if TYPE_CHECKING:  # `tricue -h` stays quick
@@ -132,7 +133,8 @@ def _prepare_command(name: str, about: str) -> None:
         settings: Set = None,
     ) -> None:
         folder = out or Path("data") / name
-        record = prepare_corpus(name, source, folder, labels, parse_overrides(settings or []))
+        with locked(folder):
+            record = prepare_corpus(name, source, folder, labels, parse_overrides(settings or []))
         counts = ", ".join(f"{split} {count:,}" for split, count in record.rows.items())
         unlabelled = f", {record.unlabelled:,} of them unlabelled" if record.unlabelled else ""
         console.print(f"{record.corpus}: {counts} rows{unlabelled}. Manifest: {folder / MANIFEST}")
@@ -196,7 +198,8 @@ def prepare_toy(
 
     check_place(folder / "manifest.csv")
     chosen = load_config(config or "demo", parse_overrides(settings or []))
-    console.print(f"Toy corpus: {make_toy(folder, chosen.data.toy, progress=not quiet)}")
+    with locked(folder):
+        console.print(f"Toy corpus: {make_toy(folder, chosen.data.toy, progress=not quiet)}")
 
 
 @prepare_app.command("models")

@@ -29,6 +29,7 @@ from tricue.cli.app import (
 )
 from tricue.cli.settings import parse_cues, read_settings, with_epochs, with_learning_rate
 from tricue.config import load_config, parse_overrides
+from tricue.files import locked
 
 if TYPE_CHECKING:  # `tricue -h` stays quick: torch is imported by the commands that compute
     from tricue.training.train import TrainResult
@@ -94,27 +95,28 @@ def train(
     chosen = read_settings(dataset, config, settings, modalities, seed, flags)
     chosen = with_epochs(chosen, epochs, phases)
     chosen = with_learning_rate(chosen, learning_rate)
-    results = train_all(
-        chosen,
-        seeds=seeds,
-        save_dir=save_dir,
-        store=store or default_store(),
-        data_dir=data_dir,
-        manifest=manifest,
-        init_from=init_from,
-        device=device,
-        restart=restart,
-        quiet=quiet,
-    )
-    if all(result.already_done for result in results):
-        console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
-    console.print(_trained(results))
-    if len(results) > 1 and results[0].card.val_weighted_f1 is not None:
-        console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
-    if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
-        place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
-        model = save_dir if len(results) > 1 else results[0].best_model
-        _evaluate(model, save_dir, **place, store=store or default_store(), device=device, quiet=quiet)
+    with locked(save_dir):  # until its scores are written, too
+        results = train_all(
+            chosen,
+            seeds=seeds,
+            save_dir=save_dir,
+            store=store or default_store(),
+            data_dir=data_dir,
+            manifest=manifest,
+            init_from=init_from,
+            device=device,
+            restart=restart,
+            quiet=quiet,
+        )
+        if all(result.already_done for result in results):
+            console.print(f"{save_dir} already holds this run, finished; --restart would train it again.")
+        console.print(_trained(results))
+        if len(results) > 1 and results[0].card.val_weighted_f1 is not None:
+            console.print(f"Best of them on its own val: {best_model(save_dir, chosen)}")
+        if chosen.data.protocol != "official":  # their test part is made here, and it is what they are for
+            place = {"dataset": dataset, "data_dir": data_dir, "manifest": manifest}
+            model = save_dir if len(results) > 1 else results[0].best_model
+            _evaluate(model, save_dir, **place, store=store or default_store(), device=device, quiet=quiet)
 
 
 def _trained(results: Sequence[TrainResult]) -> str:
@@ -155,10 +157,12 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on one split: every number with its 95% interval, and all figures on one page.
 
-    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread; it has no
-    page.
+    A folder that `train` filled with several runs (seeds, folds) is measured as one: means, and their spread. Each run
+    has a page in a folder of its own, and report.html is their summary.
     """
     from tricue.features.extract import default_store
+    from tricue.report.summary import make_pages
+    from tricue.training.log import said_once
 
     scored = split or ("val" if model_path.stem == "leaky_model" else "test")
     out = out or Path("results") / f"{model_path.stem}-{scored}"
@@ -174,22 +178,20 @@ def evaluate(
         "device": device,
         "quiet": quiet,
     }
-    single = _evaluate(model_path, out, **choices)
-    if single and not no_report:
-        from tricue.report.report import make_report
+    with locked(out), said_once():
+        _evaluate(model_path, out, **choices)
+        if not no_report:
+            console.print(f"Report: {make_pages(model_path, out=out, **choices)}")
 
-        console.print(f"Report: {make_report(model_path, out=out, **choices)}")
 
-
-def _evaluate(model_path: Path, out: Path, **choices: Any) -> bool:
-    """Score, show and keep; whether it was one model alone."""
+def _evaluate(model_path: Path, out: Path, **choices: Any) -> None:
+    """Score, show and keep."""
     from tricue.evaluation.runs import evaluate_all
     from tricue.evaluation.table import metrics_table
 
     result = evaluate_all(model_path, out=out, **choices)
     console.print(metrics_table(result.metrics, result.title))
     console.print(f"Results: {result.scores}")
-    return "runs" not in result.metrics["model"]
 
 
 @app.command(short_help="Is one model better than another, or is it chance?")
@@ -206,7 +208,7 @@ def compare(
 ) -> None:
     """Is a model better than another on the same test items, or is it chance?"""
     from tricue.evaluation.compare import compare as run
-    from tricue.evaluation.compare import comparison_table
+    from tricue.evaluation.compare_table import comparison_table
 
     console.print(comparison_table(run(results, draws=draws, seed=seed, out=out)))
     console.print(f"Results: {out / 'compare.json'}")

@@ -26,6 +26,7 @@ from tricue.cli.app import (
 )
 from tricue.cli.settings import parse_cues, read_settings, with_epochs
 from tricue.config import parse_overrides
+from tricue.files import locked
 
 
 @app.command(short_help="What each part of the method gives, trained as long.")
@@ -68,29 +69,30 @@ def ablate(
     The same call resumes a killed one.
     """
     from tricue.evaluation.ablation import ablate as run
-    from tricue.evaluation.compare import comparison_table
+    from tricue.evaluation.compare_table import comparison_table
     from tricue.features.extract import default_store
     from tricue.report.ablation import draw_ablation
 
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
     chosen = with_epochs(chosen, epochs, (None, None, None))
     out = out or save_dir / "results"
-    result, comparison = run(
-        chosen,
-        save_dir=save_dir,
-        out=out,
-        seeds=seeds,
-        store=store or default_store(),
-        names=parse_cues(variants),
-        data_dir=data_dir,
-        manifest=manifest,
-        split=split,
-        restart=restart,
-        device=device,
-        quiet=quiet,
-    )
+    with locked(save_dir), locked(out):
+        result, comparison = run(
+            chosen,
+            save_dir=save_dir,
+            out=out,
+            seeds=seeds,
+            store=store or default_store(),
+            names=parse_cues(variants),
+            data_dir=data_dir,
+            manifest=manifest,
+            split=split,
+            restart=restart,
+            device=device,
+            quiet=quiet,
+        )
+        draw_ablation(result).write(out)  # its JSON is ablation.json as it stands
     console.print(comparison_table(comparison))
-    draw_ablation(result).write(out)  # its JSON is ablation.json as it stands
     console.print(f"Results: {out / 'ablation.json'}, {out / 'ablation.svg'}")
 
 
@@ -116,11 +118,14 @@ def report(
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """All figures of a run on one page: its phases side by side. `evaluate` makes the same page beside its numbers."""
-    from tricue.features.extract import default_store
-    from tricue.report.report import make_report
+    """All figures of a run on one page: its phases side by side. `evaluate` makes the same page beside its numbers.
 
-    page = make_report(
+    Of a folder with several runs (seeds, folds): a page for each, and report.html as their summary.
+    """
+    from tricue.features.extract import default_store
+    from tricue.report.summary import make_pages
+
+    page = make_pages(
         model_path,
         out=out,
         points=points,
@@ -169,22 +174,23 @@ def robustness(
     from tricue.features.extract import default_store
     from tricue.report.robustness import draw_robustness
 
-    result = measure_robustness(
-        model_path,
-        out=out,
-        names=parse_cues(kinds),
-        dataset=dataset,
-        data_dir=data_dir,
-        manifest=manifest,
-        split=split,
-        overrides=parse_overrides(settings or []),
-        seed=seed,
-        store=store or default_store(),
-        device=device,
-        quiet=quiet,
-    )
-    drawn = draw_robustness(result)
-    drawn.write(out)  # its JSON is robustness.json as it stands
+    with locked(out):
+        result = measure_robustness(
+            model_path,
+            out=out,
+            names=parse_cues(kinds),
+            dataset=dataset,
+            data_dir=data_dir,
+            manifest=manifest,
+            split=split,
+            overrides=parse_overrides(settings or []),
+            seed=seed,
+            store=store or default_store(),
+            device=device,
+            quiet=quiet,
+        )
+        drawn = draw_robustness(result)
+        drawn.write(out)  # its JSON is robustness.json as it stands
     console.print(robustness_table(result))
     curves = "" if drawn.figure is None else f", {out / drawn.name}.svg"
     console.print(f"Results: {out / RESULT}{curves}")

@@ -21,8 +21,8 @@ from tricue.data.splits import as_given, fold_names, split_utterances
 from tricue.evaluation.compare import Comparison, compare
 from tricue.evaluation.rows import split_name, with_label
 from tricue.evaluation.runs import evaluate_all
-from tricue.files import check_place, write_json
-from tricue.training.log import read_history
+from tricue.files import check_place, locked, write_json
+from tricue.training.log import read_history, said_once
 from tricue.training.runs import read_runs, train_all
 from tricue.training.train import with_cues
 from tricue.types import InputError
@@ -113,32 +113,35 @@ def ablate(
     `evaluate_all` and `compare` do.
     """
     check_place(out / RESULT)
-    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    config = with_cues(config, corpus.utterances)  # a cue that nobody has is no part to take away
-    chosen = choose_variants(config, names)
-    if len(chosen) < 2:
-        raise InputError("ablate needs a variant beside the whole method.")
-    _check_split(config, corpus, split, seeds)
-    place: dict[str, Any] = {
-        "data_dir": data_dir,
-        "manifest": manifest,
-        "store": store,
-        "device": device,
-        "quiet": quiet,
-    }
-    measured = []
-    for number, variant in enumerate(chosen, start=1):
-        logger.info("Variant %d of %d: %s (%s)", number, len(chosen), variant.name, variant.told)
-        own = change_config(config, dict(variant.settings), f"the variant {variant.name}")
-        folder = save_dir / variant.name
-        train_all(own, seeds=seeds, save_dir=folder, restart=restart, **place)
-        model = folder if read_runs(folder) else best_model(folder, own)
-        scored = evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
-        measured.append(scored.metrics)
-    comparison = compare([out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out)
-    result = _summary(config, chosen, measured, save_dir, seeds, comparison)
-    write_json(out / RESULT, result)
-    return result, comparison
+    with locked(save_dir), locked(out), said_once():
+        corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+        config = with_cues(config, corpus.utterances)  # a cue that nobody has is no part to take away
+        chosen = choose_variants(config, names)
+        if len(chosen) < 2:
+            raise InputError("ablate needs a variant beside the whole method.")
+        _check_split(config, corpus, split, seeds)
+        place: dict[str, Any] = {
+            "data_dir": data_dir,
+            "manifest": manifest,
+            "store": store,
+            "device": device,
+            "quiet": quiet,
+        }
+        measured = []
+        for number, variant in enumerate(chosen, start=1):
+            logger.info("Variant %d of %d: %s (%s)", number, len(chosen), variant.name, variant.told)
+            own = change_config(config, dict(variant.settings), f"the variant {variant.name}")
+            folder = save_dir / variant.name
+            train_all(own, seeds=seeds, save_dir=folder, restart=restart, **place)
+            model = folder if read_runs(folder) else best_model(folder, own)
+            scored = evaluate_all(model, out=out / variant.name, split=split, seed=config.seed, **place)
+            measured.append(scored.metrics)
+        comparison = compare(
+            [out / variant.name for variant in chosen], draws=DRAWS, seed=config.seed, out=out
+        )
+        result = _summary(config, chosen, measured, save_dir, seeds, comparison)
+        write_json(out / RESULT, result)
+        return result, comparison
 
 
 def _check_split(config: Config, corpus: Corpus, split: str | None, seeds: int) -> None:

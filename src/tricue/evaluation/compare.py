@@ -6,23 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
 
 from tricue.checkpoint import LEAKY_MARK, TOY_MARK
 from tricue.evaluation.metrics import GroupKind, how_drawn
 from tricue.evaluation.paired import (
     ALPHA,
-    DESCRIBED,
     POWER,
     TESTED,
     Paired,
+    Verdict,
     compare_paired,
     holm,
     judge,
@@ -31,16 +28,17 @@ from tricue.evaluation.paired import (
     smallest_detectable,
 )
 from tricue.evaluation.results import Result, aligned, common_groups, read_result
-from tricue.evaluation.table import HEADLINE, MISSING
 from tricue.files import check_place, write_json
 from tricue.types import InputError
 
 RULE = (
     f"better or worse: the p of the weighted F1 difference, after Holm's correction, is at most {ALPHA:g}, its "
-    "95% interval leaves out 0, and both point the same way as the difference; else no difference shown"
+    "95% interval leaves out 0, and both point the same way as the difference; else no difference shown; the same "
+    "weights: there is one model, and nothing to test"
 )
 ROW_LEVEL = "row-level, ignores dialogues"
-VERDICT = "Verdict"  # heading of the one column of words
+SAME: Verdict = "the same weights"
+ALIKE = 1e-3  # of probabilities: the same weights may be read on another device, not on other cues
 
 
 @dataclass(frozen=True)
@@ -67,10 +65,11 @@ def compare(folders: Sequence[Path], *, draws: int, seed: int, out: Path | None)
     samples = [[rows.probabilities for rows in result.runs] for result in results]
     pairs = [compare_paired(labels, samples[0], other, members, draws, seed) for other in samples[1:]]
     tests = [mcnemar(labels, samples[0], other) for other in samples[1:]]
+    shared = [shared_weights(first, other) for other in results[1:]]
     content = {
         "comparable": not first.leaky,
         "mark": LEAKY_MARK if first.leaky else None,
-        "notes": _notes(results, kind),
+        "notes": [*_notes(results, kind), *_shared_notes(shared), *_twin_notes(results)],
         **{name: first.metrics[name] for name in ("protocol", "corpus", "split")},
         "n": len(labels),
         "classes": first.classes,
@@ -78,7 +77,7 @@ def compare(folders: Sequence[Path], *, draws: int, seed: int, out: Path | None)
         "rule": RULE,
         "correction": {"method": "Holm", "comparisons": len(pairs), "alpha_strictest": ALPHA / len(pairs)},
         "models": [_model(i, result, labels) for i, result in enumerate(results)],
-        "comparisons": _comparisons(pairs, tests),
+        "comparisons": _comparisons(pairs, tests, shared),
     }
     if out is not None:
         write_json(out / "compare.json", content)
@@ -136,6 +135,49 @@ def _notes(results: Sequence[Result], kind: GroupKind) -> list[str]:
     return notes
 
 
+@dataclass(frozen=True)
+class Shared:
+    """How many runs of two models have the same weights."""
+
+    same: int
+    runs: int  # of the model with more
+    alike: bool  # whether both answer alike, that is, were given the same cues
+
+    @property
+    def all(self) -> bool:
+        return self.same == self.runs and self.alike
+
+
+def shared_weights(first: Result, other: Result) -> Shared | None:
+    """The runs that two results share, by the digest of their weights; None where one does not say its weights."""
+    one, two = first.weights, other.weights
+    if not one or not two:
+        return None
+    alike = len(first.runs) == len(other.runs) and all(
+        np.allclose(a.probabilities, b.probabilities, rtol=0, atol=ALIKE)
+        for a, b in zip(first.runs, other.runs, strict=True)
+    )
+    return Shared(sum((Counter(one) & Counter(two)).values()), max(len(one), len(two)), alike)
+
+
+def _shared_notes(shared: Sequence[Shared | None]) -> list[str]:
+    return [
+        f"{s.same} of {s.runs} runs of {_name(i)} and {_name(0)} have the same weights: "
+        + ("the difference is that of the others" if s.same < s.runs else "they read other cues or features")
+        for i, s in enumerate(shared, start=1)
+        if s is not None and s.same and not s.all
+    ]
+
+
+def _twin_notes(results: Sequence[Result]) -> list[str]:
+    """Models after the first that share all their weights: their two comparisons are one."""
+    pairs = combinations(range(1, len(results)), 2)
+    shared = [(i, j, shared_weights(results[i], results[j])) for i, j in pairs]
+    return [
+        f"{_name(j)} and {_name(i)} have the same weights" for i, j, s in shared if s is not None and s.all
+    ]
+
+
 def _interval(kind: GroupKind, groups: int, draws: int, seed: int) -> dict[str, Any]:
     drawn = how_drawn(kind, groups, draws, seed)
     return drawn | ({"method": "paired t over per-group differences"} if drawn["mark"] else {})
@@ -161,19 +203,25 @@ def _name(i: int) -> str:
     return chr(ord("A") + i) if i < 26 else str(i + 1)
 
 
-def _comparisons(pairs: Sequence[Paired], tests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _comparisons(
+    pairs: Sequence[Paired], tests: Sequence[dict[str, Any]], shared: Sequence[Shared | None]
+) -> list[dict[str, Any]]:
     """Each model after the first against it, with p-values corrected over all of them."""
     corrected = holm([pair.p for pair in pairs])
     corrected_rows = holm([test["p"] for test in tests])
     alpha = ALPHA / len(pairs)
     comparisons = []
-    for i, (pair, test) in enumerate(zip(pairs, tests, strict=True)):
+    for i, (pair, test, own) in enumerate(zip(pairs, tests, shared, strict=True)):
         verdict, reason = judge(pair.differences[TESTED], corrected[i])
+        if own is not None and own.all:
+            verdict, reason = SAME, "val kept the same weights in both trainings, byte for byte"
         comparisons.append({
             "model": _name(i + 1),
             "against": _name(0),
             "verdict": verdict,
             "reason": reason,
+            "same_weights": None if own is None else own.all,
+            "runs_of_same_weights": None if own is None else {"same": own.same, "of": own.runs},
             "differences": pair.differences,
             "p": pair.p,
             "p_corrected": corrected[i],
@@ -182,108 +230,3 @@ def _comparisons(pairs: Sequence[Paired], tests: Sequence[dict[str, Any]]) -> li
             "mcnemar": {"mark": ROW_LEVEL, **test, "p_corrected": corrected_rows[i]},
         })  # fmt: skip
     return comparisons
-
-
-def comparison_table(comparison: Comparison) -> Table:
-    """Who was compared, the tested difference with its verdict, what stands beside it; 80 to 100 columns."""
-    content = comparison.content
-    where = f"{content['corpus']} {content['split']}, protocol {content['protocol']}, n = {content['n']}"
-    mark = f"{content['mark']}\n" if content["mark"] else ""
-    title = Text(f"{mark}Compared with A on {where}", style="bold")
-    table = Table(title=title, caption=_caption(content), box=None, show_header=False, padding=0)
-    for part in (_models(content), _tested(content), _described(content), _mcnemar(content)):
-        table.add_row(part)
-    return table
-
-
-def _models(content: dict[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("", "Result folder", "Cues", "Seeds", "Weighted F1 (std over seeds)"):
-        table.add_column(heading, justify="right" if heading == "Seeds" else "left", overflow="fold")
-    for model in content["models"]:
-        std = model["seeds"]["std"][TESTED]
-        spread = "" if std is None else f" (± {100 * std:.1f})"
-        cues = "+".join(model["modalities"] or []) or MISSING
-        score = f"{100 * model[TESTED]:.1f}{spread}"
-        table.add_row(model["name"], Text(model["folder"]), Text(cues), str(model["seeds"]["n"]), score)
-    return table
-
-
-def _tested(content: dict[str, Any]) -> Table:
-    several = len(content["comparisons"]) > 1
-    headings = ["", "Weighted F1, points", "p", *(["p (Holm)"] if several else []), "Could show", VERDICT]
-    table = _numbers(headings, folds=[VERDICT])
-    for pair in content["comparisons"]:
-        least = pair["detectable"]["value"]
-        p_values = [pair["p"], *([pair["p_corrected"]] if several else [])]
-        than = f" than {pair['against']}" if pair["verdict"] in ("better", "worse") else ""
-        table.add_row(
-            f"{pair['model']} - {pair['against']}",
-            _points(pair["differences"][TESTED]),
-            *map(_p_value, p_values),
-            MISSING if least is None else f"± {100 * least:.1f}",
-            f"{pair['verdict']}{than}",
-        )
-    return table
-
-
-def _described(content: dict[str, Any]) -> Group:
-    names = [HEADLINE[name] for name in DESCRIBED]
-    table = _numbers(["", *names], folds=names)
-    for pair in content["comparisons"]:
-        numbers = [_points(pair["differences"][name]) for name in DESCRIBED]
-        table.add_row(f"{pair['model']} - {pair['against']}", *numbers)
-    return Group(Text("Beside it, in points (not tested)"), table)
-
-
-def _mcnemar(content: dict[str, Any]) -> Group:
-    several = len(content["comparisons"]) > 1
-    table = _numbers(["", "Both right", "Only A", "Only other", "Neither", "p", *(["p (Holm)"] * several)])
-    for pair in content["comparisons"]:
-        test = pair["mcnemar"]
-        counts = [str(test[name]) for name in ("both_right", "only_first", "only_second", "neither")]
-        p_values = [test["p"], *([test["p_corrected"]] if several else [])]
-        table.add_row(f"{pair['model']}, {pair['against']}", *counts, *map(_p_value, p_values))
-    return Group(Text(f"McNemar's exact test ({ROW_LEVEL}; no part of the verdict)"), table)
-
-
-def _numbers(headings: Sequence[str], folds: Sequence[str] = ()) -> Table:
-    """A table whose first column names the pair. folds: the columns that may break into lines."""
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for i, heading in enumerate(headings):
-        left = i == 0 or heading == VERDICT
-        whole = (
-            heading not in folds
-        )  # a number is never cut: where there is no room for all, `folds` take more lines
-        table.add_column(heading, justify="left" if left else "right", no_wrap=whole, overflow="fold")
-    return table
-
-
-def _points(number: dict[str, float | None]) -> str:
-    """`+1.2 [-0.3, +2.7]`: percentage points, the 95% interval in brackets where there is one."""
-    value, low, high = (number[name] for name in ("value", "low", "high"))
-    if value is None:
-        return MISSING
-    bounds = "" if low is None or high is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * value:+.1f}{bounds}"
-
-
-def _p_value(p: float | None) -> str:
-    if p is None:
-        return MISSING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _caption(content: dict[str, Any]) -> Text:
-    interval, correction = content["interval"], content["correction"]
-    how = interval["mark"] or f"{interval['draws']} draws"
-    alpha = f"{correction['alpha_strictest']:.2g}"
-    lines = [
-        f"95% intervals and p over {interval['groups']} {interval['unit']}s ({how}): other {interval['unit']}s of "
-        "this kind, not other seeds, training data or corpora.",
-        f"Could show: the least true difference found with {POWER:.0%} power, two-sided at {alpha}.",
-        f"Verdict: {content['rule']}.",
-        *(f"{p['model']}: {p['reason']}." for p in content["comparisons"] if p["reason"]),
-        *(f"Note: {note}." for note in content["notes"]),
-    ]
-    return Text("\n".join(lines), justify="left")

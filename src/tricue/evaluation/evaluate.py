@@ -21,7 +21,7 @@ from tricue.evaluation.rows import deal, known_rows, labelled, split_name
 from tricue.features.corruption import Corruption
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
-from tricue.files import check_place, write_json
+from tricue.files import check_place, locked, write_json
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError, Prediction, Split, Utterance
 
@@ -51,10 +51,11 @@ class Evaluation:
 def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`measure`, and its metrics.json (of a leaky model leaky.json) and predictions.csv in `out`."""
     check_place(out / SCORES)
-    result = measure(model_path, **choices)
-    report(result.corpus)
-    metrics = result.metrics | {"predictions": [write_rows(out, result).name]}
-    return replace(result, metrics=metrics, scores=write_scores(out, metrics))
+    with locked(out):
+        result = measure(model_path, **choices)
+        report(result.corpus)
+        metrics = result.metrics | {"predictions": [write_rows(out, result).name]}
+        return replace(result, metrics=metrics, scores=write_scores(out, metrics))
 
 
 def write_scores(out: Path, metrics: Mapping[str, Any]) -> Path:

@@ -28,6 +28,8 @@ def describe_checkpoint(folder: Path) -> Table:
     network, card = load_checkpoint(folder)
     score = f", val weighted F1 {card.val_weighted_f1:.4f}" if card.val_weighted_f1 is not None else ""
     mark = f"{card.note}; " if card.note else ""
+    held = (card.calibration or {}).get("held")
+    score += f", temperature {card.temperature:.3g}" + (f" ({held})" if held else "")
     title = f"{folder}: {mark}phase {card.phase}{score}; {len(card.emotions)} emotions: {', '.join(card.emotions)}"
     return cost_table(network, card.config, card.dims, title)
 

@@ -27,7 +27,7 @@ from tricue.evaluation.metrics import (
 )
 
 Number = dict[str, float | None]  # value, low, high; None: undefined
-Verdict = Literal["better", "worse", "no difference shown"]
+Verdict = Literal["better", "worse", "no difference shown", "the same weights"]
 
 TESTED = "weighted_f1"
 DESCRIBED = ("accuracy", "macro_f1", "uar")  # shown with intervals, not tested

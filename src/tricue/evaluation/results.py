@@ -86,6 +86,15 @@ class Result:
     classes: list[str]
     runs: list[Rows]
 
+    @property
+    def weights(self) -> list[str]:
+        """The digest of each run's weights; none where the metrics do not say (an earlier version wrote them)."""
+        model = self.metrics.get("model")
+        if not isinstance(model, dict):
+            return []
+        digests = model.get("runs_sha256") or [model.get("weights_sha256")]
+        return [str(digest) for digest in digests if digest]
+
 
 def read_result(folder: Path) -> Result:
     """A result folder, with its predictions checked against its metrics. Raises InputError."""

@@ -27,7 +27,7 @@ from tricue.features.corruption import Blur, Corruption, FrameLoss, Noise, Occlu
 from tricue.features.extract import FeatureSet
 from tricue.features.progress import Bar
 from tricue.features.word_errors import vocabulary, with_word_errors
-from tricue.files import check_place, write_json
+from tricue.files import check_place, locked, write_json
 from tricue.types import Cue, InputError
 
 logger = logging.getLogger(__name__)
@@ -130,33 +130,34 @@ def measure_robustness(
     folder = single_model(model_path, "the measurement")
     check_place(out / RESULT)
     chosen = choose_kinds(names)
-    trials = {f"phase {n}": open_trial(path, **choices) for n, path in phase_folders(folder).items()}
-    first = next(iter(trials.values()))
-    report(first.corpus)
-    cues = list(first.network.cues)
-    for trial in trials.values():
-        trial.usable(cues)
-    device = choose_device(device)
-    bench = Bench(
-        trials, first.read_features(cues, store, device, not quiet), store, device, progress=not quiet
-    )
-    whole = {name: own[0] for name, own in bench.scores("undamaged", [bench.clean]).items()}
-    about = next(iter(whole.values()))
-    result: dict[str, Any] = {
-        **{key: about[key] for key in CIRCUMSTANCES},
-        "title": title(about),
-        "metric": METRIC,
-        "seed": first.config.seed,
-        "models": {name: metrics["model"] for name, metrics in whole.items()},
-        "undamaged": {name: metrics[METRIC] for name, metrics in whole.items()},
-    }
-    if SUBSETS in chosen:
-        result[SUBSETS] = _subsets(bench)
-    result["kinds"] = {
-        kind.name: _curves(bench, kind, result["undamaged"]) for kind in KINDS if kind.name in chosen
-    }
-    write_json(out / RESULT, result)
-    return result
+    with locked(out):
+        trials = {f"phase {n}": open_trial(path, **choices) for n, path in phase_folders(folder).items()}
+        first = next(iter(trials.values()))
+        report(first.corpus)
+        cues = list(first.network.cues)
+        for trial in trials.values():
+            trial.usable(cues)
+        device = choose_device(device)
+        bench = Bench(
+            trials, first.read_features(cues, store, device, not quiet), store, device, progress=not quiet
+        )
+        whole = {name: own[0] for name, own in bench.scores("undamaged", [bench.clean]).items()}
+        about = next(iter(whole.values()))
+        result: dict[str, Any] = {
+            **{key: about[key] for key in CIRCUMSTANCES},
+            "title": title(about),
+            "metric": METRIC,
+            "seed": first.config.seed,
+            "models": {name: metrics["model"] for name, metrics in whole.items()},
+            "undamaged": {name: metrics[METRIC] for name, metrics in whole.items()},
+        }
+        if SUBSETS in chosen:
+            result[SUBSETS] = _subsets(bench)
+        result["kinds"] = {
+            kind.name: _curves(bench, kind, result["undamaged"]) for kind in KINDS if kind.name in chosen
+        }
+        write_json(out / RESULT, result)
+        return result
 
 
 def choose_kinds(names: Sequence[str] | None) -> list[str]:

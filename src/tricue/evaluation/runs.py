@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.checkpoint import checkpoint_folder
+from tricue.checkpoint import checkpoint_folder, read_card
 from tricue.data.audit import worst_summary
 from tricue.data.corpora import report
 from tricue.evaluation.evaluate import (
@@ -24,9 +24,24 @@ from tricue.evaluation.evaluate import (
     write_rows,
     write_scores,
 )
-from tricue.files import check_place
+from tricue.files import check_place, locked
 from tricue.training.runs import Run, read_runs
 from tricue.types import InputError
+
+
+@dataclass(frozen=True)
+class Together:
+    """All runs of a folder, measured on the same rows."""
+
+    measured: list[tuple[Run, Evaluation]]
+    pooled: dict[
+        str, Evaluation
+    ]  # what counts as one run each, by the name of its folder: a seed with all its folds
+    metrics: dict[str, Any]
+
+    @property
+    def first(self) -> Evaluation:
+        return next(iter(self.pooled.values()))
 
 
 def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
@@ -40,37 +55,59 @@ def evaluate_all(folder: Path, *, out: Path, **choices: Any) -> Evaluation:
     if not runs:
         return evaluate(folder, out=out, **choices)
     check_place(out / "metrics.json")
-    measured = [(run, measure(_model(folder, run), **choices)) for run in runs]
+    with locked(out):
+        found = measure_all(folder, **choices)
+        pooled, first = found.pooled, found.first
+        files = [write_rows(out / name if len(pooled) > 1 else out, own) for name, own in pooled.items()]
+        metrics = found.metrics | {
+            "predictions": [
+                file.relative_to(out).as_posix() for file in files
+            ]  # an earlier call may have left more
+        }
+        return replace(first, metrics=metrics, title=title(metrics), scores=write_scores(out, metrics))
+
+
+def measure_all(folder: Path, **choices: Any) -> Together:
+    """`measure` of each run of a folder, and their numbers together. Raises InputError where the rows differ."""
+    runs = read_runs(folder)
+    measured = [(run, measure(run_model(folder, run), **choices)) for run in runs]
     report(measured[0][1].corpus)
     folds = any(run.fold for run in runs) and all(result.dealt for _, result in measured)
     pooled = _pooled(measured, folds)
     first = next(iter(pooled.values()))
-    _check_same_rows(pooled, folds, _model(folder, runs[0]))
+    _check_same_rows(pooled, folds, run_model(folder, runs[0]))
     metrics = score_rows(
         first.utterances, [r.probabilities for r in pooled.values()], first.card, first.config
     )
-    metrics |= _circumstances(folder, runs, first)
+    metrics |= _circumstances(folder, measured, first)
     metrics["calibration"] = _mean_calibration([r.metrics["calibration"] for r in pooled.values()])
     audits = {str(run): result.card.audit for run, result in measured if result.card.audit is not None}
     metrics["audit"] = worst_summary(audits) if audits else None
     if folds:
         metrics["folds"] = _folds(measured)
         metrics["split_role"] = f"test: each of {len(metrics['folds']['each'])} folds left out in turn"
-    files = [write_rows(out / name if len(pooled) > 1 else out, result) for name, result in pooled.items()]
-    metrics["predictions"] = [
-        file.relative_to(out).as_posix() for file in files
-    ]  # an earlier call may have left more
-    return replace(first, metrics=metrics, title=title(metrics), scores=write_scores(out, metrics))
+    return Together(measured, pooled, metrics)
 
 
 def single_model(model_path: Path, what: str) -> Path:
-    """The checkpoint's folder. Raises InputError for a folder of several runs, of which `what` needs one."""
+    """The checkpoint's folder. Raises InputError for a folder of several runs, of which `what` needs one.
+
+    Of the copy that `train` leaves of the best of several runs: the original, beside its phases and history.
+    """
     folder = checkpoint_folder(model_path)
     runs = read_runs(folder)
     if runs:
         raise InputError(
-            f"{folder} holds several runs, and {what} is of one: give e.g. {_model(folder, runs[0])}."
+            f"{folder} holds several runs, and {what} is of one: give e.g. {run_model(folder, runs[0])}."
         )
+    return _original(folder)
+
+
+def _original(folder: Path) -> Path:
+    for run in read_runs(folder.parent):
+        model = folder.parent / run.folder / folder.name
+        if model.is_dir() and read_card(model).weights_sha256 == read_card(folder).weights_sha256:
+            return model
     return folder
 
 
@@ -99,7 +136,8 @@ def _check_same_rows(pooled: Mapping[str, Evaluation], folds: bool, example: Pat
         )
 
 
-def _model(folder: Path, run: Run) -> Path:
+def run_model(folder: Path, run: Run) -> Path:
+    """The checkpoint of one of several runs. Raises InputError where that run is not finished."""
     for model in (folder / run.folder / "best_model", folder / run.folder / "leaky_model"):
         if model.is_dir():
             return model
@@ -128,7 +166,9 @@ def _mean_calibration(each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {**each[0], **means}
 
 
-def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict[str, Any]:
+def _circumstances(
+    folder: Path, measured: Sequence[tuple[Run, Evaluation]], first: Evaluation
+) -> dict[str, Any]:
     metrics = circumstances(
         first.card,
         first.corpus,
@@ -139,7 +179,8 @@ def _circumstances(folder: Path, runs: Sequence[Run], first: Evaluation) -> dict
     )
     metrics["split_role"] = first.metrics["split_role"]
     metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "weights_sha256": None}
-    metrics["model"]["runs"] = [str(run) for run in runs]
+    metrics["model"]["runs"] = [str(run) for run, _ in measured]
+    metrics["model"]["runs_sha256"] = [result.card.weights_sha256 for _, result in measured]
     return metrics
 
 

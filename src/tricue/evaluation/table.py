@@ -86,7 +86,7 @@ def _spread(std: float | None) -> str:
 
 def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE, collapse_padding=True, pad_edge=False)  # narrow: fits 80 columns
-    table.add_column("Emotion", no_wrap=True)
+    table.add_column("Emotion", overflow="fold")  # a long name takes two lines, a number is never cut
     for heading in ("Accuracy", "Precision", "Recall", "F1", "AUC", "Support"):
         table.add_column(heading, justify="right", no_wrap=True)
     for emotion, numbers in per_class.items():

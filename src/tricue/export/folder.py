@@ -13,7 +13,7 @@ from tricue.export.measured import read_measured
 from tricue.export.model_card import NAME, Made, model_card
 from tricue.export.onnx_network import NETWORK
 from tricue.features.hub import LIGHT
-from tricue.files import check_place, replaced_folder
+from tricue.files import check_place, locked, replaced_folder
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError
 
@@ -51,7 +51,7 @@ def export_folder(
     read = usable_cues(network.cues, cues)
     measured = read_measured(results, card)
     card = _for_others(card, encoders)
-    with replaced_folder(folder) as fresh:
+    with locked(folder, beside=True), replaced_folder(folder) as fresh:
         write_checkpoint(fresh, network, card, half=half, rows=rows)
         if onnx:
             from tricue.export.onnx import export_onnx

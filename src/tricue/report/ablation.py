@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tricue.evaluation.compare import SAME
 from tricue.report.figure import FAINT, INK, Drawn, canvas
 
-BETTER, WORSE, SAME = "#117733", "#882255", "#7A7A7A"
+BETTER, WORSE, NEITHER = "#117733", "#882255", "#7A7A7A"
 
 
 def draw_ablation(result: Mapping[str, Any]) -> Drawn:
@@ -20,8 +21,10 @@ def draw_ablation(result: Mapping[str, Any]) -> Drawn:
         for place, row in zip(places, rows, strict=True):
             _bar(scores, place, row["weighted_f1"], INK)
             pair = row["difference"]
-            if pair is not None:
-                colour = {"better": BETTER, "worse": WORSE}.get(pair["verdict"], SAME)
+            if pair is not None and pair["verdict"] == SAME:
+                differences.text(0, place, f" {SAME} ", va="center", ha="left", color=INK)
+            elif pair is not None:
+                colour = {"better": BETTER, "worse": WORSE}.get(pair["verdict"], NEITHER)
                 _bar(differences, place, pair["differences"]["weighted_f1"], colour)
         differences.axvline(0, color=INK, linewidth=0.8)
         scores.set_yticks(places, [f"{row['name']}\n{row['told']}" for row in rows])
@@ -63,6 +66,9 @@ def _alt(result: Mapping[str, Any]) -> str:
         pair = row["difference"]
         if pair is None:
             told.append(score)
+            continue
+        if pair["verdict"] == SAME:
+            told.append(f"{score} ({SAME})")
             continue
         number = pair["differences"]["weighted_f1"]
         told.append(f"{score} ({100 * number['value']:+.1f}, {pair['verdict']})")

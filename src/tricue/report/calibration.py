@@ -12,15 +12,15 @@ import numpy as np
 
 from tricue.calibration import reliability
 from tricue.evaluation.selective import score_by_coverage
-from tricue.report.figure import DASHES, FAINT, PHASE_COLOURS, Drawn, canvas
-from tricue.report.readings import Reading
+from tricue.report.figure import DASHES, FAINT, Drawn, canvas
+from tricue.report.readings import Answers, Reading
 
 NO_ANSWER = "no row has a cue that can be used"
 
 
-def draw_calibration(reading: Reading) -> Drawn:
+def draw_calibration(reading: Answers) -> Drawn:
     """Accuracy over confidence above, how many rows have which confidence below."""
-    title, name = f"Phase {reading.phase}", f"calibration-phase{reading.phase}"
+    title, name = reading.title, f"calibration-{reading.key}"
     if not reading.answered.any():
         return Drawn(name, title, "", why_not=NO_ANSWER)
     probabilities, labels = _answers(reading)
@@ -28,7 +28,7 @@ def draw_calibration(reading: Reading) -> Drawn:
     right = probabilities.argmax(axis=1) == labels
     data = reliability(confidence, right)
     before = reading.evaluation.metrics["calibration"]["ece_uncalibrated"]
-    colour, bins = PHASE_COLOURS[reading.phase], data["bins"]
+    colour, bins = reading.colour, data["bins"]
     accuracy, mean = 100 * float(right.mean()), 100 * float(confidence.mean())
     with canvas(4.2, 4.8, 2, 1, sharex=True, height_ratios=[3, 1.3]) as (figure, axes):
         upper, lower = axes[0, 0], axes[1, 0]
@@ -66,7 +66,7 @@ def draw_coverage(readings: Sequence[Reading]) -> Drawn:
         for reading, (name, steps) in zip(readings, data.items(), strict=True):
             across = [100 * step["coverage"] for step in steps]
             up = [100 * step["weighted_f1"] for step in steps]
-            line = {"color": PHASE_COLOURS[reading.phase], "linestyle": DASHES[reading.phase - 1]}
+            line = {"color": reading.colour, "linestyle": DASHES[reading.phase - 1]}
             ax.plot(across, up, label=name, marker="o", markersize=3, **line)
         ax.set(xlabel="rows answered, the surest first, in %", ylabel="weighted F1, in %", xlim=(102, 0))
         ax.legend()
@@ -83,7 +83,7 @@ def draw_coverage(readings: Sequence[Reading]) -> Drawn:
     return Drawn("coverage", title, _left_out(readings[0]), alt, figure, data)
 
 
-def _answers(reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+def _answers(reading: Answers) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (n, C) and labels (n,) of the rows that were answered."""
     return reading.probabilities[reading.answered], reading.labels[reading.answered]
 
@@ -95,7 +95,7 @@ def _by_coverage(reading: Reading) -> list[dict[str, Any]]:
     return [{**step, "coverage": share * step["coverage"]} for step in steps]
 
 
-def _left_out(reading: Reading) -> str:
+def _left_out(reading: Answers) -> str:
     count = int((~reading.answered).sum())
     if not count:
         return ""

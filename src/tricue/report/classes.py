@@ -1,4 +1,4 @@
-"""How well each class is told from the others: ROC curves and confusion matrices, a picture per phase."""
+"""How well each class is told from the others: ROC curves and confusion matrices, a picture per phase or seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tricue.report.figure import (
     legend_columns,
     short,
 )
-from tricue.report.readings import Reading
+from tricue.report.readings import Answers
 
 TOLD = 30  # classes up to which the cells of a confusion matrix hold their numbers
 _CELL, _SHADE = 0.62, 0.25  # inches of a cell with its numbers, and of one without
@@ -29,9 +29,9 @@ _SIDE = 20.0  # inches of a confusion matrix at most
 _LEAST = 5.0  # points of type that can still be read, magnified
 
 
-def draw_roc(reading: Reading) -> Drawn:
+def draw_roc(reading: Answers) -> Drawn:
     """One against the rest, with the area under each curve (scikit-learn's `roc_curve`, `auc`)."""
-    title, colours = f"Phase {reading.phase}", emotion_colours(reading.emotions)
+    title, colours = reading.title, emotion_colours(reading.emotions)
     areas: dict[str, float | None] = {}
     data, lines = {}, []
     legend = len(reading.emotions) <= MANY_CLASSES
@@ -64,7 +64,7 @@ def draw_roc(reading: Reading) -> Drawn:
             class_legend(figure, lines, labels, 2, title="area under the curve")
     told = ", ".join(f"{e} {a:.3f}" for e, a in areas.items() if a is not None)
     none = [e for e, a in areas.items() if a is None]
-    name = f"roc-phase{reading.phase}"
+    name = f"roc-{reading.key}"
     if not data:
         return Drawn(name, title, "", why_not="the rows are of one class: nothing stands against it")
     notes = [f"No curve for {_listed(none)}: the rows hold none of it, or nothing else."] if none else []
@@ -78,9 +78,9 @@ def _roc_height(emotions: Sequence[str]) -> float:
     return 3.9 + 0.18 * math.ceil(len(emotions) / legend_columns([f"{short(e)} 0.000" for e in emotions], 2))
 
 
-def draw_confusion(reading: Reading) -> Drawn:
+def draw_confusion(reading: Answers) -> Drawn:
     """Shares of each true class in %, and counts under them (scikit-learn's `confusion_matrix`)."""
-    title, emotions = f"Phase {reading.phase}", reading.emotions
+    title, emotions = reading.title, reading.emotions
     n = len(emotions)
     counts = confusion_matrix(reading.labels, reading.probabilities.argmax(axis=1), labels=range(n))
     support = counts.sum(axis=1, keepdims=True)
@@ -109,7 +109,7 @@ def draw_confusion(reading: Reading) -> Drawn:
     right = ", ".join(f"{e} {shares[i, i]:.0f}%" for i, e in enumerate(emotions) if support[i, 0])
     empty = [e for i, e in enumerate(emotions) if not support[i, 0]]
     notes = [f"The rows hold no {_listed(empty)}."] if empty else []
-    name = f"confusion-phase{reading.phase}"
+    name = f"confusion-{reading.key}"
     if not told:
         notes.append(f"{n} classes: shades alone; shares and counts stand in {name}.json.")
     data = {"emotions": emotions, "counts": counts.tolist(), "shares_percent": shares.round(3).tolist()}

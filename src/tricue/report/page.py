@@ -13,12 +13,22 @@ from tricue.report.figure import Drawn
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell that leads to a page beside this one."""
+
+    text: str
+    href: str  # from this page
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table of text; the first column names the row. `strong`: the row that is the model's own. `prose`: the last
-    column holds words, not numbers."""
+    """A table of text and links; the first column names the row. `strong`: the row that is the model's own.
+
+    prose: the last column holds words, not numbers.
+    """
 
     headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Link]]
     caption: str = ""
     strong: int | None = None
     prose: bool = False

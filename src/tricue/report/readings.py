@@ -14,6 +14,7 @@ from tricue.checkpoint import checkpoint_folder
 from tricue.evaluation.evaluate import Evaluation, Trial, score_trial
 from tricue.features.extract import FeatureSet
 from tricue.model.network import Network
+from tricue.report.figure import PHASE_COLOURS
 from tricue.training import log
 from tricue.training.batches import Examples, gather_examples, reading_plan, row_lengths
 from tricue.types import CUES, Cue, Output
@@ -31,18 +32,24 @@ class Space:
     vectors: np.ndarray  # (n, D) float32
 
 
-@dataclass(frozen=True)
-class Reading:
-    """One phase's model on the scored rows (N of them)."""
+class Answers:
+    """What models answered to the scored rows (N of them), as the figures of classes and calibration read it."""
 
-    phase: int
-    network: Network  # in evaluation mode, on the CPU
     evaluation: Evaluation
     labels: np.ndarray  # (N,) class numbers
-    change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a cue
-    flips: np.ndarray  # (n,) bool, whether H_cf gives another class than H_org
-    strengths: dict[Cue, float]  # a_m
-    spaces: list[Space]
+
+    @property
+    def title(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """In the names of files."""
+        return self.title.lower().replace(" ", "")
+
+    @property
+    def colour(self) -> str:
+        raise NotImplementedError
 
     @property
     def emotions(self) -> list[str]:
@@ -59,6 +66,50 @@ class Reading:
         return np.array([p.emotion is not None for p in self.evaluation.predictions], dtype=bool)
 
 
+@dataclass(frozen=True)
+class Pooled(Answers):
+    """What counts as one of several runs: a seed, with all its folds."""
+
+    name: str  # of its folder, e.g. seed-0
+    evaluation: Evaluation
+    labels: np.ndarray
+    folds: bool
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("-", " ").capitalize() + (", all folds" if self.folds else "")
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def colour(self) -> str:
+        return PHASE_COLOURS[3]
+
+
+@dataclass(frozen=True)
+class Reading(Answers):
+    """One phase's model on the scored rows (N of them)."""
+
+    phase: int
+    network: Network  # in evaluation mode, on the CPU
+    evaluation: Evaluation
+    labels: np.ndarray  # (N,) class numbers
+    change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a cue
+    flips: np.ndarray  # (n,) bool, whether H_cf gives another class than H_org
+    strengths: dict[Cue, float]  # a_m
+    spaces: list[Space]
+
+    @property
+    def title(self) -> str:
+        return f"Phase {self.phase}"
+
+    @property
+    def colour(self) -> str:
+        return PHASE_COLOURS[self.phase]
+
+
 def read_history(model_path: Path) -> list[dict[str, Any]]:
     """One row per epoch of the model's run, oldest first; none where it lies elsewhere.
 
@@ -68,13 +119,19 @@ def read_history(model_path: Path) -> list[dict[str, Any]]:
     return log.read_history(folder) if (folder / log.HISTORY).is_file() else []
 
 
+def class_numbers(evaluation: Evaluation) -> np.ndarray:
+    """(N,) the class of each scored row."""
+    emotions = evaluation.card.emotions
+    return np.array([emotions.index(str(u.emotion)) for u in evaluation.utterances])
+
+
 def read_phase(phase: int, trial: Trial, features: FeatureSet, device: str) -> Reading:
     """Score a checkpoint on the features of its rows, and look inside it."""
     evaluation = score_trial(trial, features, device)
     network = trial.network.cpu()  # looked at row by row from here on
-    rows, emotions = trial.rows, trial.card.emotions
-    labels = np.array([emotions.index(str(u.emotion)) for u in rows])
-    examples = gather_examples(rows, features.arrays, emotions)
+    rows = trial.rows
+    labels = class_numbers(evaluation)
+    examples = gather_examples(rows, features.arrays, trial.card.emotions)
     place = {id(u): i for i, u in enumerate(rows)}
     usable = np.array([place[id(u)] for u in examples.utterances], dtype=int)
     inside = _look_inside(network, examples, evaluation.config.evaluation.batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from tricue.evaluation.evaluate import open_trial
 from tricue.evaluation.runs import single_model
 from tricue.evaluation.table import percent_with_interval
 from tricue.features.progress import Bar
-from tricue.files import check_place, replaced_folder
+from tricue.files import check_place, locked, replaced_folder
 from tricue.report.figure import Drawn
 from tricue.report.page import Section, write_page
 from tricue.report.published import published_section
-from tricue.report.readings import Reading, read_history, read_phase
+from tricue.report.readings import read_history, read_phase
 from tricue.report.sections import (
     calibration_section,
     cases_section,
@@ -59,7 +59,7 @@ def make_report(
     phases = phase_folders(folder)
     history = read_history(folder)
     studies = read_studies(out)  # a damaged one is to be known before the work
-    with Bar(not quiet) as bar:
+    with locked(out), Bar(not quiet) as bar:
         bar.begin("Reading the phases", len(phases))
         trials = {phase: open_trial(path, **choices) for phase, path in phases.items()}
         used = [trial.usable(cues) for trial in trials.values()]  # alike, as the phases are of one run
@@ -75,16 +75,22 @@ def make_report(
             bar.passed(confusion_section(readings)),
             bar.passed(maps_section(readings, shown.evaluation.config.seed, points)),
             bar.passed(calibration_section(readings)),
-            bar.passed(classes_section(shown)),
+            bar.passed(classes_section(shown.evaluation.metrics, f"phase {shown.phase}")),
             bar.passed(cases_section(shown)),
-            *study_sections(studies, shown),
-            *published_section(shown),
+            *study_sections(studies, shown.evaluation.metrics),
+            *published_section(shown.evaluation.metrics),
             cost_section(shown),
         ]
-    metrics = shown.evaluation.metrics
+        chosen_on = "fixed epochs" if shown.evaluation.config.training.select == "last" else "chosen on val"
+        model = f"{folder} (phase {shown.phase}, {chosen_on}; seed {shown.evaluation.card.config.seed})"
+        return write_report(out, shown.evaluation.metrics, model, parts)
+
+
+def write_report(out: Path, metrics: Mapping[str, Any], model: str, parts: Sequence[Section]) -> Path:
+    """The page of these parts in `out`, and its figures; its path. model: which, in words."""
     _write_figures(out / FIGURES, _pictures(parts))
     title = f"{metrics['corpus']}, {metrics['split']}: weighted F1 {percent_with_interval(metrics['weighted_f1'])}"
-    write_page(out / PAGE, title, metrics["mark"], _facts(shown, folder), parts)
+    write_page(out / PAGE, title, metrics["mark"], _facts(metrics, model), parts)
     return out / PAGE
 
 
@@ -111,19 +117,17 @@ def _pictures(parts: Sequence[Section]) -> list[Drawn]:
     return [d for section in parts for group in (*section.groups, *section.folded) for d in group.pictures]
 
 
-def _facts(shown: Reading, folder: Path) -> list[tuple[str, str]]:
-    m = shown.evaluation.metrics
-    card, interval = shown.evaluation.card, m["interval"]
+def _facts(m: Mapping[str, Any], model: str) -> list[tuple[str, str]]:
+    interval = m["interval"]
     unit = f"{interval['groups']} {interval['unit']}s"
     how = interval["mark"] or f"{interval['draws']} bootstrap draws"
-    chosen = "fixed epochs" if card.config.training.select == "last" else "chosen on val"
     audit = "not made" if not m["audit"] else m["audit"]["verdict"]
     return [
         ("Split", f"{m['split_role']}; protocol {m['protocol']}; n = {m['n']}"),
         ("Intervals", f"95%, over {unit} ({how})"),
         ("Cues", ", ".join(f"{cue}: {m['encoders'][cue]} ({m['coverage'][cue]} rows)" for cue in m["modalities"])),
         *[("Tuned encoder", f"{cue}: for emotion on {t}: may overlap this corpus") for cue, t in m["tuned"].items()],
-        ("Model", f"{folder} (phase {shown.phase}, {chosen}; seed {card.config.seed})"),
+        ("Model", model),
         ("Leakage audit", audit),
         ("Version", f"tricue {__version__}"),
     ]  # fmt: skip

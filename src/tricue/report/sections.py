@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from tricue.report.embedding import draw_embeddings, points_per_panel
 from tricue.report.figure import Drawn, short
 from tricue.report.learning import BORDERS, draw_counterfactual, draw_learning
 from tricue.report.page import Group, Section, Table
-from tricue.report.readings import CROSS, Reading
+from tricue.report.readings import CROSS, Answers, Reading
 from tricue.report.studies import Study
 from tricue.report.tsne import PERPLEXITY
 from tricue.types import Utterance
@@ -37,6 +37,13 @@ ALIVE = (
     "H_cf, which moves it far more than the counterfactual features do; the scored rows are read without dropout. In "
     "phase 1 the counterfactual part is not trained yet: what it moves is its start."
 )
+
+RELIABILITY = (
+    f"Rows by their confidence, in {BINS} bins of equal width: on the line, probabilities mean what they say. ECE: the "
+    "mean distance from it, weighted by rows (larger dots: more rows); it was what stands behind `was` before the "
+    "temperature that training fitted on val. Below: how many rows have which confidence."
+)
+COLUMNS = 3  # pictures in a row of the page
 
 
 def scores_section(readings: Sequence[Reading], shown: Reading) -> Section:
@@ -70,13 +77,19 @@ def learning_section(history: Sequence[dict[str, Any]], readings: Sequence[Readi
     )
 
 
-def roc_section(readings: Sequence[Reading]) -> Section:
-    return Section("ROC", "Each class against all others.", groups=[Group([draw_roc(r) for r in readings])])
+def roc_section(readings: Sequence[Answers]) -> Section:
+    return _side_by_side("ROC", "Each class against all others.", [draw_roc(r) for r in readings])
 
 
-def confusion_section(readings: Sequence[Reading]) -> Section:
+def confusion_section(readings: Sequence[Answers]) -> Section:
     intro = "Large: share of the true class, in %. Small: rows. In brackets: rows of each class."
-    return Section("Confusion matrix", intro, groups=[Group([draw_confusion(r) for r in readings])])
+    return _side_by_side("Confusion matrix", intro, [draw_confusion(r) for r in readings])
+
+
+def _side_by_side(title: str, intro: str, pictures: Sequence[Drawn]) -> Section:
+    """The first row of pictures to be seen, the others behind "show more"."""
+    rows = [Group(pictures[i : i + COLUMNS]) for i in range(0, len(pictures), COLUMNS)]
+    return Section(title, intro, groups=rows[:1], folded=rows[1:])
 
 
 def maps_section(readings: Sequence[Reading], seed: int, points: int | None) -> Section:
@@ -120,29 +133,37 @@ def _silhouettes(groups: Sequence[Sequence[Drawn]]) -> Table:
     return Table(["Silhouette", *phases], rows)
 
 
+def reliability_section(answers: Sequence[Answers]) -> Section:
+    return _side_by_side("Calibration", RELIABILITY, [draw_calibration(own) for own in answers])
+
+
 def calibration_section(readings: Sequence[Reading]) -> Section:
-    intro = (
-        f"Rows by their confidence, in {BINS} bins of equal width: on the line, probabilities mean what they say. ECE: "
-        "the mean distance from it, weighted by rows (larger dots: more rows); it was what stands behind `was` before "
-        "the temperature that training fitted on val. Below: how many rows have which confidence."
-    )
     left_out = Group(
         [draw_coverage(readings)],
         "Score against coverage",
         "What `tricue predict --abstain P` gains: rows less sure than P are left unanswered, the others are scored.",
         columns=1,
     )
-    return Section("Calibration", intro, groups=[Group([draw_calibration(r) for r in readings]), left_out])
+    pictures = Group([draw_calibration(r) for r in readings])
+    return Section("Calibration", RELIABILITY + _held(readings), groups=[pictures, left_out])
 
 
-def classes_section(shown: Reading) -> Section:
+def _held(readings: Sequence[Reading]) -> str:
+    """Of which phases the temperature stayed 1, and why."""
+    why = {r.phase: (r.evaluation.card.calibration or {}).get("held") for r in readings}
+    return "".join(
+        f" The temperature of phase {phase} stayed 1: {held}." for phase, held in why.items() if held
+    )
+
+
+def classes_section(metrics: Mapping[str, Any], of: str) -> Section:
     names = ("accuracy", "precision", "recall", "f1", "auc")
     rows = [
         [emotion, *(percent_with_interval(numbers[name]) for name in names), str(numbers["support"])]
-        for emotion, numbers in shown.evaluation.metrics["per_class"].items()
+        for emotion, numbers in metrics["per_class"].items()
     ]
     headings = ["Emotion", "Accuracy", "Precision", "Recall", "F1", "AUC", "Support"]
-    return Section(f"Classes (phase {shown.phase})", tables=[Table(headings, rows)])
+    return Section(f"Classes ({of})", tables=[Table(headings, rows)])
 
 
 def cases_section(shown: Reading) -> Section:
@@ -202,9 +223,9 @@ def cost_section(shown: Reading) -> Section:
     return Section("Parameters and GFLOPs", tables=[table])
 
 
-def study_sections(studies: Sequence[Study], shown: Reading) -> list[Section]:
-    """What `tricue robustness` and `tricue ablate` have left beside the page; what is not of `shown` is not drawn."""
-    metrics = shown.evaluation.metrics
+def study_sections(studies: Sequence[Study], metrics: Mapping[str, Any]) -> list[Section]:
+    """What `tricue robustness` and `tricue ablate` have left beside the page; what is not of these rows and this model
+    is not drawn. metrics: of the page's model."""
     return [
         Section(study.kind.title, groups=[Group([study.drawn(metrics)], columns=1, wide=True)])
         for study in studies

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,33 @@ from tricue.files import read_json, write_json
 from tricue.types import InvalidFileError
 
 HISTORY = "history.json"
+
+OF_ROWS = (
+    "tricue.data.corpora",
+    "tricue.data.audit",
+    "tricue.training.train",
+)  # what they log is of the rows
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Let each message about the rows pass once, where several runs read the same rows."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in said
+        said.add(message)
+        return new
+
+    loggers = [logging.getLogger(name) for name in OF_ROWS]
+    for logger in loggers:
+        logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_new)
 
 
 class RunLog:

@@ -33,6 +33,16 @@ PARTS = (
 )
 
 
+TRAINED = (
+    "phase1",
+    "phase2",
+    "phase3",
+    "best_model",
+    "leaky_model",
+    "state",
+)  # of these a run has something to lose
+
+
 class OtherRun(InputError):
     """The folder holds a run of other settings or rows."""
 
@@ -69,14 +79,14 @@ def describe(
 def is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) -> bool:
     """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
 
-    Raises OtherRun where another run lies there.
+    Another run that stopped before its first weights gives way. Raises OtherRun where another run has begun there.
     """
     best = best_model(save_dir, config)
     recover_folder(best)
     if restart:
         clear(save_dir)
     path = save_dir / RUN
-    if not path.is_file():
+    if not path.is_file() or not has_begun(save_dir):
         return False
     earlier = read_json(path, "the record of a run", "--restart deletes the run and begins anew.")
     differences = _differences(earlier, run)
@@ -89,6 +99,13 @@ def is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) 
     if done:
         remove_folder(save_dir / "state")  # what a kill left of its deletion
     return done
+
+
+def has_begun(save_dir: Path) -> bool:
+    """Whether a run has left weights in `save_dir`: run.json is written before the features are extracted."""
+    for part in TRAINED:
+        recover_folder(save_dir / part)
+    return any((save_dir / part).is_dir() for part in TRAINED)
 
 
 def clear(save_dir: Path) -> None:

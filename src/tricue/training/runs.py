@@ -16,8 +16,9 @@ from tricue.config import Config
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.splits import fold_names, folds_of
-from tricue.files import check_place, read_json, remove_folder, replaced_folder, write_json
-from tricue.training.place import RUN, OtherRun, clear
+from tricue.files import check_place, locked, read_json, remove_folder, replaced_folder, write_json
+from tricue.training.log import said_once
+from tricue.training.place import RUN, OtherRun, clear, has_begun
 from tricue.training.train import TrainResult, train, with_emotions
 from tricue.types import InputError, InvalidFileError
 
@@ -56,15 +57,26 @@ def train_all(
     Raises InputError as `train` does.
     """
     check_place(save_dir / RUNS)
-    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-    report(corpus)
-    runs = _plan(config, corpus, seeds)
-    _make_place(save_dir, runs, restart)
-    if len(runs) > 1 or runs[0].fold:  # the same classes in every run, also where one fold is run by itself
-        config = with_emotions(config, corpus, corpus.utterances)
-    if len(runs) == 1:
-        return [train(config, corpus=corpus, save_dir=save_dir, restart=restart, **choices)]
-    save_dir.mkdir(parents=True, exist_ok=True)
+    with locked(save_dir):
+        corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+        report(corpus)
+        runs = _plan(config, corpus, seeds)
+        _make_place(save_dir, runs, restart)
+        if (
+            len(runs) > 1 or runs[0].fold
+        ):  # the same classes in every run, also where one fold is run by itself
+            config = with_emotions(config, corpus, corpus.utterances)
+        choices |= {"corpus": corpus, "restart": restart}
+        if len(runs) == 1:
+            return [train(config, save_dir=save_dir, **choices)]
+        with said_once():
+            return _train_each(config, runs, save_dir, choices)
+
+
+def _train_each(
+    config: Config, runs: list[Run], save_dir: Path, choices: dict[str, Any]
+) -> list[TrainResult]:
+    """The runs one after another, each into its folder; the best by val into `save_dir`/best_model."""
     write_json(save_dir / RUNS, _as_json(runs))
     results = []
     for number, run in enumerate(runs, start=1):
@@ -72,17 +84,20 @@ def train_all(
         own = config.model_copy(
             update={"seed": run.seed, "data": config.data.model_copy(update={"fold": run.fold})}
         )
-        folder = save_dir / run.folder
         try:
-            results.append(train(own, corpus=corpus, save_dir=folder, restart=restart, **choices))
+            results.append(train(own, save_dir=save_dir / run.folder, **choices))
         except InputError:
-            if not any((save_dir / run.folder / RUN).is_file() for run in runs):  # nothing has begun
+            if not _have_begun(save_dir, runs):
                 (save_dir / RUNS).unlink()
             raise
     best = max(results, key=lambda result: result.card.val_weighted_f1 or 0.0)
     with replaced_folder(best_model(save_dir, config)) as fresh:
         shutil.copytree(best.best_model, fresh, dirs_exist_ok=True)
     return results
+
+
+def _have_begun(save_dir: Path, runs: list[Run]) -> bool:
+    return any(has_begun(save_dir / run.folder) for run in runs)
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -133,7 +148,7 @@ def _as_json(runs: list[Run]) -> dict[str, Any]:
 
 def _make_place(save_dir: Path, runs: list[Run], restart: bool) -> None:
     """Raise OtherRun where other runs lie in `save_dir`; with `restart` they are deleted."""
-    several = len(runs) > 1
+    several, single = len(runs) > 1, save_dir / RUN
     try:
         earlier = read_runs(save_dir)
     except InputError:
@@ -146,12 +161,17 @@ def _make_place(save_dir: Path, runs: list[Run], restart: bool) -> None:
         (save_dir / RUNS).unlink(missing_ok=True)
         if several:
             clear(save_dir)
-    elif (
-        (earlier and earlier != runs) or (not several and earlier) or (several and (save_dir / RUN).is_file())
-    ):
+        return
+    taken = _have_begun(save_dir, earlier) and earlier != runs
+    if several and single.is_file():
+        taken = taken or has_begun(save_dir)
+    if taken:
         there = f"{len(earlier)} runs ({earlier[0]}, ...)" if earlier else "a single run"
         wanted = f"{len(runs)} runs ({runs[0]}, ...)" if several else "a single run"
         raise OtherRun(
             f"{save_dir} holds {there}, and this is {wanted}. Choose another --save_dir, or --restart to delete what "
             "is there and begin anew."
         )
+    (single if several else save_dir / RUNS).unlink(
+        missing_ok=True
+    )  # of a run that stopped before its first weights

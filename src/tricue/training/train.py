@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from tricue.checkpoint import KNOWN_SHARE, Card, Seen, best_model, load_matching, read_card
-from tricue.config import Config
+from tricue.config import Config, FeaturesConfig
 from tricue.data.audit import audit
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
@@ -25,7 +25,7 @@ from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.likeness import sample
 from tricue.features.precomputed import located
-from tricue.files import check_place, write_json
+from tricue.files import check_place, locked, write_json
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.training.batches import (
@@ -74,61 +74,91 @@ def train(
     there).
     """
     check_place(save_dir / RUN)
-    if corpus is None:
-        corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
-        report(corpus)
-    splits = split_utterances(
-        corpus.utterances, config.data, config.seed, need_val=config.training.select == "best"
-    )
-    config = with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
-    _check_rows(config, splits)
-    reading = located(config.features, corpus.folder)
-    run = describe(config, reading, corpus, splits, init_from)
-    if is_done(save_dir, config, run, restart):
+    with locked(save_dir):
+        if corpus is None:
+            corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+            report(corpus)
+        splits = split_utterances(
+            corpus.utterances, config.data, config.seed, need_val=config.training.select == "best"
+        )
+        config = with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
+        _check_rows(config, splits)
+        reading = located(config.features, corpus.folder)
+        run = describe(config, reading, corpus, splits, init_from)
+        if is_done(save_dir, config, run, restart):
+            best = best_model(save_dir, config)
+            return TrainResult(best, read_card(best), already_done=True)
+        seen = _seen(splits, config, init_from)
+        write_json(save_dir / RUN, run)  # before the extraction: from here on the folder is this run's
+        begun = _Begun(config, corpus.name, splits, reading, run, seen, init_from, store, device, quiet)
+        _fit(begun, save_dir)
         best = best_model(save_dir, config)
-        return TrainResult(best, read_card(best), already_done=True)
-    seen = _seen(splits, config, init_from)
-    found = audit(splits, config.audit, corpus.name, config, progress=not quiet)
+        return TrainResult(best, read_card(best))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run whose settings and rows are checked and written down."""
+
+    config: Config
+    corpus: str
+    splits: Mapping[str, list[Utterance]]
+    reading: FeaturesConfig  # with the places of precomputed files
+    run: dict[str, Any]  # run.json
+    seen: Seen
+    init_from: Path | None
+    store: Path
+    device: str
+    quiet: bool
+
+
+def _fit(begun: _Begun, save_dir: Path) -> None:
+    """Audit the rows, extract their features, train the phases."""
+    config, splits, run = begun.config, begun.splits, begun.run
+    found = audit(splits, config.audit, begun.corpus, config, progress=not begun.quiet)
     found.report()
-    read = splits["train"] + (splits["val"] if config.training.select == "best" else [])
-    wanted = _once([row for row in read if row.emotion is not None])
-    features = extract(
-        wanted,
-        reading,
-        config.modalities,
-        store,
-        live_text=config.finetunes_text,
-        among=_once([*splits["train"], *splits["val"]]),  # of the test part no word is read
-        device=choose_device(device),
-        progress=not quiet,
-    )
-    missing = sum(len(wanted) - len(held) for held in features.arrays.values())
-    if missing:
-        logger.warning("%d cues of %d train and val rows are missing; the rows stay.", missing, len(wanted))
+    features = _features(begun)
     train_rows = _examples("train", splits["train"], features, config)
     val_rows = _examples("val", splits["val"], features, config) if config.training.select == "best" else None
-    accelerator = make_accelerator(config, device)
+    accelerator = make_accelerator(config, begun.device)
     torch.manual_seed(config.seed)
     network = build_network(config, features, train_rows)
-    if init_from is not None:
-        _start_from(network, init_from, config)
+    if begun.init_from is not None:
+        _start_from(network, begun.init_from, config)
     card = Card(
         config=config,
         emotions=config.data.emotions,
         dims=features.dims,
         class_shares=_class_shares(train_rows, config),
-        trained_on=_trained_on(config, run, init_from),
+        trained_on=_trained_on(config, run, begun.init_from),
         audit=found.summary(),
-        seen=seen,
+        seen=begun.seen,
         encoders=_frozen(run["encoders"], config),
         samples={} if config.finetunes_text else sample(config.features, config.modalities),
         tuned=hub.emotion_tuned(config.features, config.modalities),
     )
-    save_dir.mkdir(parents=True, exist_ok=True)
-    write_json(save_dir / RUN, run)
-    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, quiet).fit()
-    best = best_model(save_dir, config)
-    return TrainResult(best, read_card(best))
+    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, begun.quiet).fit()
+
+
+def _features(begun: _Begun) -> FeatureSet:
+    """Those of the labelled rows that the run reads."""
+    config, splits = begun.config, begun.splits
+    read = splits["train"] + (splits["val"] if config.training.select == "best" else [])
+    wanted = _once([row for row in read if row.emotion is not None])
+    features = extract(
+        wanted,
+        begun.reading,
+        config.modalities,
+        begun.store,
+        live_text=config.finetunes_text,
+        among=_once([*splits["train"], *splits["val"]]),  # of the test part no word is read
+        device=choose_device(begun.device),
+        progress=not begun.quiet,
+    )
+    missing = sum(len(wanted) - len(held) for held in features.arrays.values())
+    if missing:
+        logger.warning("%d cues of %d train and val rows are missing; the rows stay.", missing, len(wanted))
+    return features
 
 
 def _once(rows: list[Utterance]) -> list[Utterance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +15,7 @@ from accelerate import Accelerator
 from sklearn.metrics import accuracy_score, f1_score
 
 from tricue.calibration import calibrate
-from tricue.checkpoint import Card, best_model, read_weights, save_checkpoint
+from tricue.checkpoint import Card, best_model, read_card, read_weights, save_checkpoint
 from tricue.files import recover_folder, remove_folder, replaced_folder
 from tricue.inference import read_logits
 from tricue.model.network import Network
@@ -32,6 +33,8 @@ from tricue.training.phases import (
     ramp_epochs,
 )
 from tricue.types import Batch, InvalidFileError, Output, TrainingError
+
+logger = logging.getLogger(__name__)
 
 NORMS_EVERY = 20  # optimizer steps between the logged gradient norms of the loss terms
 
@@ -158,6 +161,7 @@ class Trainer:
             best = str(self.phases[-1])
         with replaced_folder(best_model(self.save_dir, self.config)) as fresh:
             shutil.copytree(self.save_dir / f"phase{best}", fresh, dirs_exist_ok=True)
+        _report_calibration(read_card(best_model(self.save_dir, self.config)))
         remove_folder(self.save_dir / "state")
 
     # --- an epoch ----------------------------------------------------------------------------------
@@ -339,3 +343,11 @@ class Trainer:
         )
         self.log.line(f"Resumed in phase {self.standing.phase}, epoch {self.standing.epoch + 1}")
         return True
+
+
+def _report_calibration(card: Card) -> None:
+    """Log why the kept model's probabilities have no fitted temperature, where they have none."""
+    found = card.calibration or {}
+    if found.get("held"):  # a run that an earlier version began does not say
+        level = logging.WARNING if found["bounded"] else logging.INFO
+        logger.log(level, "The temperature stays 1, probabilities are not calibrated: %s.", found["held"])
