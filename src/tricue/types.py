@@ -42,6 +42,21 @@ class TrainingError(RuntimeError):
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 
+SHOWN_CHARACTERS = (
+    60  # of a value in a message: a shifted column puts whole paragraphs where a label should be
+)
+
+
+def shown(value: object, limit: int = SHOWN_CHARACTERS) -> str:
+    """A value from outside as a message quotes it: its `repr`, cut after `limit` characters, always printable."""
+    if isinstance(value, str | bytes):
+        text, cut = repr(value[:limit]), len(value) > limit
+    else:
+        text = repr(value)
+        text, cut = text[:limit], len(text) > limit
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + ("..." if cut else "")
+
+
 MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it
 
 

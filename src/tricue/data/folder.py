@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, not_the_corpus
-from tricue.data.joined import known_labels
+from tricue.data.labels import Labels
 from tricue.data.manifest import COLUMNS, MEDIA, OPTIONAL_COLUMNS, RowReader, read_manifest
 from tricue.data.reading import ENCODINGS, files_below, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
@@ -52,9 +52,9 @@ def read(source: Path, config: Config) -> Corpus:
     corpus = Corpus(root.name, [], emotions=list(config.data.emotions))
     table = read_table(path, ENCODINGS)
     columns = {column.lower() for column in table.columns}
+    labels = Labels(config.data.emotions, config.data.mapping)
     if _is_manifest(columns):
-        rename = known_labels(config.data, several=False)
-        corpus.utterances.extend(read_manifest(path, emotions=config.data.emotions or None, rename=rename))
+        corpus.utterances.extend(read_manifest(path, emotions=config.data.emotions or None, labels=labels))
     else:
         column = next((column for column in FILE_COLUMNS if column in columns), None)
         if column is None:
@@ -62,8 +62,10 @@ def read(source: Path, config: Config) -> Corpus:
                 f"{path} has no column that names the clips ({', '.join(FILE_COLUMNS)}), and is no manifest (id, and "
                 f"audio, video or text). Its columns: {', '.join(table.columns)}. Add one, or rename the one meant."
             )
-        _add_rows(path, table, column, clips, corpus, config)
+        _add_rows(path, table, column, clips, corpus, labels)
+    corpus.utterances[:], notes = labels.settle(corpus.utterances)
     corpus.notes.append(f"{root.name}: {len(corpus.utterances):,} rows of {path.name}.")
+    corpus.notes.extend(f"{root.name}: {note}." for note in notes)
     corpus.notes.extend(_unused(clips, corpus))
     return corpus
 
@@ -94,10 +96,9 @@ def _is_manifest(columns: set[str]) -> bool:
     return "id" in columns and not renamed and (with_media or ("text" in columns and not named))
 
 
-def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpus, config: Config) -> None:
+def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpus, labels: Labels) -> None:
     """Each row read as that of a manifest, its clip in place of the column that names it."""
-    rename = known_labels(config.data, several=False)
-    reader = RowReader(path.parent, config.data.emotions or None, False, True, rename)
+    reader = RowReader(path.parent, corpus.emotions or None, False, True, labels)
     faults = [*table.faults, *_header_faults(table)]
     for number, cells in table.rows:
         cells = {name.lower(): cell.strip() for name, cell in cells.items()}

@@ -14,11 +14,12 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from tricue.data.labels import Labels, nearest
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
 from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance
@@ -42,12 +43,12 @@ def read_manifest(
     emotions: Sequence[str] | None = None,
     need_emotion: bool = False,
     for_prediction: bool = False,
-    rename: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     without_cues: bool = False,
 ) -> list[Utterance]:
     """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
 
-    emotions: the known labels (None: any). rename: other names of them; "" leaves a row unlabelled.
+    emotions: the known labels (None: any). labels: reads them, by default in any spelling of `emotions`.
     need_emotion: a row without one is a fault. for_prediction: ids may be left out (`row-2` is the first row, as a
     spreadsheet counts), and a row with a missing file or without any cue is kept: rows in = rows out, and the
     prediction says what was missing. without_cues: a row without any cue is kept: a corpus's that
@@ -59,9 +60,7 @@ def read_manifest(
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
     header_faults = list(_header_faults(table, need_id=not for_prediction, need_cue=not without_cues))
-    reader = RowReader(
-        path.resolve().parent, emotions, need_emotion, for_prediction, rename or {}, without_cues
-    )
+    reader = RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, labels, without_cues)
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
@@ -114,14 +113,14 @@ class RowReader:
         emotions: Iterable[str] | None,
         need_emotion: bool,
         for_prediction: bool,
-        rename: Mapping[str, str],
+        labels: Labels | None,
         without_cues: bool = False,
     ) -> None:
         self.folder = folder
         self.emotions = None if emotions is None else list(emotions)
         self.need_emotion = need_emotion
         self.for_prediction = for_prediction
-        self.rename = rename
+        self.labels = labels or Labels(self.emotions)
         self.without_cues = without_cues or for_prediction
         self.faults: list[RowFault] = []
         self._row_of: dict[str, int] = {}
@@ -192,15 +191,18 @@ class RowReader:
             self._fault("end", "end not after start", f"start is {start or 0.0:g}; end must be greater")
 
     def _emotion(self) -> str | None:
-        value = self.rename.get(self._values["emotion"], self._values["emotion"])
-        if not value:
-            if self.need_emotion and not self._values["emotion"]:
+        written = self._values["emotion"]
+        if not written:
+            if self.need_emotion:
                 self._fault("emotion", "missing emotion", "label the row or leave it out")
             return None
-        if self.emotions is not None and value not in self.emotions:
-            remedy = f"known: {', '.join(self.emotions)}; data.mapping gives others a class"
+        value = self.labels.read(written)
+        if value and self.emotions is not None and value not in self.emotions:
+            meant = nearest(value, self.emotions)
+            hint = f"{meant} is near; " if meant else ""
+            remedy = f"{hint}known: {', '.join(self.emotions)}; data.mapping gives others a class"
             self._fault("emotion", "unknown emotion", remedy)
-        return value
+        return value or None
 
     def _turn(self) -> int | None:
         value = self._values["turn"]

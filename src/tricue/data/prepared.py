@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from tricue import __version__
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count
+from tricue.data.labels import Labels
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.files import file_digest, write_json
 from tricue.types import Fault, InputError
@@ -74,8 +74,13 @@ def record_beside(manifest: Path) -> Record | None:
         raise InputError(f"{path} is damaged ({error}): run tricue prepare again.") from error
 
 
-def read_prepared(manifest: Path, record: Record, config: Config, rename: Mapping[str, str]) -> Corpus:
-    """The corpus again, as its reader gave it. rename: as in `read_manifest`.
+def classes_of(record: Record, config: Config) -> list[str]:
+    """The classes that the labels of a prepared corpus are read as: a label set that was named has its own."""
+    return record.emotions if record.labels else config.data.emotions or record.emotions
+
+
+def read_prepared(manifest: Path, record: Record, config: Config, labels: Labels) -> Corpus:
+    """The corpus again, as its reader gave it. labels: as in `read_manifest`.
 
     Raises InputError where another label set is asked for, and what `read_manifest` raises.
     """
@@ -86,7 +91,7 @@ def read_prepared(manifest: Path, record: Record, config: Config, rename: Mappin
         )
     # a label set that was named has classes of its own
     emotions = record.emotions if record.labels else config.data.emotions
-    utterances = read_manifest(manifest, emotions=emotions or None, rename=rename, without_cues=True)
+    utterances = read_manifest(manifest, emotions=emotions or None, labels=labels, without_cues=True)
     notes = [*record.notes, f"{record.corpus}: {len(utterances):,} rows of {manifest}."]
     if file_digest(manifest) != record.manifest_sha256:
         notes.append(
