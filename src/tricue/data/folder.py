@@ -22,11 +22,12 @@ from tricue.data.reading import ENCODINGS, files_below, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.features.formats import MEDIA_ENDINGS, SOUND_ENDINGS, VIDEO_ENDINGS
 from tricue.files import is_file
-from tricue.types import Cue, Fault, InputError
+from tricue.types import Cue, Fault, InputError, shown
 
 TABLES = (".csv", ".parquet")
 FILE_COLUMNS = ("file", "filename", "path", "clip", "name")
 ALIASES = {"label": "emotion", "transcript": "text", "sentence": "text", "actor": "speaker"}
+WANTED = frozenset([*COLUMNS, *OPTIONAL_COLUMNS, *FILE_COLUMNS, *ALIASES])
 
 Clips = dict[str, list[Path]]  # name -> the files of that name
 
@@ -47,10 +48,10 @@ def read(source: Path, config: Config) -> Corpus:
     root = path.parent
     clips: Clips = defaultdict(list)
     for clip in files_below(root):
-        if clip.suffix.lower() in MEDIA_ENDINGS:
+        if clip.suffix.lower() in MEDIA_ENDINGS and is_file(clip):  # a pipe is no clip
             clips[clip.name].append(clip)
     corpus = Corpus(root.name, [], emotions=list(config.data.emotions))
-    table = read_table(path, ENCODINGS)
+    table = read_table(path, ENCODINGS, WANTED)
     columns = {column.lower() for column in table.columns}
     labels = Labels(config.data.emotions, config.data.mapping)
     if _is_manifest(columns):
@@ -60,7 +61,8 @@ def read(source: Path, config: Config) -> Corpus:
         if column is None:
             raise InputError(
                 f"{path} has no column that names the clips ({', '.join(FILE_COLUMNS)}), and is no manifest (id, and "
-                f"audio, video or text). Its columns: {', '.join(table.columns)}. Add one, or rename the one meant."
+                f"audio, video or text). Its columns: {shown(', '.join(table.columns), 200)[1:-1]}. Add one, or rename "
+                "the one meant."
             )
         _add_rows(path, table, column, clips, corpus, labels)
     corpus.utterances[:], notes = labels.settle(corpus.utterances)
@@ -102,7 +104,7 @@ def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpu
     faults = [*table.faults, *_header_faults(table)]
     for number, cells in table.rows:
         cells = {name.lower(): cell.strip() for name, cell in cells.items()}
-        name = cells[column].replace("\\", "/")
+        name = cells.get(column, "").replace("\\", "/")
         found = _places(name, path.parent, clips)
         fault = _name_fault(number, column, name, found)
         if fault is not None:

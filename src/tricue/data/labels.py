@@ -86,7 +86,7 @@ class Labels:
         self._written: dict[str, Counter[str]] = defaultdict(Counter)  # class -> how it was written
 
     def read(self, written: str) -> str:
-        """The class of a label, "" where `mapping` leaves it out, or the label itself where no class is known for it."""
+        """The class of a label; "" where `mapping` leaves it out; the label itself where no class is known."""
         if written not in self._known:
             self._known[written] = self._resolve(written)
         name = self._known[written]

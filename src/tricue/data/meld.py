@@ -103,7 +103,7 @@ def _find(source: Path, name: str, part: Part) -> Path | None:
 
 
 def _read_part(path: Path, part: Part, label: str, emotions: list[str]) -> list[Utterance]:
-    table = read_table(path, ENCODINGS)
+    table = read_table(path, ENCODINGS, {column.lower() for column in (*NEEDED_COLUMNS, label)})
     faults = [
         RowFault(HEADER_ROW, column, ", ".join(table.columns), "missing column", f"restore {part.annotation}")
         for column in (*NEEDED_COLUMNS, label)

@@ -62,8 +62,8 @@ def fold_names(utterances: Sequence[Utterance], config: DataConfig) -> list[str]
     names = sorted(set(folds_of(utterances, config).values()), key=lambda name: (len(name), name))
     if config.fold and config.fold not in names:
         raise InputError(
-            f"data.fold={shown(config.fold)[1:-1]}: {config.protocol} has the folds {_some(names)} here. Name one of them "
-            "(in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
+            f"data.fold={shown(config.fold)[1:-1]}: {config.protocol} has the folds {_some(names)} here. Name one of "
+            "them (in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
         )
     return [config.fold] if config.fold else names
 
