@@ -47,14 +47,15 @@ SHOWN_CHARACTERS = (
 )
 
 
-def shown(value: object, limit: int = SHOWN_CHARACTERS) -> str:
+def shown(value: object, limit: int = SHOWN_CHARACTERS, quoted: bool = True) -> str:
     """A value from outside as a message quotes it: its `repr`, cut after `limit` characters, always printable."""
-    if isinstance(value, str | bytes):
-        text, cut = repr(value[:limit]), len(value) > limit
-    else:
-        text = repr(value)
-        text, cut = text[:limit], len(text) > limit
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + ("..." if cut else "")
+    long = len(value) > limit if isinstance(value, str | bytes) else False
+    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    if not isinstance(value, str | bytes) and len(text) > limit:
+        text, long = text[:limit], True
+    if not quoted and isinstance(value, str):
+        text = text[1:-1]
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + ("..." if long else "")
 
 
 MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it

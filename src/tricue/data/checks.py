@@ -196,8 +196,8 @@ def check_classes(splits: Splits) -> Check:
     for name, own in counts.items():
         if name == "train" or not own or not train:
             continue
-        missing = [shown(emotion)[1:-1] for emotion in sorted(set(train) - set(own))]
-        unknown = [shown(emotion)[1:-1] for emotion in sorted(set(own) - set(train))]
+        missing = [shown(emotion, quoted=False) for emotion in sorted(set(train) - set(own))]
+        unknown = [shown(emotion, quoted=False) for emotion in sorted(set(own) - set(train))]
         distance = 0.5 * sum(
             abs(train[e] / train.total() - own[e] / own.total()) for e in set(train) | set(own)
         )

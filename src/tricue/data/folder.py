@@ -61,8 +61,8 @@ def read(source: Path, config: Config) -> Corpus:
         if column is None:
             raise InputError(
                 f"{path} has no column that names the clips ({', '.join(FILE_COLUMNS)}), and is no manifest (id, and "
-                f"audio, video or text). Its columns: {shown(', '.join(table.columns), 200)[1:-1]}. Add one, or rename "
-                "the one meant."
+                f"audio, video or text). Its columns: {shown(', '.join(table.columns), 200, quoted=False)}. Add one, "
+                "or rename the one meant."
             )
         _add_rows(path, table, column, clips, corpus, labels)
     corpus.utterances[:], notes = labels.settle(corpus.utterances)

@@ -147,7 +147,9 @@ class Labels:
         for name, labels in sorted(written.items()):
             others = [(label, count) for label, count in labels.most_common() if label != name]
             if others:
-                listed = ", ".join(f"{shown(label)[1:-1]} {count:,}" for label, count in others[:SHOWN_NAMES])
+                listed = ", ".join(
+                    f"{shown(label, quoted=False)} {count:,}" for label, count in others[:SHOWN_NAMES]
+                )
                 more = ", ..." if len(others) > SHOWN_NAMES else ""
                 yield f"class {name}: {labels.total():,} rows (also written {listed}{more})"
 

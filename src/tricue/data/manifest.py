@@ -109,7 +109,8 @@ def _header_faults(table: Table, needed: Sequence[str], misspelt: Collection[str
         if not set(names) & {*table.columns, *misspelt}:
             meant = [name for name in table.columns if OTHER_NAMES.get(name.lower()) in names]
             rename = f", or rename the column {shown(meant[0])}" if meant else ""
-            yield RowFault(HEADER_ROW, column, header, "missing column", NEEDED[column] + rename)
+            kind = "missing emotion column" if column == "emotion" else "missing column"
+            yield RowFault(HEADER_ROW, column, header, kind, NEEDED[column] + rename)
     for column, times in Counter(table.columns).items():
         if times > 1 and column in (*COLUMNS, *OPTIONAL_COLUMNS):
             yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
@@ -182,13 +183,16 @@ class RowReader:
         value = self._values[column]
         if not value:
             return None
+        if "\0" in value:
+            self._fault(column, "not a path", "it holds a NUL byte; write the path of a file")
+            return None
         target = self.folder / value
         if not is_file(target):
             if not self.for_prediction:
                 self._fault(
                     column,
                     "missing file",
-                    f"no {shown(str(target), 200)[1:-1]}; paths start at the manifest's folder",
+                    f"no {shown(str(target), 200, quoted=False)}; paths start at the manifest's folder",
                 )
             return target
         parent = self._folders.get(target.parent)
@@ -233,7 +237,10 @@ class RowReader:
     def _turn(self) -> int | None:
         value = self._values["turn"]
         try:  # a column with blanks comes out of many tools as 3.0
-            return int(value.removesuffix(".0")) if value else None
+            turn = int(value.removesuffix(".0")) if value else None
+            if turn is not None and abs(turn) >= 2**63:  # Parquet and arrays hold no more
+                raise ValueError(value)
+            return turn
         except ValueError:
             self._fault("turn", "not a whole number", "give the position within the dialogue, e.g. 3")
             return None

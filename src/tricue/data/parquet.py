@@ -29,6 +29,7 @@ MEDIA_RATIO, MEDIA_LEAST = (
     16,
     1 << 30,
 )  # bytes of media: this many times the file's, and this much in any case
+EXPANSION = 200  # times its size that a file may say it holds; text and sound stay below 50
 BATCH_ROWS, BATCH_BYTES, MEDIA_ROWS = 4096, 1 << 29, 64
 DAMAGE = (pyarrow.ArrowException, OSError, ValueError, LookupError, ArithmeticError, MemoryError)
 
@@ -89,7 +90,7 @@ def read_parquet(path: Path, wanted: Collection[str] | None) -> ParquetTable:
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         fault = RowFault(
-            HEADER_ROW, "?", "", f"not a Parquet file ({shown(reason, 150)[1:-1]})", "write it again"
+            HEADER_ROW, "?", "", f"not a Parquet file ({shown(reason, 150, quoted=False)})", "write it again"
         )
     return ParquetTable(faults=[fault])
 
@@ -138,34 +139,27 @@ def _form(name: str, kind: Any) -> str | None:
 
 
 def _batches(path: Path, kinds: Mapping[str, Any], budget: Budget) -> Iterator[Any]:
-    """The rows in batches; where cells hold files, in so few at once that each may be as long as all of them."""
+    """The rows in batches; where cells hold files, in so few at once that each may be as long as all of them.
+
+    Only what pyarrow reads safely is used of the file's description: a damaged one of a column aborts the process.
+    """
     coded = [name for name, kind in kinds.items() if any(is_kind(kind) for is_kind in BYTES)]
     options: dict[str, Any] = {"pre_buffer": False, "page_checksum_verification": True}
     with pyarrow.parquet.ParquetFile(path, read_dictionary=coded, **options) as file:
-        announced = file.metadata.num_rows
-        largest, text = _sizes(file.metadata, kinds)
-        if announced > budget.rows or text > budget.text:
-            raise BeyondLimit("rows" if announced > budget.rows else "bytes of text")
-        rows = max(1, min(MEDIA_ROWS, BATCH_BYTES // largest)) if largest else BATCH_ROWS
+        about = file.metadata
+        sizes = [about.row_group(number).total_byte_size for number in range(about.num_row_groups)]
+        if about.num_rows > budget.rows:
+            raise BeyondLimit("rows")
+        if sum(sizes) > EXPANSION * path.stat().st_size + BATCH_BYTES:
+            raise BeyondLimit("bytes of so small a file")
+        files = any(_form(name, kind) == "file" for name, kind in kinds.items())
+        rows = max(1, min(MEDIA_ROWS, BATCH_BYTES // max([1, *sizes]))) if files else BATCH_ROWS
         read = 0
         for batch in file.iter_batches(rows, columns=list(kinds), use_threads=False) if kinds else ():
             read += batch.num_rows
             yield batch
-        if kinds and read != announced:
-            raise ValueError(f"{announced:,} rows are announced, {read:,} are there")
-
-
-def _sizes(about: Any, kinds: Mapping[str, Any]) -> tuple[int, int]:
-    """Bytes of the largest stretch of a column of files, and of all text, as the table describes itself."""
-    largest = text = 0
-    for group in map(about.row_group, range(about.num_row_groups)):
-        for chunk in map(group.column, range(group.num_columns)):
-            name = chunk.path_in_schema.split(".")[0]
-            if name in kinds and _form(name, kinds[name]) == "file":
-                largest = max(largest, chunk.total_uncompressed_size)
-            elif name in kinds and name not in MEDIA:
-                text += chunk.total_uncompressed_size
-    return largest, text
+        if kinds and read != about.num_rows:
+            raise ValueError(f"{about.num_rows:,} rows are announced, {read:,} are there")
 
 
 class Column:

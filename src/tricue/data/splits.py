@@ -62,14 +62,14 @@ def fold_names(utterances: Sequence[Utterance], config: DataConfig) -> list[str]
     names = sorted(set(folds_of(utterances, config).values()), key=lambda name: (len(name), name))
     if config.fold and config.fold not in names:
         raise InputError(
-            f"data.fold={shown(config.fold)[1:-1]}: {config.protocol} has the folds {_some(names)} here. Name one of "
-            "them (in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
+            f"data.fold={shown(config.fold, quoted=False)}: {config.protocol} has the folds {_some(names)} here. Name "
+            "one of them (in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
         )
     return [config.fold] if config.fold else names
 
 
 def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(shown(name)[1:-1] for name in names[:SHOWN_FOLDS])
+    listed = ", ".join(shown(name, quoted=False) for name in names[:SHOWN_FOLDS])
     return f"{listed} and {len(names) - SHOWN_FOLDS:,} more" if len(names) > SHOWN_FOLDS else listed
 
 
@@ -185,7 +185,8 @@ def _unit(utterances: Sequence[Utterance], protocol: str) -> tuple[str, Unit]:
     if without:
         raise InputError(
             f"The protocol {protocol} leaves whole {name}s out, and {len(without)} of {len(utterances)} rows have no "
-            f"{name}, e.g. {', '.join(shown(row)[1:-1] for row in without[:3])}. Fill the manifest's column `{name}`."
+            f"{name}, e.g. {', '.join(shown(row, quoted=False) for row in without[:3])}. Fill the manifest's "
+            f"column `{name}`."
         )
     return name, units[name]
 

@@ -40,7 +40,7 @@ class RowFault:
     remedy: str
 
     def __str__(self) -> str:
-        column, remedy = shown(self.column)[1:-1], self.remedy
+        column, remedy = shown(self.column, quoted=False), self.remedy
         if len(remedy) > SHOWN_REMEDY:
             remedy = remedy[:SHOWN_REMEDY] + "..."
         return f"row {self.row}, column {column}, {shown(self.value)}: {self.kind}; {remedy}"
@@ -82,7 +82,8 @@ def read_table(
     """
     if not is_file(path):
         raise InputError(
-            f"There is no file {shown(str(path), 200)[1:-1]}. Check the path; it should be a CSV or Parquet table."
+            f"There is no file {shown(str(path), 200, quoted=False)}. Check the path; it should be a CSV or Parquet "
+            "table."
         )
     read = {".csv": _read_csv, ".parquet": _read_parquet}.get(path.suffix.lower())
     if read is None:
@@ -218,10 +219,6 @@ def _cell_faults(number: int, column: str, cell: str) -> Iterator[RowFault]:
         yield too_long(number, column, len(cell))
     elif cell != _clean(cell):
         yield _wrong_encoding(number, column, cell)
-    elif "\0" in cell:
-        yield RowFault(
-            number, column, cell, "a NUL byte", "write the cell without it, or save the file as UTF-8 text"
-        )
 
 
 def _clean(cell: str) -> str:
