@@ -34,7 +34,7 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
-from tricue.data.labels import Labels
+from tricue.data.labels import Labels, names_of
 from tricue.data.parts import find_parts, read_parts
 from tricue.data.reading import choose_labels, read_text, some
 from tricue.data.table import ManifestError, RowFault
@@ -123,8 +123,11 @@ def read(source: Path, config: Config) -> Corpus:
     if parts := find_parts(source, holds=lambda folder: bool(_find_sessions(folder))):
         labels, emotions = choose_labels("IEMOCAP", {name: _classes(name) for name in LABEL_SETS}, config)
         classes = _narrowed(labels, emotions)
-        other = {
-            EIGHT[label]: classes.get(label, "") for label in EIGHT if classes.get(label) != EIGHT[label]
+        other = {  # manifests may name what the chosen set merges or leaves out
+            name: classes.get(label, "")
+            for label, emotion in EIGHT.items()
+            if classes.get(label) != emotion
+            for name in names_of(emotion)
         }
         return read_parts(
             parts, "IEMOCAP", lambda: Labels(emotions, other | config.data.mapping), config, _read_sessions

@@ -31,6 +31,7 @@ SYNONYMS = (  # the first is the name where several corpora stand together and n
     ("surprise", "surprised", "sur"),
 )
 FIRST = {name: names[0] for names in SYNONYMS for name in names}
+PLACE = {name: place for names in SYNONYMS for place, name in enumerate(names)}
 
 BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 WHOLE_NUMBER = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>\d+)(\.0*)?", re.ASCII)
@@ -54,6 +55,11 @@ def spelling(label: str) -> str:
         return " ".join(words.split())
     sign = "-" if number["sign"] == "-" and number["digits"] != "0" else ""
     return sign + number["digits"]
+
+
+def names_of(label: str) -> tuple[str, ...]:
+    """A label and its synonyms."""
+    return next((names for names in SYNONYMS if spelling(label) in names), (label,))
 
 
 class Labels:
@@ -136,7 +142,7 @@ class Labels:
                 key = spelling(label)
                 groups[key if key in self._apart else FIRST.get(key, key)][label] = count
         for group, labels in groups.items():
-            name = group if self.several and group in FIRST else _common_name(group, labels)
+            name = group if self.several and group in FIRST else _common_name(labels)
             name_of |= dict.fromkeys(labels, name)
         return name_of
 
@@ -165,12 +171,12 @@ def _only(names: Sequence[str] | None) -> str | None:
     return names[0] if names is not None and len(names) == 1 else None
 
 
-def _common_name(group: str, labels: Counter[str]) -> str:
+def _common_name(labels: Counter[str]) -> str:
     """The name of a class by its labels: the one as it stands, else the most common spelling in lower case."""
     by_key: Counter[str] = Counter()
     for label, count in labels.items():
         by_key[spelling(label)] += count
-    key = min(by_key, key=lambda key: (-by_key[key], key != group, key))
+    key = min(by_key, key=lambda key: (-by_key[key], PLACE.get(key, 0), key))
     own = {label: count for label, count in labels.items() if spelling(label) == key}
     common = min(own, key=lambda label: (-own[label], label != key, label))
     if WHOLE_NUMBER.fullmatch(common) and (len(labels) > 1 or "." in common):
