@@ -136,7 +136,8 @@ class DataConfig(Section):
     empty: its first. Where it is named, its classes stand in place of `emotions`."""
     mapping: dict[str, str] = {}
     """Labels of manifests that have other names than the classes, e.g. {thrilled: joy}; "" leaves such rows
-    unlabelled. The usual ones (happy for joy, angry for anger, ...) are known."""
+    unlabelled. Spellings and synonyms (JOY, happy for joy, ...) are known (docs/protocols.md); a label that is mapped
+    to itself is kept apart from them."""
     protocol: Protocol = "official"
     """How rows are dealt to splits (docs/protocols.md): `official` keeps the split column as it is; `loso` leaves
     one session out (without sessions: one speaker), `kfold-speaker` and `kfold-dialogue` a share of the speakers or

@@ -51,6 +51,8 @@ def read_yaml(text: str) -> Document:
     try:
         _check_depth(text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except YamlError:
+        raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = ": ".join(part for part in (error.context, error.problem) if part)
