@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,7 +20,7 @@ def floors() -> dict[str, str]:
     """Lowest version by name, of what the package and its extras need."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [lines for extra, lines in project["optional-dependencies"].items() if extra != "dev"]
-    found = (_FLOOR.match(line) for line in [*project["dependencies"], *sum(extras, [])])
+    found = map(_FLOOR.match, [*project["dependencies"], *chain.from_iterable(extras)])
     return {match["name"]: match["version"] for match in found if match and match["name"] != "torch"}
 
 

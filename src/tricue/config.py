@@ -6,18 +6,30 @@ A config is read from a YAML file (only what differs from the defaults stands th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from tricue.files import is_file
+from tricue.setting_faults import SHOWN_FAULTS, UnknownSetting, describe, given_by, parts_of
+from tricue.settings_yaml import MAX_CHARACTERS, YamlError, read_yaml
 from tricue.tuned import PRESET, PRESETS
-from tricue.types import CUES, SPLITS, Cue, InputError
+from tricue.types import CUES, SPLITS, Cue, InputError, InvalidFileError, shown
 
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=1_000_000)]
+NonNegativeInt = Annotated[int, Field(ge=0, le=1_000_000)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 EncoderName = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -37,7 +49,22 @@ PHASE_SHARES = (15, 15, 10)  # the seed's epochs per phase; `--epochs N` is shar
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_it_is_meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """No true where a number is expected, which would be read as 1, and no control characters in names."""
+        kind = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and kind is not bool:
+            raise ValueError("true and false (also yes, no, on, off) fit switches only; put a word in quotes")
+        if isinstance(value, str) and any(ord(letter) < 32 for letter in value):
+            raise ValueError("it holds control characters")
+        return value
+
+
+def _as_name(label: Any) -> Any:
+    return str(label) if isinstance(label, int | float) and not isinstance(label, bool) else label
 
 
 class ToyConfig(Section):
@@ -72,7 +99,7 @@ class ToyConfig(Section):
     alike forwards and backwards, so that only order tells the pairs of emotions apart."""
     fps: Annotated[int, Field(ge=4, le=60)] = 20
     """Pictures per second."""
-    size: Annotated[int, Field(ge=48, multiple_of=2)] = 96
+    size: Annotated[int, Field(ge=48, le=4096, multiple_of=2)] = 96
     """Width and height of the picture in pixels."""
     seed: int = 7
     """Seed of the corpus; independent of the training seed."""
@@ -110,12 +137,13 @@ class DataConfig(Section):
     empty: its first. Where it is named, its classes stand in place of `emotions`."""
     mapping: dict[str, str] = {}
     """Labels of manifests that have other names than the classes, e.g. {thrilled: joy}; "" leaves such rows
-    unlabelled. The usual ones (happy for joy, angry for anger, ...) are known."""
+    unlabelled. Spellings and synonyms (JOY, happy for joy, ...) are known (docs/protocols.md); a label that is mapped
+    to itself is kept apart from them."""
     protocol: Protocol = "official"
     """How rows are dealt to splits (docs/protocols.md): `official` keeps the split column as it is; `loso` leaves
     one session out (without sessions: one speaker), `kfold-speaker` and `kfold-dialogue` a share of the speakers or
     dialogues, each in turn; `leaky` copies rows before a random split, to reproduce and explain such figures."""
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int, Field(ge=2, le=1_000_000)] = 5
     """Folds of the kfold protocols."""
     fold: str = ""
     """The one fold to run, by its name (a session, a speaker, or 1 to `folds`); empty: all, one after another. Names
@@ -130,7 +158,7 @@ class DataConfig(Section):
     @field_validator("fold", mode="before")
     @classmethod
     def _name_of_a_fold(cls, fold: Any) -> Any:
-        return str(fold) if isinstance(fold, int) else fold  # kfold's are numbers, and YAML reads them so
+        return _as_name(fold)  # kfold's are numbers, and YAML reads them so
 
     @model_validator(mode="after")
     def _only_folds_are_named(self) -> DataConfig:
@@ -138,11 +166,26 @@ class DataConfig(Section):
             raise ValueError(f"fold={self.fold}: the protocol {self.protocol} has no folds")
         return self
 
+    @field_validator("emotions", "mapping", mode="before")
+    @classmethod
+    def _numbers_are_names(cls, labels: Any) -> Any:
+        names = labels if isinstance(labels, list) else labels.values() if isinstance(labels, dict) else []
+        if any(isinstance(name, bool) for name in names):
+            raise ValueError("yes, no, on and off are read as true and false; put labels in quotes")
+        if isinstance(labels, list):
+            return [_as_name(label) for label in labels]
+        return (
+            {name: _as_name(label) for name, label in labels.items()} if isinstance(labels, dict) else labels
+        )
+
     @field_validator("emotions")
     @classmethod
     def _distinct(cls, emotions: list[str]) -> list[str]:
-        if len(set(emotions)) != len(emotions):
-            raise ValueError(f"emotions repeat: {emotions}")
+        same = Counter(emotion.strip().casefold() for emotion in emotions)
+        if repeated := [emotion for emotion in emotions if same[emotion.strip().casefold()] > 1]:
+            raise ValueError(f"emotions repeat: {', '.join(shown(emotion) for emotion in repeated[:10])}")
+        if "" in same:
+            raise ValueError("an emotion without a name")
         return emotions
 
 
@@ -232,9 +275,9 @@ class FeaturesConfig(Section):
 class ModelConfig(Section):
     """The network of design.md, section 4."""
 
-    width: Annotated[int, Field(ge=16, multiple_of=16)] = 256
+    width: Annotated[int, Field(ge=16, le=16_384, multiple_of=16)] = 256
     """d: all other widths follow from it (LSTM hidden size d each way, text frontend 2d, ...)."""
-    bilstm_layers: PositiveInt = 3
+    bilstm_layers: Annotated[int, Field(ge=1, le=100)] = 3
     """Layers of the progressive BiLSTM."""
     bilstm_heads: PositiveInt = 8
     """Attention heads inside each progressive layer."""
@@ -288,9 +331,9 @@ class TrainingConfig(Section):
 
     phase1_epochs: PositiveInt = 15
     """Epochs of phase 1: focal loss alone."""
-    phase2_epochs: Annotated[int, Field(ge=0)] = 15
+    phase2_epochs: NonNegativeInt = 15
     """Epochs of phase 2: + alignment; 0 leaves the phase out."""
-    phase3_epochs: Annotated[int, Field(ge=0)] = 10
+    phase3_epochs: NonNegativeInt = 10
     """Epochs of phase 3: + intention; 0 leaves the phase out."""
     batch_size: PositiveInt = 16
     """Utterances per batch."""
@@ -312,7 +355,7 @@ class TrainingConfig(Section):
     """Phase 1: share of the rate at the first step."""
     plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     """Phase 1: factor of the rate where val has not improved."""
-    plateau_patience: Annotated[int, Field(ge=0)] = 2
+    plateau_patience: NonNegativeInt = 2
     """Phase 1: epochs without improvement before that."""
     cosine_epochs: PositiveInt = 5
     """Phase 2: epochs of the first cosine period."""
@@ -346,7 +389,7 @@ class TrainingConfig(Section):
     """tau of the alignment loss."""
     margin: NonNegative = 0.5
     """m of the alignment loss."""
-    alignment_queue: Annotated[int, Field(ge=0)] = 0
+    alignment_queue: NonNegativeInt = 0
     """Detached earlier pairs that also serve as partners in the alignment loss (1024 is usual; 0: none)."""
     intention_weight: NonNegative = 0.05
     """Cap of the intention loss's weight."""
@@ -409,7 +452,7 @@ class Config(Section):
     """How quality is measured."""
     audit: AuditConfig = AuditConfig()
     """What is looked at for leaks; changes no result."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of everything random in training and in the intervals."""
 
     @field_validator("modalities")
@@ -443,55 +486,100 @@ def shipped_configs() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_config(source: str | Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    source: str | Path | None = None, overrides: Mapping[str, Any] | None = None, flags: Collection[str] = ()
+) -> Config:
     """The settings of a shipped config (`MELD`, any case), of a YAML file, or the defaults; then the overrides.
 
-    overrides: dotted name -> value, e.g. `{"training.rate": 1e-3}`.
-    Raises InputError naming every setting that is wrong.
+    overrides: dotted name -> value, e.g. `{"training.rate": 1e-3}`. flags: those of them that a flag of its own gave,
+    not --set.
+    Raises InputError naming every setting that is wrong, InvalidFileError where the file is at fault.
     """
-    settings: dict[str, Any] = {}
-    origin = "the defaults"
-    if source is not None:
-        path = shipped_configs().get(str(source).lower(), Path(source))
-        origin = str(path)
-        if not path.is_file():
-            raise InputError(
-                f"No config named {str(source)!r}. Shipped: {', '.join(shipped_configs())}; "
-                "or give the path of a YAML file with --config, or your own corpus with --manifest."
-            )
-        try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is not valid YAML in UTF-8: {error}") from error
-        if not isinstance(settings, dict):
-            raise InputError(f"{path} holds no settings: it should look like configs/meld.yaml.")
-    return build_config(settings, overrides or {}, origin)
-
-
-def build_config(settings: Mapping[str, Any], overrides: Mapping[str, Any], origin: str) -> Config:
-    """A validated Config from nested settings and dotted overrides; `origin` is named in errors."""
-    tree = _copy(settings)
-    for dotted, value in overrides.items():
-        *parents, leaf = dotted.split(".")
-        section = tree
-        for name in parents:
-            section = section.setdefault(name, {})
-            if not isinstance(section, dict):
-                raise InputError(f"--set {dotted}: {name!r} is a single setting and has no parts.")
-        section[leaf] = value
+    if source is None:
+        return build_config({}, overrides or {}, "the defaults", flags=flags)
+    path = shipped_configs().get(str(source).lower(), Path(source))
+    if not is_file(path):
+        raise InputError(
+            f"No config named {shown(str(source), 200)}. Shipped: {', '.join(shipped_configs())}; "
+            "or give the path of a YAML file with --config, or your own corpus with --manifest."
+        )
+    if path.stat().st_size > 4 * MAX_CHARACTERS:
+        raise InvalidFileError(f"{path}: {path.stat().st_size:,} bytes; a file of settings is far smaller.")
     try:
-        return Config.model_validate(tree)
+        document = read_yaml(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidFileError(
+            f"{path} is not valid YAML in UTF-8 ({error.reason}). Save it as UTF-8."
+        ) from error
+    except YamlError as error:
+        place = f"{path}, line {error.line}" if error.line else str(path)
+        raise InvalidFileError(f"{place}: {error.reason}.") from error
+    settings = {} if document.value is None else document.value
+    if not isinstance(settings, dict):
+        raise InvalidFileError(f"{path} holds no settings: it should look like configs/meld.yaml.")
+    return build_config(settings, overrides or {}, str(path), lines=document.lines, flags=flags)
+
+
+def build_config(
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    origin: str,
+    *,
+    given: str = "--set",
+    lines: Mapping[tuple[str, ...], int] | None = None,
+    flags: Collection[str] = (),
+) -> Config:
+    """A validated Config from nested settings and dotted overrides.
+
+    origin, given: where the settings and the overrides come from, as errors name them. lines: of the settings in their
+    file. flags: overrides that a flag of their own gave. Raises InvalidFileError where one of the settings is wrong,
+    InputError where only overrides are.
+    """
+
+    def place(name: str) -> str:
+        if given_by(name, overrides):
+            return (
+                f"--{name.rpartition('.')[2]}"
+                if name in flags
+                else f"{given} {shown(name, 100, quoted=False)}"
+            )
+        line = (lines or {}).get(tuple(name.split(".")))
+        return f"{origin}{f', line {line}' if line else ''}{', ' if name else ''}{shown(name, 100, quoted=False)}"
+
+    tree = _copy(settings)
+    faults = []
+    for dotted, value in overrides.items():
+        try:
+            _put(tree, parts_of(dotted, Config), value)
+        except UnknownSetting as error:
+            faults.append((dotted, f"{place(dotted)}={shown(value)}: {error}"))
+    try:
+        config = Config.model_validate(tree)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']} (given: {e['input']!r})"
-            for e in error.errors()
-        ]
-        raise InputError(f"Settings from {origin} are not valid:\n" + "\n".join(lines)) from error
+        faults += describe(error, Config, overrides, place)
+    if not faults:
+        return config
+    kind = InputError if all(given_by(name, overrides) for name, _ in faults) else InvalidFileError
+    said = [line for _, line in faults[:SHOWN_FAULTS]]
+    if len(faults) > SHOWN_FAULTS:
+        said.append(f"... and {len(faults) - SHOWN_FAULTS:,} more")
+    raise kind(f"{said[0]}." if len(said) == 1 else "Settings are not valid:\n  " + "\n  ".join(said))
+
+
+def _put(tree: dict[str, Any], parts: Sequence[str], value: Any) -> None:
+    """A value in its place; where the tree is no section there, its own fault is found by the validation."""
+    *parents, leaf = parts
+    section: Any = tree
+    for name in parents:
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            return
+    section[leaf] = value
 
 
 def change_config(config: Config, overrides: Mapping[str, Any], origin: str) -> Config:
     """`config` with dotted overrides, validated anew; `origin` is named in errors."""
-    return build_config(config.model_dump(mode="json"), overrides, origin)
+    return build_config(config.model_dump(mode="json"), overrides, origin, given=origin)
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
@@ -500,11 +588,13 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--set wants name=value, e.g. --set training.rate=1e-3; got {assignment!r}.")
+            raise InputError(
+                f"--set wants name=value, e.g. --set training.rate=1e-3; got {shown(assignment, 100)}."
+            )
         try:
-            overrides[name.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {assignment}: the value is not valid YAML.") from error
+            overrides[name.strip()] = read_yaml(value).value
+        except YamlError as error:
+            raise InputError(f"--set {shown(assignment, 100, quoted=False)}: {error.reason}.") from error
     return overrides
 
 

@@ -42,6 +42,22 @@ class TrainingError(RuntimeError):
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 
+SHOWN_CHARACTERS = (
+    60  # of a value in a message: a shifted column puts whole paragraphs where a label should be
+)
+
+
+def shown(value: object, limit: int = SHOWN_CHARACTERS, quoted: bool = True) -> str:
+    """A value from outside as a message quotes it: its `repr`, cut after `limit` characters, always printable."""
+    long = len(value) > limit if isinstance(value, str | bytes) else False
+    text = repr(value[:limit] if isinstance(value, str | bytes) else value)
+    if not isinstance(value, str | bytes) and len(text) > limit:
+        text, long = text[:limit], True
+    if not quoted and isinstance(value, str):
+        text = text[1:-1]
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + ("..." if long else "")
+
+
 MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it
 
 

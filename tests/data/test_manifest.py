@@ -161,6 +161,62 @@ def test_a_missing_column_is_one_fault_and_does_not_hide_the_others(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("name", ["Emotion", "EMOTION", "emo_tion", "e-motion", "\uff25motion"])
+def test_a_header_that_differs_by_case_or_blanks_is_named_once(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f"id,text,{name}\n" + "".join(f"u{i},hm,joy\n" for i in range(70)))
+    assert [fault[:3] for fault in faults_of(path, need_emotion=True)] == [(1, "emotion", name)]
+    with pytest.raises(InputError, match="rename it to emotion"):
+        read_manifest(path)
+    assert len(read_manifest(path, for_prediction=True)) == 70  # which reads no label
+
+
+@pytest.mark.parametrize("name", ["Text", "TEXT", "Audio", "ID", "Split", "Start"])
+def test_other_columns_are_named_too(tmp_path: Path, name: str) -> None:
+    columns = {"id": "u1", "text": "hm"} | {name: "1"}
+    if name.lower() in ("text", "id"):
+        del columns[name.lower()]
+    path = written(tmp_path, ",".join(columns) + "\n" + ",".join(columns.values()) + "\n")
+    assert faults_of(path) == [(1, name.lower(), name, f"a column '{name}' is not read")]
+
+
+def test_a_column_under_its_own_name_leaves_others_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, "id,text,emotion,Emotion\nu1,hm,joy,Sad\n")
+    assert read_manifest(path, need_emotion=True)[0].emotion == "joy"
+
+
+def test_a_missing_emotion_column_is_one_fault_with_the_likely_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "id,text,label\nu1,hm,joy\nu2,hm,joy\n")
+    with pytest.raises(ManifestError, match="rename the column 'label'") as caught:
+        read_manifest(path, need_emotion=True)
+    assert len(caught.value.faults) == 1
+
+
+LONG = "z" * 50_000
+LONG_CELLS = [
+    f"id,text,audio,{LONG}\nu1,hm,{LONG},x\n",
+    f"id,text,start,split,emotion,turn\n{LONG},hm,{LONG},{LONG},{LONG},{LONG}\n",
+    f"id;{LONG}\n1;2\n",
+    f"{LONG}\n1\n",
+    f"id,text\n{LONG},a\n{LONG},b\n",
+    f"id,text\nu1,a,{LONG}\n",
+    f'id,text\nu1,"a"{LONG}\n',
+]
+
+
+@pytest.mark.parametrize("content", LONG_CELLS, ids=range(len(LONG_CELLS)))
+def test_no_message_quotes_more_than_200_characters_of_a_cell(tmp_path: Path, content: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_manifest(written(tmp_path, content), emotions=["joy"])
+    assert "z" * 201 not in str(caught.value)
+
+
+def test_a_nul_in_a_path_is_a_fault(tmp_path: Path) -> None:
+    path = written(tmp_path, "id,audio\nu1,a\0.wav\n")
+    for for_prediction in (False, True):
+        found = [fault[1:] for fault in faults_of(path, for_prediction=for_prediction)]
+        assert found == [("audio", "a\0.wav", "not a path")]
+
+
 @pytest.mark.parametrize("content", ["id,text\n", "id,text\r\n,\r\n\r\n"])
 def test_an_empty_manifest_is_a_fault(tmp_path: Path, content: str) -> None:
     assert faults_of(written(tmp_path, content)) == [(2, "id", "", "empty manifest")]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,71 @@ def test_an_open_quote_does_not_swallow_the_rest_silently(tmp_path: Path) -> Non
 def test_semicolons_lead_to_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="commas between columns"):
         read_manifest(saved(tmp_path, b"id;text\n1;hm\n"))
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_other_separators_are_one_fault_also_for_prediction(
+    tmp_path: Path, separator: str, quote: str
+) -> None:
+    names = separator.join(f"{quote}{name}{quote}" for name in ("id", "text", "emotion"))
+    path = saved(tmp_path, f"{names}\n1{separator}hm, well{separator}joy\n".encode())
+    for for_prediction in (False, True):
+        with pytest.raises(ManifestError, match="save it with commas between columns") as caught:
+            read_manifest(path, for_prediction=for_prediction)
+        assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_encodings_are_one_fault(tmp_path: Path, encoding: str) -> None:
+    path = saved(tmp_path, "id,text\r\nu1,hm\r\n".encode(encoding))
+    assert faults_of(path) == [(1, "?", "wrong encoding")]
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04....", "a ZIP archive, as .xlsx"),
+        (b"\x1f\x8b\x08", "compressed"),
+        (b"PAR1", "a Parquet file"),
+    ],
+)
+def test_other_files_named_csv_are_one_fault(tmp_path: Path, start: bytes, kind: str) -> None:
+    ((_, _, found),) = faults_of(saved(tmp_path, start + bytes(range(1, 256)) * 20))
+    assert kind in found
+
+
+def test_two_byte_order_marks_and_blanks_around_names(tmp_path: Path) -> None:
+    path = saved(tmp_path, b"\xef\xbb\xbf\xef\xbb\xbfid, text ,\xc2\xa0emotion\n1,hm,joy\n")
+    assert read_manifest(path)[0].emotion == "joy"
+
+
+def test_long_cells_stop_only_the_columns_that_are_read(tmp_path: Path) -> None:
+    long = b"x" * 3_000_000
+    assert read_manifest(saved(tmp_path, b"id,text,image\n1,hm," + long + b"\n"))[0].text == "hm"
+    path = saved(tmp_path, b"id,text\n1," + long + b"\n")
+    assert faults_of(path) == [(2, "text", "a cell of 3,000,000 characters")]
+    path = saved(tmp_path, b"id,text\n1," + b"x" * 200_000 + b"\n")
+    assert len(read_manifest(path)[0].text or "") == 200_000
+
+
+def test_bad_bytes_stop_only_the_columns_that_are_read(tmp_path: Path) -> None:
+    assert read_manifest(saved(tmp_path, b"id,text,note\n1,hm,caf\xe9\n"))[0].text == "hm"
+
+
+def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tricue.data.table.MAX_TEXT_BYTES", 1 << 20)
+    path = saved(tmp_path, b"id,text\n" + b"1,x\n" * 300_000)
+    assert faults_of(path) == [(1, "?", "a file of more than 1 MiB")]
+
+
+def test_devices_and_pipes_are_no_tables(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.csv").symlink_to("/dev/zero")
+    for name in ("pipe.csv", "zero.csv", "x" * 5000 + ".csv", "a\0b.csv"):
+        with pytest.raises(InputError, match="There is no file") as caught:
+            read_table(tmp_path / name)
+        assert len(str(caught.value)) < 400
 
 
 def test_a_broken_parquet_file_is_named(tmp_path: Path) -> None:

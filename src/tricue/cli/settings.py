@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tricue.config import PHASE_SHARES, Config, change_config, load_config, parse_overrides, share_epochs
+from tricue.files import is_file
 from tricue.types import InputError
 
 COMMAND_LINE = "the command line"  # where a wrong setting came from, as errors name it
@@ -29,14 +30,15 @@ def read_settings(
         overrides["modalities"] = cues
     if seed is not None:
         overrides["seed"] = seed
-    return load_config(config or dataset, overrides | _from_here(parse_overrides(settings or [])))
+    given = _from_here(parse_overrides(settings or []))
+    return load_config(config or dataset, overrides | given, flags=overrides.keys() - given.keys())
 
 
 def _from_here(overrides: dict[str, Any]) -> dict[str, Any]:
     """Files named on the command line by whole paths: a checkpoint is used from other folders, too."""
     return {
         name: str(Path(value).resolve())
-        if name.endswith(".precomputed") and Path(str(value)).exists()
+        if name.endswith(".precomputed") and is_file(Path(str(value)))
         else value
         for name, value in overrides.items()
     }

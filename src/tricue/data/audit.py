@@ -25,6 +25,7 @@ from tricue.data.checks import (
     check_cues,
     check_groups,
     check_ids,
+    check_labels,
     check_repeats,
     check_texts,
 )
@@ -139,6 +140,7 @@ def audit(
         lambda: check_repeats(splits, texts, media),
         lambda: check_conflicts(splits, texts, media),
         lambda: check_classes(splits),
+        lambda: check_labels(splits),
         lambda: check_cues(splits),
         lambda: check_near_texts(splits, texts) if near else None,
     ]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
-from tricue.types import CUES, Cue, Utterance
+from tricue.data.labels import MOST_COMPARED, near_names
+from tricue.types import CUES, Cue, Utterance, shown
 
 Verdict = Literal["pass", "warn", "fail"]
 Splits = Mapping[str, Sequence[Utterance]]
@@ -21,6 +22,7 @@ LONG_TEXT = 5  # words from which a repeated text is more than a common phrase
 LONG_SHARE = 0.01  # of a split's rows: from here repeated long texts fail
 BALANCE = 0.1  # total variation distance of class shares that is worth a warning
 EXAMPLES = 5
+SHOWN_CLASSES = 30
 ORDER = ("train", "val", "held_out", "test")
 
 
@@ -194,13 +196,13 @@ def check_classes(splits: Splits) -> Check:
     for name, own in counts.items():
         if name == "train" or not own or not train:
             continue
-        missing = sorted(set(train) - set(own))
-        unknown = sorted(set(own) - set(train))
+        missing = [shown(emotion, quoted=False) for emotion in sorted(set(train) - set(own))]
+        unknown = [shown(emotion, quoted=False) for emotion in sorted(set(own) - set(train))]
         distance = 0.5 * sum(
             abs(train[e] / train.total() - own[e] / own.total()) for e in set(train) | set(own)
         )
-        found += [f"{name} has no {', '.join(missing)}"] if missing else []
-        found += [f"{name} has {', '.join(unknown)}, which train has not"] if unknown else []
+        found += [f"{name} has no {listed(missing)}"] if missing else []
+        found += [f"{name} has {listed(unknown)}, which train has not"] if unknown else []
         found += [f"{name} differs from train by {100 * distance:.0f} points"] if distance > BALANCE else []
     return Check(
         "classes",
@@ -208,6 +210,26 @@ def check_classes(splits: Splits) -> Check:
         "; ".join(found) or "the splits hold the classes in like shares",
         "Weighted F1 and accuracy follow the class shares of the split; compare macro F1 and UAR too.",
         {name: dict(sorted(own.items())) for name, own in counts.items()},
+    )
+
+
+def check_labels(splits: Splits) -> Check | None:
+    """Classes whose names are nearly alike: probably one, misspelt; None where no row is labelled."""
+    names = {row.emotion for rows in splits.values() for row in rows if row.emotion is not None}
+    if not names:
+        return None
+    near = near_names(names)
+    found = "; ".join(f"{shown(a)} and {shown(b)}" for a, b in near[:EXAMPLES])
+    more = f"; and {len(near) - EXAMPLES} pairs more" if len(near) > EXAMPLES else ""
+    many = f"{len(names):,} different labels" if len(names) > MOST_COMPARED else ""
+    return Check(
+        "labels",
+        "warn" if near or many else "pass",
+        many or (f"nearly alike: {found}{more}" if near else "no two classes have nearly the same name"),
+        "Each is a class of its own, and most look like none. Is emotion the right column?"
+        if many
+        else "Each is a class of its own. If two are one, name it: --set 'data.mapping={WRITTEN: CLASS}'.",
+        {"near": [list(pair) for pair in near]},
     )
 
 
@@ -235,6 +257,12 @@ def check_cues(splits: Splits) -> Check:
         "Such rows stay and are scored by what is left; a score that drops them is another score.",
         lacking,
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names; a column of sentences may have as many classes as rows."""
+    more = f" and {len(names) - SHOWN_CLASSES:,} more" if len(names) > SHOWN_CLASSES else ""
+    return ", ".join(names[:SHOWN_CLASSES]) + more
 
 
 def is_long(text: str) -> bool:

@@ -13,9 +13,10 @@ from typing import Any
 from tricue.config import Config, build_config, change_config, load_config, shipped_configs
 from tricue.data import crema_d, folder, goemotions, iemocap, meld, ravdess
 from tricue.data.corpus import Corpus, not_the_corpus
-from tricue.data.joined import join, known_labels
+from tricue.data.joined import join
+from tricue.data.labels import Labels
 from tricue.data.manifest import read_manifest
-from tricue.data.prepared import MANIFEST, Record, read_prepared, record_beside, write_prepared
+from tricue.data.prepared import MANIFEST, Record, classes_of, read_prepared, record_beside, write_prepared
 from tricue.data.splits import split_utterances
 from tricue.files import check_place
 from tricue.types import InputError, Utterance
@@ -61,7 +62,14 @@ def read_corpus(
     paths = [path / MANIFEST if path.is_dir() else path for path in given]
     if len(paths) == 1:
         return _from_manifest(paths[0], config, config.data.name or _name(paths[0]), need_emotion)
-    return join([_from_manifest(path, config, _name(path), need_emotion, several=True) for path in paths])
+    joined = join([_from_manifest(path, config, _name(path), need_emotion) for path in paths])
+    return _settled(joined, Labels(config.data.emotions, config.data.mapping, several=True))
+
+
+def _settled(corpus: Corpus, labels: Labels) -> Corpus:
+    """The corpus with one name for each class; what was written otherwise is noted."""
+    rows, notes = labels.settle(corpus.utterances)
+    return replace(corpus, utterances=rows, notes=[*corpus.notes, *(f"{corpus.name}: {n}." for n in notes)])
 
 
 def read_published(config: Config, data_dir: Path | None) -> Corpus:
@@ -70,7 +78,7 @@ def read_published(config: Config, data_dir: Path | None) -> Corpus:
     source = _published(name, data_dir)
     record = record_beside(source / MANIFEST)
     if record is not None and record.corpus == name != "toy":  # whose reader looks at how it was made, too
-        return read_prepared(source / MANIFEST, record, config, known_labels(config.data, several=False))
+        return _prepared(source / MANIFEST, record, config)
     return reader(source, config)
 
 
@@ -106,25 +114,27 @@ def about(name: str) -> str:
     return (sys.modules[CORPORA[name].__module__].__doc__ or "").strip().splitlines()[0]
 
 
-def _from_manifest(
-    path: Path, config: Config, name: str, need_emotion: bool, several: bool = False
-) -> Corpus:
-    rename = known_labels(config.data, several)
+def _prepared(path: Path, record: Record, config: Config) -> Corpus:
+    labels = Labels(classes_of(record, config), config.data.mapping)
+    return _settled(read_prepared(path, record, config, labels), labels)
+
+
+def _from_manifest(path: Path, config: Config, name: str, need_emotion: bool) -> Corpus:
     record = record_beside(path)
     if record is not None:  # it may hold unlabelled rows, as context
-        return read_prepared(path, record, config, rename)
+        return _prepared(path, record, config)
     if config.data.labels:
         raise InputError(
             f"{path} has the labels that it has; a label set ({config.data.labels}) is chosen where a published corpus "
             "is read: tricue prepare NAME SOURCE --labels, or --dataset NAME --data_dir."
         )
-    emotions = config.data.emotions or None
+    labels = Labels(config.data.emotions, config.data.mapping)
     utterances = read_manifest(
-        path, emotions=emotions, need_emotion=need_emotion, rename=rename,
+        path, emotions=config.data.emotions or None, need_emotion=need_emotion, labels=labels,
         without_cues=bool(config.features.precomputed_cues()),  # known by their ids
     )  # fmt: skip
     notes = [f"{name}: {len(utterances):,} rows of {path}."]
-    return Corpus(name, utterances, notes=notes, folder=path.parent)
+    return _settled(Corpus(name, utterances, notes=notes, folder=path.parent), labels)
 
 
 def _name(manifest: Path) -> str:

@@ -16,18 +16,18 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, not_the_corpus
-from tricue.data.joined import known_labels
+from tricue.data.labels import Labels
 from tricue.data.manifest import COLUMNS, MEDIA, OPTIONAL_COLUMNS, RowReader, read_manifest
 from tricue.data.reading import ENCODINGS, files_below, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
+from tricue.features.formats import MEDIA_ENDINGS, SOUND_ENDINGS, VIDEO_ENDINGS
 from tricue.files import is_file
-from tricue.types import Cue, Fault, InputError
+from tricue.types import Cue, Fault, InputError, shown
 
 TABLES = (".csv", ".parquet")
 FILE_COLUMNS = ("file", "filename", "path", "clip", "name")
 ALIASES = {"label": "emotion", "transcript": "text", "sentence": "text", "actor": "speaker"}
-SOUND = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
-VIDEO = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".3gp")
+WANTED = frozenset([*COLUMNS, *OPTIONAL_COLUMNS, *FILE_COLUMNS, *ALIASES])
 
 Clips = dict[str, list[Path]]  # name -> the files of that name
 
@@ -48,23 +48,26 @@ def read(source: Path, config: Config) -> Corpus:
     root = path.parent
     clips: Clips = defaultdict(list)
     for clip in files_below(root):
-        if clip.suffix.lower() in (*SOUND, *VIDEO):
+        if clip.suffix.lower() in MEDIA_ENDINGS and is_file(clip):  # a pipe is no clip
             clips[clip.name].append(clip)
     corpus = Corpus(root.name, [], emotions=list(config.data.emotions))
-    table = read_table(path, ENCODINGS)
+    table = read_table(path, ENCODINGS, WANTED)
     columns = {column.lower() for column in table.columns}
+    labels = Labels(config.data.emotions, config.data.mapping)
     if _is_manifest(columns):
-        rename = known_labels(config.data, several=False)
-        corpus.utterances.extend(read_manifest(path, emotions=config.data.emotions or None, rename=rename))
+        corpus.utterances.extend(read_manifest(path, emotions=config.data.emotions or None, labels=labels))
     else:
         column = next((column for column in FILE_COLUMNS if column in columns), None)
         if column is None:
             raise InputError(
                 f"{path} has no column that names the clips ({', '.join(FILE_COLUMNS)}), and is no manifest (id, and "
-                f"audio, video or text). Its columns: {', '.join(table.columns)}. Add one, or rename the one meant."
+                f"audio, video or text). Its columns: {shown(', '.join(table.columns), 200, quoted=False)}. Add one, "
+                "or rename the one meant."
             )
-        _add_rows(path, table, column, clips, corpus, config)
+        _add_rows(path, table, column, clips, corpus, labels)
+    corpus.utterances[:], notes = labels.settle(corpus.utterances)
     corpus.notes.append(f"{root.name}: {len(corpus.utterances):,} rows of {path.name}.")
+    corpus.notes.extend(f"{root.name}: {note}." for note in notes)
     corpus.notes.extend(_unused(clips, corpus))
     return corpus
 
@@ -95,14 +98,13 @@ def _is_manifest(columns: set[str]) -> bool:
     return "id" in columns and not renamed and (with_media or ("text" in columns and not named))
 
 
-def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpus, config: Config) -> None:
+def _add_rows(path: Path, table: Table, column: str, clips: Clips, corpus: Corpus, labels: Labels) -> None:
     """Each row read as that of a manifest, its clip in place of the column that names it."""
-    rename = known_labels(config.data, several=False)
-    reader = RowReader(path.parent, config.data.emotions or None, False, True, rename)
+    reader = RowReader(path.parent, corpus.emotions or None, False, True, labels)
     faults = [*table.faults, *_header_faults(table)]
     for number, cells in table.rows:
         cells = {name.lower(): cell.strip() for name, cell in cells.items()}
-        name = cells[column].replace("\\", "/")
+        name = cells.get(column, "").replace("\\", "/")
         found = _places(name, path.parent, clips)
         fault = _name_fault(number, column, name, found)
         if fault is not None:
@@ -138,7 +140,7 @@ def _name_fault(number: int, column: str, name: str, found: list[Path]) -> RowFa
     if not name:
         return RowFault(number, column, name, "no clip named", "name it, or leave the row out")
     if not _cues(name):
-        endings = f"{some(SOUND)}, {some(VIDEO)}"
+        endings = f"{some(SOUND_ENDINGS)}, {some(VIDEO_ENDINGS)}"
         return RowFault(
             number, column, name, "not a sound or video file", f"give its name in full ({endings})"
         )
@@ -151,9 +153,9 @@ def _name_fault(number: int, column: str, name: str, found: list[Path]) -> RowFa
 def _cues(name: str) -> tuple[Cue, ...]:
     """What a file of that name holds."""
     ending = Path(name).suffix.lower()
-    if ending in SOUND:
+    if ending in SOUND_ENDINGS:
         return ("audio",)
-    return ("audio", "video") if ending in VIDEO else ()
+    return ("audio", "video") if ending in VIDEO_ENDINGS else ()
 
 
 def _manifest_cells(cells: dict[str, str], name: str, media: dict[Cue, list[Path]]) -> dict[str, str]:

@@ -11,6 +11,7 @@ A row here has one class; comments with labels of several groups are left out an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ EKMAN = {  # ekman_mapping.json, and neutral
 CLASS_OF = {name: emotion for emotion, names in EKMAN.items() for name in names}
 NAMES = (*sorted(set(CLASS_OF) - {"neutral"}), "neutral")  # the order of emotions.txt
 LABEL_SETS = {"ekman": tuple(EKMAN)}
+NUMBER = re.compile(r"[0-9]{1,9}")
 NAME_FILES = ("emotions.txt", "labels.txt")
 
 
@@ -118,7 +120,7 @@ def _lines(path: Path, corpus: Corpus) -> list[Line]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         cells = line.removesuffix("\r").split("\t")
         numbers = cells[1].split(",") if len(cells) == 3 else []
-        if numbers and all(label.strip().isdecimal() for label in numbers) and cells[2].strip():
+        if numbers and all(NUMBER.fullmatch(label.strip()) for label in numbers) and cells[2].strip():
             place = f"{path.name}, line {number}"
             lines.append(Line(place, cells[2].strip(), cells[0].strip(), tuple(map(int, numbers))))
         elif line.strip():

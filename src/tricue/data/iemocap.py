@@ -19,7 +19,8 @@ Split: Session5 is test, as is customary; of the others about a tenth of the dia
 dialogue's scene decides: its name without the letter of the prefix and of a part (`Ses03M_impro05a` ->
 `Ses03_impro05`), so that both recordings of a scene, with the same actors and often the same words, stand on one
 side; it is val where the first 32 bits of the sha256 of that name are less than a tenth of their range. The scripts
-are the same in all sessions, whatever the split.
+are the same in all sessions, whatever the split. Where train/, dev/ and test/ each hold sessions, or a manifest.csv,
+those folders are the splits (data/parts.py).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
+from tricue.data.labels import Labels, names_of
+from tricue.data.parts import find_parts, read_parts
 from tricue.data.reading import choose_labels, read_text, some
 from tricue.data.table import ManifestError, RowFault
 from tricue.types import Fault, InputError, Side, Split, Utterance
@@ -57,7 +60,7 @@ VAL_SHARE = 0.1
 
 DIALOGUE = re.compile(r"(?P<session>Ses0[1-5])(?P<marked>[FM])(?P<scene>_\w*?\d)[a-z]?")
 TURN = re.compile(r"(?P<dialogue>\w+)_(?P<speaker>[FM])[A-Z0-9]+")
-SECONDS = r"\d+(?:\.\d+)?"
+SECONDS = r"\d{1,7}(?:\.\d{1,9})?"
 SEGMENT = re.compile(
     rf"\[(?P<start>{SECONDS}) - (?P<end>{SECONDS})\]\s+(?P<turn>\S+)\s+(?P<label>\S+)(?:\s.*)?"
 )
@@ -113,6 +116,26 @@ class Files:
 
 
 def read(source: Path, config: Config) -> Corpus:
+    """The corpus in its published layout, or divided into train/, dev/ and test/, whose splits then hold.
+
+    Raises InputError and ManifestError as `_read_sessions` does.
+    """
+    if parts := find_parts(source, holds=lambda folder: bool(_find_sessions(folder))):
+        labels, emotions = choose_labels("IEMOCAP", {name: _classes(name) for name in LABEL_SETS}, config)
+        classes = _narrowed(labels, emotions)
+        other = {  # manifests may name what the chosen set merges or leaves out
+            name: classes.get(label, "")
+            for label, emotion in EIGHT.items()
+            if classes.get(label) != emotion
+            for name in names_of(emotion)
+        }
+        return read_parts(
+            parts, "IEMOCAP", lambda: Labels(emotions, other | config.data.mapping), config, _read_sessions
+        )
+    return _read_sessions(source, config)
+
+
+def _read_sessions(source: Path, config: Config) -> Corpus:
     """All annotated turns of the sessions found in `source`: the release, or the folder that holds it.
 
     Audio is the turn's sentence file where there is one (`cut`: start and end are not of it), else its stretch of

@@ -1,38 +1,13 @@
-"""Several corpora as one: ids, speakers and dialogues prefixed, labels on a shared set."""
+"""Several corpora as one: ids, speakers and dialogues prefixed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tricue.config import DataConfig
 from tricue.data.corpus import Corpus
 from tricue.data.splits import as_given
 from tricue.types import Fault, InputError, Utterance
-
-SYNONYMS = (  # what corpora call the same emotion; the first is the name where no class list decides
-    ("anger", "angry"),
-    ("disgust", "disgusted"),
-    ("fear", "fearful", "afraid"),
-    ("joy", "happy", "happiness", "joyful"),
-    ("sadness", "sad"),
-    ("surprise", "surprised"),
-)
-
-
-def known_labels(data: DataConfig, several: bool) -> dict[str, str]:
-    """Label in a manifest -> class: `data.mapping`, and the usual other names of the classes.
-
-    several: with several corpora and no class list, each label is known by the first of its synonyms.
-    """
-    rename: dict[str, str] = {}
-    for names in SYNONYMS:
-        classes = [name for name in names if name in data.emotions]
-        if not data.emotions and several:
-            classes = [names[0]]
-        if len(classes) == 1:
-            rename |= {name: classes[0] for name in names if name != classes[0]}
-    return rename | data.mapping
 
 
 def join(corpora: Sequence[Corpus]) -> Corpus:

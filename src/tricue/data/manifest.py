@@ -13,15 +13,18 @@ import csv
 import io
 import math
 import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from tricue.data.labels import Labels, nearest
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
-from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance
+from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance, shown
 
 Name = TypeVar("Name", bound=str)
 
@@ -34,6 +37,17 @@ SPLIT_NAMES: dict[str, Split] = {
     **{split: split for split in SPLITS}, "dev": "val", "valid": "val", "validation": "val",
 }  # fmt: skip
 ANY_CUE = "/".join(CUES)  # where a fault is about all three columns
+WANTED = frozenset([*COLUMNS, *OPTIONAL_COLUMNS])
+NEEDED = {  # column -> what to do where it is missing
+    "id": "give a header row with a column id that names each row, and commas between columns",
+    "emotion": "give a column emotion with the label of each row",
+    ANY_CUE: f"give at least one column of {', '.join(CUES)}",
+}
+OTHER_NAMES = {  # what tables often call a column
+    "label": "emotion", "labels": "emotion", "class": "emotion", "target": "emotion", "sentiment": "emotion",
+    "transcript": "text", "sentence": "text", "utterance": "text", "file": "audio", "filename": "audio",
+    "path": "audio", "clip": "audio", "name": "id", "key": "id", "utterance_id": "id",
+}  # fmt: skip
 
 
 def read_manifest(
@@ -42,12 +56,12 @@ def read_manifest(
     emotions: Sequence[str] | None = None,
     need_emotion: bool = False,
     for_prediction: bool = False,
-    rename: Mapping[str, str] | None = None,
+    labels: Labels | None = None,
     without_cues: bool = False,
 ) -> list[Utterance]:
     """The utterances of a CSV or Parquet manifest, in its order, with absolute paths.
 
-    emotions: the known labels (None: any). rename: other names of them; "" leaves a row unlabelled.
+    emotions: the known labels (None: any). labels: reads them, by default in any spelling of `emotions`.
     need_emotion: a row without one is a fault. for_prediction: ids may be left out (`row-2` is the first row, as a
     spreadsheet counts), and a row with a missing file or without any cue is kept: rows in = rows out, and the
     prediction says what was missing. without_cues: a row without any cue is kept: a corpus's that
@@ -55,15 +69,19 @@ def read_manifest(
     Raises ManifestError naming every fault, InputError where there is no such file or it is of another kind.
     """
     path = Path(path)
-    table = read_table(path)
+    table = read_table(path, wanted=WANTED)
     if any(fault.row == HEADER_ROW for fault in table.faults):  # without a header no row means anything
         raise ManifestError(path, table.faults)
-    header_faults = list(_header_faults(table, need_id=not for_prediction, need_cue=not without_cues))
-    reader = RowReader(
-        path.resolve().parent, emotions, need_emotion, for_prediction, rename or {}, without_cues
-    )
+    needed = [
+        *(["id"] if not for_prediction else []), *(["emotion"] if need_emotion else []),
+        *([ANY_CUE] if not without_cues else []),
+    ]  # fmt: skip
+    misspelt = list(_misspelt(table, ("emotion", "split") if for_prediction else ()))
+    header_faults = [*misspelt, *_header_faults(table, needed, {fault.column for fault in misspelt})]
+    reader = RowReader(path.resolve().parent, emotions, need_emotion, for_prediction, labels, without_cues)
     utterances = [reader.read(number, cells) for number, cells in table.rows]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
+    explained |= {ANY_CUE} if explained & set(CUES) else set()
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
     if faults:
         raise ManifestError(path, faults)
@@ -84,25 +102,29 @@ def write_manifest(utterances: Sequence[Utterance], path: Path) -> None:
         part.write_bytes(content)
 
 
-def _header_faults(table: Table, need_id: bool, need_cue: bool) -> Iterator[RowFault]:
+def _header_faults(table: Table, needed: Sequence[str], misspelt: Collection[str]) -> Iterator[RowFault]:
     header = ", ".join(table.columns)
-    if need_id and "id" not in table.columns:
-        yield RowFault(
-            HEADER_ROW,
-            "id",
-            header,
-            "missing column",
-            "give a header row with a column id that names each row, and commas between columns",
-        )
-    if need_cue and not set(CUES) & set(table.columns):
-        yield RowFault(
-            HEADER_ROW, ANY_CUE, header, "missing column", f"give at least one column of {', '.join(CUES)}"
-        )
+    for column in needed:
+        names = CUES if column == ANY_CUE else (column,)
+        if not set(names) & {*table.columns, *misspelt}:
+            meant = [name for name in table.columns if OTHER_NAMES.get(name.lower()) in names]
+            rename = f", or rename the column {shown(meant[0])}" if meant else ""
+            kind = "missing emotion column" if column == "emotion" else "missing column"
+            yield RowFault(HEADER_ROW, column, header, kind, NEEDED[column] + rename)
     for column, times in Counter(table.columns).items():
         if times > 1 and column in (*COLUMNS, *OPTIONAL_COLUMNS):
             yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
     if not table.rows and not table.faults:
         yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance")
+
+
+def _misspelt(table: Table, unused: Collection[str]) -> Iterator[RowFault]:
+    """Columns that are called as one that is read but for case, blanks and marks between words."""
+    for name in table.columns:
+        column = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name).casefold())
+        if column in WANTED - set(unused) and column not in table.columns:
+            kind = f"a column {shown(name)} is not read"
+            yield RowFault(HEADER_ROW, column, name, kind, f"rename it to {column}")
 
 
 class RowReader:
@@ -114,14 +136,14 @@ class RowReader:
         emotions: Iterable[str] | None,
         need_emotion: bool,
         for_prediction: bool,
-        rename: Mapping[str, str],
+        labels: Labels | None,
         without_cues: bool = False,
     ) -> None:
         self.folder = folder
         self.emotions = None if emotions is None else list(emotions)
         self.need_emotion = need_emotion
         self.for_prediction = for_prediction
-        self.rename = rename
+        self.labels = labels or Labels(self.emotions)
         self.without_cues = without_cues or for_prediction
         self.faults: list[RowFault] = []
         self._row_of: dict[str, int] = {}
@@ -161,10 +183,17 @@ class RowReader:
         value = self._values[column]
         if not value:
             return None
+        if "\0" in value:
+            self._fault(column, "not a path", "it holds a NUL byte; write the path of a file")
+            return None
         target = self.folder / value
         if not is_file(target):
             if not self.for_prediction:
-                self._fault(column, "missing file", f"no {target}; paths start at the manifest's folder")
+                self._fault(
+                    column,
+                    "missing file",
+                    f"no {shown(str(target), 200, quoted=False)}; paths start at the manifest's folder",
+                )
             return target
         parent = self._folders.get(target.parent)
         if parent is None:  # many rows share a folder, and resolving costs a system call per part of it
@@ -192,20 +221,26 @@ class RowReader:
             self._fault("end", "end not after start", f"start is {start or 0.0:g}; end must be greater")
 
     def _emotion(self) -> str | None:
-        value = self.rename.get(self._values["emotion"], self._values["emotion"])
-        if not value:
-            if self.need_emotion and not self._values["emotion"]:
+        written = self._values["emotion"]
+        if not written:
+            if self.need_emotion:
                 self._fault("emotion", "missing emotion", "label the row or leave it out")
             return None
-        if self.emotions is not None and value not in self.emotions:
-            remedy = f"known: {', '.join(self.emotions)}; data.mapping gives others a class"
+        value = self.labels.read(written)
+        if value and self.emotions is not None and value not in self.emotions:
+            meant = nearest(value, self.emotions)
+            hint = f"{meant} is near; " if meant else ""
+            remedy = f"{hint}known: {', '.join(self.emotions)}; data.mapping gives others a class"
             self._fault("emotion", "unknown emotion", remedy)
-        return value
+        return value or None
 
     def _turn(self) -> int | None:
         value = self._values["turn"]
         try:  # a column with blanks comes out of many tools as 3.0
-            return int(value.removesuffix(".0")) if value else None
+            turn = int(value.removesuffix(".0")) if value else None
+            if turn is not None and abs(turn) >= 2**63:  # Parquet and arrays hold no more
+                raise ValueError(value)
+            return turn
         except ValueError:
             self._fault("turn", "not a whole number", "give the position within the dialogue, e.g. 3")
             return None
@@ -256,5 +291,6 @@ def _parquet_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     types = {"start": pyarrow.float64(), "end": pyarrow.float64(), "turn": pyarrow.int64()}
     schema = pyarrow.schema([(column, types.get(column, pyarrow.string())) for column in _columns(rows)])
     sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), sink)
+    table = pyarrow.Table.from_pylist(list(rows), schema=schema)
+    pyarrow.parquet.write_table(table, sink, write_page_checksum=True)
     return sink.getvalue().to_pybytes()

@@ -12,12 +12,15 @@ opened); those of test dialogue 38, utterance 4 and dialogue 220, utterance 0 ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count, not_the_corpus
+from tricue.data.labels import Labels
+from tricue.data.parts import find_parts, read_parts
 from tricue.data.reading import CURLY, ENCODINGS, choose_labels, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.types import Fault, InputError, Split, Utterance
@@ -28,6 +31,7 @@ LABEL_SETS = {
 }
 LABEL_COLUMNS = {"emotions": "Emotion", "sentiments": "Sentiment"}
 NEEDED_COLUMNS = ("Utterance", "Speaker", "Dialogue_ID", "Utterance_ID")  # and that of the labels
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ def read(source: Path, config: Config) -> Corpus:
     unknown emotions, repeated utterances and missing columns.
     """
     labels, emotions = choose_labels("MELD", LABEL_SETS, config)
+    if parts := find_parts(source, holds=lambda folder: False):  # manifests in place of the annotation files
+        return read_parts(parts, "MELD", lambda: Labels(emotions, config.data.mapping), config, read)
     annotations = {part: _find(source, part.annotation, part) for part in PARTS}
     if not any(annotations.values()):
         raise not_the_corpus(
@@ -103,7 +109,7 @@ def _find(source: Path, name: str, part: Part) -> Path | None:
 
 
 def _read_part(path: Path, part: Part, label: str, emotions: list[str]) -> list[Utterance]:
-    table = read_table(path, ENCODINGS)
+    table = read_table(path, ENCODINGS, {column.lower() for column in (*NEEDED_COLUMNS, label)})
     faults = [
         RowFault(HEADER_ROW, column, ", ".join(table.columns), "missing column", f"restore {part.annotation}")
         for column in (*NEEDED_COLUMNS, label)
@@ -124,7 +130,7 @@ def _row_faults(table: Table, label: str, emotions: list[str]) -> Iterator[RowFa
                 number, label, emotion, f"unknown {label.lower()}", f"known: {', '.join(emotions)}"
             )
         for column in ("Dialogue_ID", "Utterance_ID"):
-            if not cells[column].strip().isdecimal():
+            if not NUMBER.fullmatch(cells[column].strip()):
                 yield RowFault(number, column, cells[column], "not a whole number", restore)
         key = cells["Dialogue_ID"].strip(), cells["Utterance_ID"].strip()
         if key in row_of:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from tricue import __version__
 from tricue.config import Config
 from tricue.data.corpus import Corpus, Count
+from tricue.data.labels import Labels
 from tricue.data.manifest import read_manifest, write_manifest
+from tricue.data.table import MAX_TEXT_BYTES
 from tricue.files import file_digest, write_json
-from tricue.types import Fault, InputError
+from tricue.types import Fault, InputError, InvalidFileError, shown
 
 MANIFEST, RECORD = "manifest.csv", "corpus.json"
 
@@ -30,9 +31,9 @@ class Record:
     source: str
     rows: dict[str, int]  # per split
     unlabelled: int
-    counts: list[dict[str, Any]]
+    counts: list[Count]
     notes: list[str]
-    faults: list[dict[str, str]]  # cues that should be there and are not
+    faults: list[Fault]  # cues that should be there and are not
     manifest_sha256: str
     tricue: str  # version
 
@@ -50,9 +51,9 @@ def write_prepared(corpus: Corpus, folder: Path, source: str, labels: str = "") 
         source=source,
         rows=dict(Counter(u.split or "train" for u in corpus.utterances)),
         unlabelled=sum(u.emotion is None for u in corpus.utterances),
-        counts=[asdict(count) for count in corpus.counts],
+        counts=corpus.counts,
         notes=corpus.notes,
-        faults=[asdict(fault) for fault in corpus.faults],
+        faults=corpus.faults,
         manifest_sha256=file_digest(folder / MANIFEST),
         tricue=__version__,
     )
@@ -63,19 +64,30 @@ def write_prepared(corpus: Corpus, folder: Path, source: str, labels: str = "") 
 def record_beside(manifest: Path) -> Record | None:
     """The record of a manifest that `tricue prepare` wrote; None for any other.
 
-    Raises InputError where the record is damaged.
+    Raises InvalidFileError where the record is damaged.
     """
     path = manifest.with_name(RECORD)
     if manifest.name != MANIFEST or not path.is_file():
         return None
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise InvalidFileError(f"{path} is damaged (too large): run tricue prepare again.")
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:  # not JSON, or not these fields
-        raise InputError(f"{path} is damaged ({error}): run tricue prepare again.") from error
+        return TypeAdapter(Record).validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:  # not JSON in UTF-8, or not these fields
+        fault = error.errors(include_input=False)[0]
+        reason = ": ".join([*map(str, fault["loc"][:3]), fault["msg"]])
+        raise InvalidFileError(
+            f"{path} is damaged ({shown(reason, 150, quoted=False)}): run tricue prepare again."
+        ) from error
 
 
-def read_prepared(manifest: Path, record: Record, config: Config, rename: Mapping[str, str]) -> Corpus:
-    """The corpus again, as its reader gave it. rename: as in `read_manifest`.
+def classes_of(record: Record, config: Config) -> list[str]:
+    """The classes that the labels of a prepared corpus are read as: a label set that was named has its own."""
+    return record.emotions if record.labels else config.data.emotions or record.emotions
+
+
+def read_prepared(manifest: Path, record: Record, config: Config, labels: Labels) -> Corpus:
+    """The corpus again, as its reader gave it. labels: as in `read_manifest`.
 
     Raises InputError where another label set is asked for, and what `read_manifest` raises.
     """
@@ -86,7 +98,7 @@ def read_prepared(manifest: Path, record: Record, config: Config, rename: Mappin
         )
     # a label set that was named has classes of its own
     emotions = record.emotions if record.labels else config.data.emotions
-    utterances = read_manifest(manifest, emotions=emotions or None, rename=rename, without_cues=True)
+    utterances = read_manifest(manifest, emotions=emotions or None, labels=labels, without_cues=True)
     notes = [*record.notes, f"{record.corpus}: {len(utterances):,} rows of {manifest}."]
     if file_digest(manifest) != record.manifest_sha256:
         notes.append(
@@ -95,10 +107,10 @@ def read_prepared(manifest: Path, record: Record, config: Config, rename: Mappin
     return Corpus(
         record.corpus,
         utterances,
-        [Fault(**fault) for fault in record.faults],  # type: ignore[arg-type]
+        record.faults,
         notes,
         record.emotions,
-        [Count(**count) for count in record.counts],
+        record.counts,
         record.labels,
         Path(record.source),  # what lay beside the published files is still there
     )

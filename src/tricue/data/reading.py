@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tricue.config import Config
-from tricue.types import InputError
+from tricue.data.table import MAX_TEXT_BYTES
+from tricue.files import is_file
+from tricue.types import InputError, InvalidFileError
 
 ENCODINGS = ("utf-8-sig", "cp1252")  # copies in circulation were saved by spreadsheets
 # ... and some hold the control character U+0092 where cp1252 has a curly quote: "company\x92s"
@@ -45,8 +47,14 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, else in cp1252."""
+    """A text file in UTF-8, else in cp1252. Raises InvalidFileError for one that is no text, or far too large."""
+    if not is_file(path):
+        raise InvalidFileError(f"{path} is no regular file. Restore it as published.")
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise InvalidFileError(f"{path}: {path.stat().st_size:,} bytes; restore the file as published.")
     content = path.read_bytes()
+    if b"\0" in content:
+        raise InvalidFileError(f"{path} is no text in UTF-8 (it holds NUL bytes). Restore it as published.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -14,9 +14,10 @@ import numpy as np
 
 from tricue.config import DataConfig
 from tricue.files import is_file
-from tricue.types import SPLITS, InputError, Utterance
+from tricue.types import SPLITS, InputError, Utterance, shown
 
 FEWEST_DIALOGUES = 10  # with fewer, whole dialogues are too coarse a share
+SHOWN_FOLDS = 30
 FOLD_VAL = 0.1  # share of the rest that is val in a fold, where data.val_from_train does not say
 LEAKY_SEED = (
     42  # of 40 seeds, 0 copies fewest rows of MELD into val (82.0%); this one is ordinary (83.2%, mean 82.8%)
@@ -61,10 +62,15 @@ def fold_names(utterances: Sequence[Utterance], config: DataConfig) -> list[str]
     names = sorted(set(folds_of(utterances, config).values()), key=lambda name: (len(name), name))
     if config.fold and config.fold not in names:
         raise InputError(
-            f"data.fold={config.fold}: {config.protocol} has the folds {', '.join(names)} here. Name one of them "
-            "(in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
+            f"data.fold={shown(config.fold, quoted=False)}: {config.protocol} has the folds {_some(names)} here. Name "
+            "one of them (in quotes where it begins with 0: --set \"data.fold='03'\"), or none to run all."
         )
     return [config.fold] if config.fold else names
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(shown(name, quoted=False) for name in names[:SHOWN_FOLDS])
+    return f"{listed} and {len(names) - SHOWN_FOLDS:,} more" if len(names) > SHOWN_FOLDS else listed
 
 
 def row_keys(rows: Iterable[Utterance]) -> np.ndarray:
@@ -107,8 +113,9 @@ def as_given(utterances: Sequence[Utterance]) -> Splits:
     without = [utterance for utterance in utterances if utterance.split is None]
     if without and len(without) < len(utterances):
         raise InputError(
-            f"{len(without)} of {len(utterances)} rows have no split, e.g. id {without[0].id!r}. Give every "
-            "row train, val or test; or leave the column out: all rows are then training rows."
+            f"{len(without)} of {len(utterances)} rows have no split, e.g. id {shown(without[0].id)}. Give every row "
+            "train, val or test in the column `split`; leave the column out: all rows are then training rows; or deal "
+            "them by --protocol."
         )
     return {split: [row for row in utterances if (row.split or "train") == split] for split in SPLITS}
 
@@ -178,7 +185,8 @@ def _unit(utterances: Sequence[Utterance], protocol: str) -> tuple[str, Unit]:
     if without:
         raise InputError(
             f"The protocol {protocol} leaves whole {name}s out, and {len(without)} of {len(utterances)} rows have no "
-            f"{name}, e.g. {', '.join(without[:3])}. Fill the manifest's column `{name}`."
+            f"{name}, e.g. {', '.join(shown(row, quoted=False) for row in without[:3])}. Fill the manifest's "
+            f"column `{name}`."
         )
     return name, units[name]
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from tricue.checkpoint import KNOWN_SHARE, Card
+from tricue.data.checks import listed
 from tricue.data.corpus import Corpus
 from tricue.data.manifest import SPLIT_NAMES
 from tricue.data.splits import as_given, row_keys, rows_digest, split_utterances
@@ -28,7 +29,7 @@ def labelled(
     unknown = sorted({str(u.emotion) for u in rows} - set(card.emotions))
     if unknown:
         raise InputError(
-            f"{corpus.name} has the emotions {', '.join(unknown)}, which this model does not know "
+            f"{corpus.name} has the emotions {listed(unknown)}, which this model does not know "
             f"({', '.join(card.emotions)}). Map them in the manifest, or train with data.mapping."
         )
     return rows

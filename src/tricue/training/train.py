@@ -17,8 +17,10 @@ from accelerate.state import AcceleratorState
 from tricue.checkpoint import KNOWN_SHARE, Card, Seen, best_model, load_matching, read_card
 from tricue.config import Config, FeaturesConfig
 from tricue.data.audit import audit
+from tricue.data.checks import listed
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
+from tricue.data.labels import class_counts, nearest
 from tricue.data.splits import row_keys, split_utterances
 from tricue.device import choose_device
 from tricue.features import hub
@@ -37,10 +39,11 @@ from tricue.training.batches import (
 )
 from tricue.training.place import RUN, describe, is_done
 from tricue.training.trainer import Trainer
-from tricue.types import Cue, InputError, Utterance
+from tricue.types import Cue, InputError, Utterance, shown
 
 logger = logging.getLogger(__name__)
 
+SHOWN_ROWS = 20
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 
 
@@ -83,6 +86,7 @@ def train(
         )
         config = with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
         _check_rows(config, splits)
+        _check_classes(config, splits)
         reading = located(config.features, corpus.folder)
         run = describe(config, reading, corpus, splits, init_from)
         if is_done(save_dir, config, run, restart):
@@ -250,24 +254,61 @@ def _check_rows(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
     """Raise InputError for labels that are no class and for splits without a row: before hours of extraction."""
     for split in ("train", "val") if config.training.select == "best" else ("train",):
         labelled = [u for u in splits[split] if u.emotion is not None]
-        unknown = [f"{u.id}: {u.emotion!r}" for u in labelled if u.emotion not in config.data.emotions]
-        if unknown:
-            raise InputError(
-                f"Rows of the {split} split whose emotion is not among the classes "
-                f"({', '.join(config.data.emotions)}):\n  " + "\n  ".join(unknown) + "\n"
-                "Mend them, or name all classes with --set data.emotions=[...]."
-            )
+        if unknown := [u for u in labelled if u.emotion not in config.data.emotions]:
+            raise InputError(_unknown_labels(split, unknown, config.data.emotions))
         given = config.features.precomputed_cues()
         if not any(c in given or getattr(u, c) is not None for u in labelled for c in config.modalities):
-            raise InputError(_nothing_in(split))
+            raise InputError(_nothing_in(split, splits))
 
 
-def _nothing_in(split: str) -> str:
+def _check_classes(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
+    """Say how many rows each class has. Raises InputError where only one has training rows: nothing can be learnt."""
+    classes = config.data.emotions
+    trained = {u.emotion for u in splits["train"]} & set(classes)
+    dealt = config.data.protocol not in ("official", "leaky")  # a small fold may lack what the corpus has
+    labelled = {u.emotion for own in splits.values() for u in own} & set(classes)
+    if len(labelled if dealt else trained) < 2:
+        raise InputError(
+            f"emotion: all labelled training rows are {shown(next(iter(trained)))}; at least two classes need training "
+            "rows. Check the columns `emotion` and `split`, and data.mapping."
+        )
+    logger.info("Classes (rows of train / val): %s.", class_counts(classes, splits["train"], splits["val"]))
+    if absent := [name for name in classes if name not in trained]:
+        logger.warning(
+            "No training row is %s: the model never learns to answer so (data.emotions).", listed(absent)
+        )
+
+
+def _unknown_labels(split: str, rows: Sequence[Utterance], classes: Sequence[str]) -> str:
+    lines = []
+    for row in rows[:SHOWN_ROWS]:
+        meant = nearest(str(row.emotion), classes)
+        lines.append(
+            f"  {shown(row.id, quoted=False)}: {shown(row.emotion)}" + (f" ({meant}?)" if meant else "")
+        )
+    if len(rows) > SHOWN_ROWS:
+        lines.append(f"  ... and {len(rows) - SHOWN_ROWS:,} rows more")
+    return (
+        f"Rows of the {split} split whose emotion is not among the classes ({listed(classes)}):\n"
+        + "\n".join(lines)
+        + "\nFix these labels, map them with --set 'data.mapping={WRITTEN: CLASS}', or name all classes with --set "
+        "data.emotions=[...]."
+    )
+
+
+def _nothing_in(split: str, splits: Mapping[str, list[Utterance]]) -> str:
+    if split == "val" and all(row.split is None for rows in splits.values() for row in rows):
+        return (
+            "The manifest has no column `split`, or an empty one: every row is for training and none for val. Fill the "
+            "column with train, val and test; or let a protocol deal the rows: --protocol kfold-speaker (by the column "
+            "`speaker`), --protocol kfold-dialogue (by `dialogue`); or take a share as val: --set "
+            "data.val_from_train=0.1."
+        )
     remedy = (
-        "mark some rows `val`, set --set data.val_from_train=0.1, or train a fixed number of epochs with "
-        "--set training.select=last"
+        "mark some rows `val` in the column `split`, deal the rows by --protocol, set --set data.val_from_train=0.1, "
+        "or train a fixed number of epochs with --set training.select=last"
         if split == "val"
-        else "mark some rows `train`"
+        else "mark some rows `train` in the column `split`"
     )
     return f"The {split} split has no labelled row with a usable cue: {remedy}."
 
@@ -275,7 +316,7 @@ def _nothing_in(split: str) -> str:
 def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: Config) -> Examples:
     examples = gather_examples(rows, features.arrays, config.data.emotions)
     if not len(examples):
-        raise InputError(_nothing_in(split))
+        raise InputError(_nothing_in(split, {split: rows}))
     if len(examples) < len(rows):
         logger.warning(
             "%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split

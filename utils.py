@@ -1,0 +1,10 @@
+"""`from utils import load_data, preprocess`: the seed's line, working from a checkout."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from tricue import load_data, preprocess
+
+__all__ = ["load_data", "preprocess"]
