@@ -99,7 +99,7 @@ def _end_of(container: Any, streams: list[Any]) -> float:
     extents = {stream.index: Extent() for stream in streams}
     with suppress(av.error.FFmpegError):  # cut: what came before counts
         for packet in packets_of(container, streams, 0.0):
-            extents[packet.stream_index].add(packet)
+            extents[packet.stream.index].add(packet)
     ends = [extent.end - origin_of(container) for extent in extents.values() if extent.end is not None]
     return max([0.0, *ends])
 
@@ -227,7 +227,7 @@ def frames_of(
             return
         if packet is None:
             return
-        index = packet.stream_index
+        index = packet.stream.index
         if index not in waiting or (not packet.size and not is_end(packet)):  # empty: the picture stays
             continue
         try:

@@ -228,8 +228,14 @@ def _collect(plan: Plan, passing: Mapping[tuple[Cue, str], str], found: FeatureS
 def _report(found: FeatureSet) -> None:
     for fault in found.faults:
         _LOG.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+    told: dict[tuple[Cue, str], list[str]] = defaultdict(
+        list
+    )  # all segments of a recording have the same to say
     for note in found.notes:
-        _LOG.warning("%s: %s is not whole: %s", note.id, note.cue, note.reason)
+        told[note.cue, note.reason].append(note.id)
+    for (cue, reason), ids in told.items():
+        more = f" and {len(ids) - 1:,} more" if len(ids) > 1 else ""
+        _LOG.warning("%s%s: note on %s: %s", ids[0], more, cue, reason)
     if found.without_face:
         missed = sum(frames for frames, _ in found.without_face.values())
         total = sum(map(len, found.arrays["video"].values()))

@@ -11,7 +11,6 @@ from PIL import Image
 
 from tricue.types import Side
 
-
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes
 MAX_ASPECT = 20  # long by short side: scaled to a model's input, a thin picture would grow to gigabytes
 _MAX_RATE = 1_000  # pictures per second; a small file can hold millions of one moment

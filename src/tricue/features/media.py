@@ -39,6 +39,7 @@ from tricue.types import Cue, Side
 
 __all__ = ["MAX_PIXELS", "SAMPLE_RATE", "Clip", "MediaError", "Probe", "content_digest", "decode", "probe"]
 
+NO_MEMORY = "it needs more memory than there is"
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
 _SLACK = 0.1  # seconds; what is less is not missed: a clip may be shorter than a frame of its codec
@@ -98,7 +99,7 @@ def decode(
                 promised = _promised(container, index, start or 0.0, end)
                 _take(taker, clip, container.streams[index], damage.get(index), promised, part)
     except MemoryError as error:
-        raise MediaError("it needs more memory than there is", path, passing=True) from error
+        raise MediaError(NO_MEMORY, path, passing=True) from error
     return clip
 
 

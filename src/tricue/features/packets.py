@@ -23,7 +23,7 @@ def time_of(packet: Any) -> float | None:
 
 
 def is_end(packet: Any) -> bool:
-    """Whether it is not of the file: it has the decoder give what it still holds."""
+    """Whether it is not of the file: it has the decoder give what it still holds. Its `stream_index` is 0 always."""
     return not packet.size and packet.pts is None and packet.dts is None
 
 
@@ -85,28 +85,28 @@ class Lead:
                 if not is_end(packet) and not self.from_beginning:
                     return False  # where the file is read cannot be known
                 continue
-            if packet.stream_index in self._video:
+            if packet.stream.index in self._video:
                 self._add_video(packet, time)
             else:
                 self._add_audio(packet, time)
             if time > self.start:
-                self._passed.add(packet.stream_index)
+                self._passed.add(packet.stream.index)
             if self._passed == self._wanted or time > self.start + _LAG or self._bytes > _HELD_BYTES:
                 break
         return self.from_beginning or self._begun == self._wanted
 
     def _add_video(self, packet: Any, time: float) -> None:
-        index = packet.stream_index
+        index = packet.stream.index
         if packet.is_keyframe and time <= self.start - (_UNSURE if packet.pts is None else self._margin):
             self._begun.add(index)
-            self.held = [other for other in self.held if other.stream_index != index]
+            self.held = [other for other in self.held if other.stream.index != index]
             self._bytes = sum(other.size for other in self.held)
         if index in self._begun or self.from_beginning:
             self._hold(packet)
 
     def _add_audio(self, packet: Any, time: float) -> None:
         if time <= self.start - PREROLL / 2:
-            self._begun.add(packet.stream_index)
+            self._begun.add(packet.stream.index)
         if time + float((packet.duration or 0) * packet.time_base) >= self.start - PREROLL:
             self._hold(packet)
 

@@ -17,8 +17,8 @@ _PAUSE = 0.1  # seconds between two frames from which they are not one sound; ti
 
 
 def sound_blocks(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Blocks of the audio stream (`choose_stream`) in their order: seconds at which each begins, and (samples,) float32 at 16 kHz,
-    mono, up to about 10 s. Where the stream pauses, so do they; frames that cannot be decoded are left out.
+    """Blocks of the audio stream (`choose_stream`) in their order: seconds at which each begins, and (samples,) float32
+    at 16 kHz, mono, up to about 10 s. Where the stream pauses, so do they; frames that cannot be decoded are left out.
 
     Raises MediaError where the file cannot be opened or read to its end, or gives no sound.
     """
