@@ -23,7 +23,6 @@ CONTAINERS = {  # name -> muxer, codec of pictures, codec of sound
     "a.vob": ("vob", "mpeg2video", "ac3"),
     "a.mkv": ("matroska", "libx264", "aac"),
     "a.webm": ("webm", "libvpx", "libopus"),
-    "live.webm": ("webm", "libvpx", "libopus"),
     "a.avi": ("avi", "mpeg4", "mp2"),
     "a.flv": ("flv", "libx264", "aac"),
     "a.asf": ("asf", "mpeg4", "mp2"),
@@ -31,7 +30,11 @@ CONTAINERS = {  # name -> muxer, codec of pictures, codec of sound
     "a.h264": ("h264", "libx264", None),
     "a.m2v": ("mpeg2video", "mpeg2video", None),
 }
-OPTIONS = {"fragmented.mp4": {"movflags": "frag_keyframe+delay_moov"}, "live.webm": {"live": "1"}}
+QUICK = {
+    "libx264": {"sc_threshold": "0", "preset": "veryfast", "bf": "2"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+}
+OPTIONS = {"fragmented.mp4": {"movflags": "frag_keyframe+delay_moov"}}
 
 
 def shot(i: int) -> np.ndarray:
@@ -49,9 +52,7 @@ def write_film(
     rate = 48_000
     with av.open(str(path), "w", format=muxer, options=options or {}) as container:
         fps = 25 if muxer in ("mxf", "mpeg", "vob") or codec == "mpeg2video" else FPS  # MPEG-2 knows no 10
-        video = container.add_stream(
-            codec, rate=fps, options={"sc_threshold": "0"} if codec == "libx264" else {}
-        )
+        video = container.add_stream(codec, rate=fps, options=QUICK.get(codec, {}))
         video.width = video.height = 64
         video.pix_fmt, video.gop_size, video.bit_rate = "yuv420p", KEYS * fps // FPS, 400_000
         frames = [av.VideoFrame.from_ndarray(shot(i), "rgb24") for i in range(SECONDS * fps)]

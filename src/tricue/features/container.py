@@ -17,7 +17,7 @@ import av
 
 from tricue.features.formats import DEMUXERS
 from tricue.features.keyframes import MAX_PIXELS
-from tricue.features.packets import UNORDERED, Extent, Lead, is_end
+from tricue.features.packets import UNORDERED, Extent, Lead, is_end, time_of
 from tricue.features.sound import PREROLL
 from tricue.features.streams import choose_stream
 from tricue.files import file_status
@@ -26,6 +26,7 @@ from tricue.types import InvalidFileError
 # Bare streams in which no length is written: what FFmpeg says of it is a guess from the first bit rate.
 GUESSED = frozenset(["aac", "ac3", "amr", "mp3", "h264", "hevc", "m4v", "mpegvideo"])
 _AT_END = 0.5  # seconds by which a header's length and the end of the last packet may differ
+_REPEATS = 10  # times that an edit list may show the same; a small file could be read for hours
 _LONGEST = 7 * 86_400.0  # seconds; a damaged time can be thousands of years
 
 
@@ -170,8 +171,13 @@ def packets_of(container: Any, streams: list[Any], start: float) -> Iterator[Any
     it is too late, the file is read from further back, at last from its beginning.
     Raises MediaError where not the content but its reading fails.
     """
+    most, taken = _REPEATS * (container.size or 0), 0
     try:
-        yield from container.demux(streams) if start <= 2 * PREROLL else _led(container, streams, start)
+        for packet in container.demux(streams) if start <= 2 * PREROLL else _led(container, streams, start):
+            taken += packet.size
+            if taken > most:
+                raise MediaError("its index names the same bytes over and over", Path(container.name))
+            yield packet
     except OSError as error:  # FFmpeg's are among them; damaged content is InvalidDataError or MemoryError
         reason = f"it cannot be read to its end: {reason_of(error)}"
         raise MediaError(reason, Path(container.name), passing=True) from error
@@ -214,10 +220,34 @@ def frames_of(
     """Decoded frames of the streams whose indices are in `waiting`, each with its stream and time. Who has enough of a
     stream takes it out of `waiting`. The first damage met in each stream is put into `damage`.
 
-    A frame without a time follows the one before it; in a bare stream, the first one is at 0."""
+    A frame without a time follows the one before it; in a bare stream, the first one is at 0. An empty packet shows the
+    picture before it once more.
+    """
     before = origin_of(container)
     clock = dict.fromkeys(waiting, before) if container.format.name in GUESSED else {}
+    shown: dict[int, Any] = {}
     packets = packets_of(container, [container.streams[i] for i in sorted(waiting)], start)
+    for packet in _wanted(packets, waiting, damage):
+        index = packet.stream.index
+        if not packet.size and not is_end(packet):
+            time = time_of(packet)
+            if index in shown and time is not None:
+                yield index, shown[index], time - before
+            continue
+        for frame in _decoded(packet, damage):
+            ticks = frame.dts if container.format.name in UNORDERED else frame.pts
+            time = clock.get(index) if ticks is None else float(ticks * frame.time_base)
+            if time is None:
+                damage.setdefault(index, "frames without a time")
+                continue
+            clock[index] = time + float((frame.duration or 0) * frame.time_base)
+            if packet.stream.type == "video":
+                shown[index] = frame
+            yield index, frame, time - before
+
+
+def _wanted(packets: Iterator[Any], waiting: set[int], damage: dict[int, str]) -> Iterator[Any]:
+    """The packets of those streams that are waited for at that time."""
     while waiting:
         try:
             packet = next(packets, None)
@@ -227,22 +257,16 @@ def frames_of(
             return
         if packet is None:
             return
-        index = packet.stream.index
-        if index not in waiting or (not packet.size and not is_end(packet)):  # empty: the picture stays
-            continue
-        try:
-            frames = packet.decode()
-        except (av.error.FFmpegError, ValueError) as error:  # one packet is lost
-            damage.setdefault(index, reason_of(error))
-            continue
-        for frame in frames:
-            ticks = frame.dts if container.format.name in UNORDERED else frame.pts
-            time = clock.get(index) if ticks is None else float(ticks * frame.time_base)
-            if time is None:
-                damage.setdefault(index, "frames without a time")
-            else:
-                clock[index] = time + float((frame.duration or 0) * frame.time_base)
-                yield index, frame, time - before
+        if packet.stream.index in waiting:
+            yield packet
+
+
+def _decoded(packet: Any, damage: dict[int, str]) -> list[Any]:
+    try:
+        return packet.decode()
+    except (av.error.FFmpegError, ValueError) as error:  # one packet is lost
+        damage.setdefault(packet.stream.index, reason_of(error))
+        return []
 
 
 def reason_of(error: Exception) -> str:
