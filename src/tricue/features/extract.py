@@ -36,7 +36,7 @@ class FeatureSet:
     arrays: dict[Cue, dict[str, np.ndarray]]  # utterance id -> (T, D), T >= 1; no entry: cue missing
     dims: dict[Cue, tuple[int, ...]]  # widths of the streams side by side: (speech, acoustic) or (D,)
     faults: list[Fault] = field(default_factory=list)  # cues that should be there and are not
-    notes: list[Fault] = field(default_factory=list)  # cues that are there but not whole (cut, damaged)
+    notes: list[Fault] = field(default_factory=list)  # of cues that are there (cut, damaged, one of two)
     without_face: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> frames, of how many
 
 
