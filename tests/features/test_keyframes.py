@@ -149,3 +149,9 @@ def test_a_clip_that_takes_too_much_memory_is_a_reason_of_its_row(tmp_path: Path
         assert run() == {"1": "it needs more memory than there is"}
     monkeypatch.setattr(media.KeyFrames, "add", whole)
     assert run() == {}
+
+
+def test_a_picture_of_one_column_has_no_half(tmp_path: Path) -> None:
+    path = write_pictures(tmp_path / "a.mov", "png", [png(1, 16)] * 4)
+    clip = decode(path, audio=False, frames=2, crop="left")
+    assert clip.frames is None and "no half" in clip.faults["video"]

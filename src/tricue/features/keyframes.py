@@ -59,7 +59,8 @@ class KeyFrames:
         self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         part = min(self.bins - 1, int((time - self.low) * self.bins / (self.high - self.low)))
         matrix = _matrix(frame)
-        entropy = gray_entropy(self._shown(self._gray.reformat(frame, format="gray", threads=1), matrix))
+        gray = self._gray.reformat(frame, *_held_size(frame), format="gray", threads=1)
+        entropy = gray_entropy(self._shown(gray, matrix))
         if part not in self._best or entropy > self._best[part][0]:
             self._best[part] = (entropy, _held(frame), matrix)
         return False
@@ -90,17 +91,24 @@ class KeyFrames:
         if self.crop is None:
             return picture
         middle = picture.shape[1] // 2
+        if not middle:
+            raise ValueError("its pictures are a single pixel wide, which has no half")
         return picture[:, :middle] if self.crop == "left" else picture[:, middle:]
 
 
 def _held(frame: Any) -> Any:
     """The frame as it is, or as RGB of at most `_HELD_PIXELS` where it would take more room than such a one."""
-    pixels = frame.width * frame.height
-    if pixels <= _HELD_PIXELS and sum(plane.buffer_size for plane in frame.planes) <= 3 * _HELD_PIXELS:
+    width, height = _held_size(frame)
+    if width == frame.width and sum(plane.buffer_size for plane in frame.planes) <= 3 * _HELD_PIXELS:
         return frame
-    scale = min(1.0, (_HELD_PIXELS / pixels) ** 0.5)
-    width, height = (max(1, int(side * scale)) for side in (frame.width, frame.height))
     return VideoReformatter().reformat(frame, width, height, format="rgb24", threads=1)
+
+
+def _held_size(frame: Any) -> tuple[int, int]:
+    scale = (_HELD_PIXELS / (frame.width * frame.height)) ** 0.5
+    return (
+        (frame.width, frame.height) if scale >= 1 else (int(frame.width * scale), int(frame.height * scale))
+    )
 
 
 def _matrix(frame: Any) -> bytes | None:
