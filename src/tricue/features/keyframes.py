@@ -55,14 +55,14 @@ class KeyFrames:
             return True
         if time < self.low:
             return False
-        self.count += 1
-        self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         part = min(self.bins - 1, int((time - self.low) * self.bins / (self.high - self.low)))
         matrix = _matrix(frame)
         gray = self._gray.reformat(frame, *_held_size(frame), format="gray", threads=1)
         entropy = gray_entropy(self._shown(gray, matrix))
         if part not in self._best or entropy > self._best[part][0]:
             self._best[part] = (entropy, _held(frame), matrix)
+        self.count += 1  # at last: what cannot be converted is not taken
+        self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         return False
 
     def _check(self, frame: Any, time: float) -> None:
