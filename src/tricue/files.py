@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,24 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
+
+
+def file_status(path: Path) -> os.stat_result:
+    """The status of a file that may be read: it is told before it is opened, for a pipe waits for ever and a device
+    gives bytes for ever.
+
+    Raises OSError where none is there or it is not a regular file; the system's own (/proc, /sys), whatever they call
+    themselves, are none. ValueError for a name with a NUL in it.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_dev in _system_devices():
+        raise OSError(errno.EINVAL, "not a regular file")
+    return status
+
+
+@cache
+def _system_devices() -> frozenset[int]:
+    return frozenset(place.stat().st_dev for place in (Path("/proc"), Path("/sys")) if place.is_mount())
 
 
 @contextmanager

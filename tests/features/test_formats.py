@@ -24,6 +24,7 @@ _MUXED = {  # ending -> (muxer, codec)
 def write_sound(path: Path, muxer: str, codec: str, rate: int = 48_000) -> Path:
     with av.open(str(path), "w", format=muxer) as container:
         stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream.bit_rate = 64_000
         wave = np.sin(np.arange(rate) * 0.05).astype(np.float32)[None] * 0.4
         frame = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
         frame.sample_rate, frame.pts = rate, 0

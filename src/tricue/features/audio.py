@@ -41,7 +41,7 @@ class LightAudio:
 
     config: AudioFeatures
     name: str = "light"
-    version: int = 3
+    version: int = 4
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class HubAudio:
     folder: Path
     config: AudioFeatures
     device: str = "cpu"
-    version: int = 3
+    version: int = 4
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ class FeatureSet:
     arrays: dict[Cue, dict[str, np.ndarray]]  # utterance id -> (T, D), T >= 1; no entry: cue missing
     dims: dict[Cue, tuple[int, ...]]  # widths of the streams side by side: (speech, acoustic) or (D,)
     faults: list[Fault] = field(default_factory=list)  # cues that should be there and are not
-    notes: list[Fault] = field(default_factory=list)  # cues that are there but not whole (cut, damaged)
+    notes: list[Fault] = field(default_factory=list)  # of cues that are there (cut, damaged, one of two)
     without_face: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> frames, of how many
 
 
@@ -228,8 +228,14 @@ def _collect(plan: Plan, passing: Mapping[tuple[Cue, str], str], found: FeatureS
 def _report(found: FeatureSet) -> None:
     for fault in found.faults:
         _LOG.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+    told: dict[tuple[Cue, str], list[str]] = defaultdict(
+        list
+    )  # all segments of a recording have the same to say
     for note in found.notes:
-        _LOG.warning("%s: %s is not whole: %s", note.id, note.cue, note.reason)
+        told[note.cue, note.reason].append(note.id)
+    for (cue, reason), ids in told.items():
+        more = f" and {len(ids) - 1:,} more" if len(ids) > 1 else ""
+        _LOG.warning("%s%s: note on %s: %s", ids[0], more, cue, reason)
     if found.without_face:
         missed = sum(frames for frames, _ in found.without_face.values())
         total = sum(map(len, found.arrays["video"].values()))

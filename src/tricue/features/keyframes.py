@@ -11,6 +11,24 @@ from PIL import Image
 
 from tricue.types import Side
 
+MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes
+MAX_ASPECT = 20  # long by short side: scaled to a model's input, a thin picture would grow to gigabytes
+_MAX_RATE = 1_000  # pictures per second; a small file can hold millions of one moment
+_HELD_PIXELS = 9_000_000  # more than 4K; larger pictures are held smaller: ten of 8K would take a gigabyte
+
+
+class UnreadableError(ValueError):
+    """A stream is not worth reading on; its text says why."""
+
+
+def size_fault(width: int, height: int) -> str | None:
+    """Why pictures of this size are not read; None where they are."""
+    if width * height > MAX_PIXELS:
+        return f"its pictures have more than {MAX_PIXELS:,} pixels"
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        return f"its pictures are more than {MAX_ASPECT} times as long as they are short"
+    return None
+
 
 class KeyFrames:
     """Keeps the frame of highest gray-level entropy of each of `bins` equal parts of [low, high) seconds.
@@ -22,36 +40,81 @@ class KeyFrames:
         self.low, self.high, self.bins, self.crop = low, high, bins, crop
         self.count = 0
         self.until = low  # end of the latest frame taken
-        self._best: dict[int, tuple[float, Any]] = {}
+        self._best: dict[int, tuple[float, Any, bytes | None]] = {}  # entropy, frame, display matrix
+        self._seen = 0  # frames, those outside of the span, too
+        self._times: tuple[float, float] | None = None  # the earliest and the latest of them
         self._gray = VideoReformatter()  # one for all: a new one for each frame costs more than its decoding
 
     def add(self, frame: Any, time: float) -> bool:
-        """Take a decoded frame (av.VideoFrame); True once the span is over."""
+        """Take a decoded frame (av.VideoFrame); True once the span is over.
+
+        Raises ValueError for a frame of a size that is not read, UnreadableError for too many frames.
+        """
+        self._check(frame, time)
         if time >= self.high:
             return True
         if time < self.low:
             return False
-        self.count += 1
-        self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         part = min(self.bins - 1, int((time - self.low) * self.bins / (self.high - self.low)))
-        entropy = gray_entropy(self._shown(self._gray.reformat(frame, format="gray", threads=1), frame))
+        matrix = _matrix(frame)
+        gray = self._gray.reformat(frame, *_held_size(frame), format="gray", threads=1)
+        entropy = gray_entropy(self._shown(gray, matrix))
         if part not in self._best or entropy > self._best[part][0]:
-            self._best[part] = (entropy, frame)
+            self._best[part] = (entropy, _held(frame), matrix)
+        self.count += 1  # at last: what cannot be converted is not taken
+        self.until = time + float((frame.duration or 0) * (frame.time_base or 0))
         return False
+
+    def _check(self, frame: Any, time: float) -> None:
+        """Frames may be of other sizes than the header says, each one."""
+        fault = size_fault(frame.width, frame.height)
+        if fault is not None:
+            raise ValueError(fault)
+        self._seen += 1
+        first, last = self._times or (time, time)
+        self._times = first, last = min(first, time), max(last, time)
+        if self._seen > _MAX_RATE * (1.0 + last - first):
+            raise UnreadableError(f"it has more than {_MAX_RATE:,} pictures a second")
 
     def pictures(self) -> list[np.ndarray]:
         """(H, W, 3) uint8 RGB each, in time order, turned and mirrored as the file says."""
         colour = VideoReformatter()
-        frames = [frame for _, (_, frame) in sorted(self._best.items(), key=lambda item: item[0])]
-        return [self._shown(colour.reformat(frame, format="rgb24", threads=1), frame) for frame in frames]
+        best = [self._best[part] for part in sorted(self._best)]
+        return [
+            self._shown(colour.reformat(frame, format="rgb24", threads=1), matrix)
+            for _, frame, matrix in best
+        ]
 
-    def _shown(self, converted: Any, frame: Any) -> np.ndarray:
+    def _shown(self, converted: Any, matrix: bytes | None) -> np.ndarray:
         """The picture turned as the file says, and of it the half that counts."""
-        picture = turned(converted.to_ndarray(), frame.side_data.get(SideData.DISPLAYMATRIX))
+        picture = turned(converted.to_ndarray(), matrix)
         if self.crop is None:
             return picture
         middle = picture.shape[1] // 2
+        if not middle:
+            raise ValueError("its pictures are a single pixel wide, which has no half")
         return picture[:, :middle] if self.crop == "left" else picture[:, middle:]
+
+
+def _held(frame: Any) -> Any:
+    """The frame as it is, or as RGB of at most `_HELD_PIXELS` where it would take more room than such a one."""
+    width, height = _held_size(frame)
+    if width == frame.width and sum(plane.buffer_size for plane in frame.planes) <= 3 * _HELD_PIXELS:
+        return frame
+    return VideoReformatter().reformat(frame, width, height, format="rgb24", threads=1)
+
+
+def _held_size(frame: Any) -> tuple[int, int]:
+    scale = (_HELD_PIXELS / (frame.width * frame.height)) ** 0.5
+    return (
+        (frame.width, frame.height) if scale >= 1 else (int(frame.width * scale), int(frame.height * scale))
+    )
+
+
+def _matrix(frame: Any) -> bytes | None:
+    """FFmpeg's display matrix, a copy: the frame itself need not be held for it."""
+    matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+    return None if matrix is None else bytes(matrix)
 
 
 def turned(picture: np.ndarray, matrix: Any) -> np.ndarray:

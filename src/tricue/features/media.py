@@ -5,9 +5,7 @@ Times are seconds from the beginning of playback.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +16,7 @@ import av
 import numpy as np
 
 from tricue.features.container import (
-    MAX_PIXELS,
+    GUESSED,
     MediaError,
     Probe,
     duration_of,
@@ -26,20 +24,22 @@ from tricue.features.container import (
     opened,
     origin_of,
     packets_of,
+    playing_time,
     probe,
     reason_of,
     streams_of,
     unchanged,
 )  # fmt: skip
-from tricue.features.keyframes import KeyFrames
+from tricue.features.keyframes import MAX_PIXELS, KeyFrames, UnreadableError, size_fault
+from tricue.features.packets import Extent
 from tricue.features.sound import SAMPLE_RATE, Sound
+from tricue.features.streams import stream_note
+from tricue.files import file_status
 from tricue.types import Cue, Side
 
 __all__ = ["MAX_PIXELS", "SAMPLE_RATE", "Clip", "MediaError", "Probe", "content_digest", "decode", "probe"]
 
-MAX_ASPECT = 20  # long by short side: scaled to a model's input, a thin picture would grow to gigabytes
-# bare streams in which no length is written: what FFmpeg says of it is a guess from the first bit rate
-_GUESSED = frozenset(["aac", "ac3", "amr", "mp3", "h264", "hevc", "m4v", "mpegvideo"])
+NO_MEMORY = "it needs more memory than there is"
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
 _SLACK = 0.1  # seconds; what is less is not missed: a clip may be shorter than a frame of its codec
@@ -53,7 +53,11 @@ class Clip:
     audio: np.ndarray | None = None  # (samples,) float32 at SAMPLE_RATE, mono
     frames: list[np.ndarray] | None = None  # up to k key frames in time order, (H, W, 3) uint8 RGB
     faults: dict[Cue, str] = field(default_factory=dict)
-    notes: dict[Cue, str] = field(default_factory=dict)  # the signal is there but not whole
+    notes: dict[Cue, str] = field(default_factory=dict)  # the signal is there; what to know of it
+
+    def note(self, cue: Cue, reason: str) -> None:
+        """Add a note to those of the cue."""
+        self.notes[cue] = f"{self.notes[cue]}; {reason}" if cue in self.notes else reason
 
 
 def decode(
@@ -69,45 +73,47 @@ def decode(
     """Sound (`audio`) and up to `frames` key frames (KeyFrames) of [start, end), in one pass.
 
     crop: the half of the picture that is looked at. Sound beyond `max_seconds` is left out, with a note. A stream that
-    is damaged or ends early counts while half of what its header promises can be read, with a note.
-    Raises MediaError where the file cannot be opened, fails to be read (a disk, a net) or changes meanwhile; a stream
-    that gives nothing is named in `Clip.faults`.
+    is damaged or ends early counts while half of what its header promises can be read, with a note; so has the choice
+    among several streams of a kind (`choose_stream`), and channels that cancel one another (`DownMix`).
+    Raises MediaError where the file cannot be opened, fails to be read (a disk, a net, too little memory) or changes
+    meanwhile; a stream that gives nothing is named in `Clip.faults`.
     """
     clip = Clip()
     takers: dict[int, Sound | KeyFrames] = {}
-    with unchanged(path), opened(path) as container:
-        sound, picture = streams_of(container)
-        if audio and sound is None:
-            clip.faults["audio"] = "the file has no audio stream of a known codec"
-        elif audio:
-            takers[sound.index] = Sound(start or 0.0, end, max_seconds)
-        if frames and picture is None:
-            clip.faults["video"] = "the file has no video stream of a known codec"
-        elif frames and picture.width * picture.height > MAX_PIXELS:
-            clip.faults["video"] = f"its pictures have more than {MAX_PIXELS:,} pixels"
-        elif frames and max(picture.width, picture.height) > MAX_ASPECT * min(picture.width, picture.height):
-            clip.faults["video"] = f"its pictures are more than {MAX_ASPECT} times as long as they are short"
-        elif frames:
-            takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames, crop)
-        damage = _run(container, takers, start or 0.0)
-        promised = {index: _promised(container, index, start or 0.0, end) for index in takers}
-        if picture is not None and picture.index in takers and not picture.width:
-            # a decoder refuses what is too large before it tells the size
-            damage[picture.index] = f"its size is unknown, or beyond {MAX_PIXELS:,} pixels"
-    part = start is not None or end is not None
-    for index, taker in takers.items():
-        if isinstance(taker, Sound):
-            clip.audio = _sound(taker, clip, damage.get(index), promised[index], part)
-        else:
-            clip.frames = _pictures(taker, clip, damage.get(index), promised[index], part)
+    try:
+        with unchanged(path), opened(path) as container:
+            sound, picture = streams_of(container)
+            if audio and sound is None:
+                clip.faults["audio"] = "the file has no audio stream of a known codec"
+            elif audio:
+                takers[sound.index] = Sound(start or 0.0, end, max_seconds)
+            if frames and picture is None:
+                clip.faults["video"] = "the file has no video stream of a known codec"
+            elif frames and (fault := size_fault(picture.width, picture.height)):
+                clip.faults["video"] = fault
+            elif frames:
+                takers[picture.index] = KeyFrames(*_span(path, container, start, end), frames, crop)
+            damage = _run(container, takers, start or 0.0)
+            part = start is not None or end is not None
+            for index, taker in takers.items():
+                promised = _promised(container, index, start or 0.0, end)
+                _take(taker, clip, container.streams[index], damage.get(index), promised, part)
+    except MemoryError as error:
+        raise MediaError(NO_MEMORY, path, passing=True) from error
     return clip
 
 
+def picture_span(path: Path, start: float | None, end: float | None) -> tuple[float, float]:
+    """The seconds of [start, end) in which there are pictures, which `decode` parts for its key frames; equal where
+    there are none. Raises MediaError where the file cannot be read."""
+    with unchanged(path), opened(path) as container:
+        low, high = _span(path, container, start, end)
+    return low + _TICK, high + _TICK
+
+
 def content_digest(path: Path) -> str:
-    """SHA-256 of a media file's bytes, in hex. Raises OSError where it cannot be read."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")  # a device or a pipe could be read for ever
+    """SHA-256 of a media file's bytes, in hex. Raises OSError where it cannot be read, ValueError for an odd name."""
+    status = file_status(path)
     return _digest_of_bytes(path, status.st_size, status.st_mtime_ns)
 
 
@@ -121,7 +127,7 @@ def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
 def _promised(container: Any, index: int, start: float, end: float | None) -> float | None:
     """Seconds of [start, end) that the stream's header says there are; None where it does not say."""
     stream = container.streams[index]
-    if stream.duration is None or container.format.name in _GUESSED:
+    if stream.duration is None or container.format.name in GUESSED:
         return None
     length = float(stream.duration * stream.time_base)
     return (length if end is None else min(end, length)) - start
@@ -130,24 +136,24 @@ def _promised(container: Any, index: int, start: float, end: float | None) -> fl
 def _span(path: Path, container: Any, start: float | None, end: float | None) -> tuple[float, float]:
     """Where the pictures of [start, end) begin and end.
 
-    A header is trusted only to say that `end` lies inside: a cut file keeps its old duration, a browser's
-    webm has none. Otherwise the packets are read through once without decoding.
+    A length is trusted only to say that `end` lies inside: a cut file keeps its old one, other streams may be longer.
+    Otherwise the packets are read through once without decoding.
     """
-    length = duration_of(container)
-    if end is not None and length is not None and end <= length:
-        return (start or 0.0) - _TICK, end - _TICK
-    first, last = np.inf, -np.inf
+    if end is not None:
+        length = duration_of(container)
+        if length is None or container.format.name in GUESSED:
+            length = playing_time(path)
+        if end <= length:
+            return (start or 0.0) - _TICK, end - _TICK
+    extent = Extent()
     with opened(path) as scanned, suppress(av.error.FFmpegError):  # cut: what came before is its span
         _, picture = streams_of(scanned)
         for packet in packets_of(scanned, [picture], start or 0.0):
-            if packet.pts is not None:
-                ticks = packet.pts + (packet.duration or 1)
-                first = min(first, float(packet.pts * packet.time_base))
-                last = max(last, float(ticks * packet.time_base))
-    if first > last:
+            extent.add(packet)
+    if extent.first is None or extent.end is None:
         return 0.0, 0.0
-    low = first - origin_of(container) if start is None else start
-    high = last - origin_of(container)
+    low = max(0.0, extent.first - origin_of(container)) if start is None else start
+    high = extent.end - origin_of(container)
     return low - _TICK, (high if end is None else min(end, high)) - _TICK
 
 
@@ -161,15 +167,40 @@ def _run(container: Any, takers: dict[int, Sound | KeyFrames], start: float) -> 
         try:
             if takers[index].add(frame, time):
                 waiting.discard(index)
+        except UnreadableError as error:
+            damage[index] = reason_of(error)
+            waiting.discard(index)
         except (av.error.FFmpegError, ValueError) as error:  # one frame is lost
             damage.setdefault(index, reason_of(error))
     return damage
+
+
+def _take(
+    taker: Sound | KeyFrames, clip: Clip, stream: Any, damage: str | None, promised: float | None, part: bool
+) -> None:
+    """Put into the clip what the taker has, with what is to be said of it."""
+    container = stream.container
+    if isinstance(taker, Sound):
+        cue: Cue = "audio"
+        note = stream_note(container.streams.audio, stream)
+        clip.audio = _sound(taker, clip, damage, promised, part)
+    else:
+        cue, note = "video", stream_note(container.streams.video, stream)
+        if not (stream.width or taker.count):  # a decoder refuses what is too large before it tells the size
+            damage = f"its size is unknown, or beyond {MAX_PIXELS:,} pixels"
+        clip.frames = _pictures(taker, clip, damage, promised, part)
+    if cue in clip.faults:
+        clip.notes.pop(cue, None)
+    elif note is not None:
+        clip.note(cue, note)
 
 
 def _sound(
     taker: Sound, clip: Clip, damage: str | None, promised: float | None, part: bool
 ) -> np.ndarray | None:
     wave = taker.wave()
+    if taker.note is not None:
+        clip.note("audio", taker.note)
     seconds = wave.size / SAMPLE_RATE
     if not wave.size:
         clip.faults["audio"] = _nothing("sound", damage, part)
@@ -181,7 +212,7 @@ def _sound(
     if not _enough("audio", clip, damage, max(0.0, read), promised):
         return None
     if taker.max_seconds is not None and seconds > taker.max_seconds:
-        clip.notes["audio"] = f"longer than {taker.max_seconds:g} s: only its beginning is read"
+        clip.note("audio", f"longer than {taker.max_seconds:g} s: only its beginning is read")
         wave = wave[: int(taker.max_seconds * SAMPLE_RATE)]
     return wave
 
@@ -190,12 +221,20 @@ def _pictures(
     taker: KeyFrames, clip: Clip, damage: str | None, promised: float | None, part: bool
 ) -> list[np.ndarray] | None:
     if taker.count < 2:
-        nothing = _nothing("picture", damage, part)
-        clip.faults["video"] = "its video is a single frame" if taker.count else nothing
+        if not taker.count:
+            clip.faults["video"] = _nothing("picture", damage, part)
+        elif damage:
+            clip.faults["video"] = f"only a single picture can be decoded: {damage}"
+        else:
+            clip.faults["video"] = "its video is a single frame"
         return None
     if not _enough("video", clip, damage, taker.until - taker.low, promised):
         return None
-    return taker.pictures()
+    try:
+        return taker.pictures()
+    except (av.error.FFmpegError, ValueError) as error:
+        clip.faults["video"] = f"its pictures are not converted: {reason_of(error)}"
+        return None
 
 
 def _enough(cue: Cue, clip: Clip, damage: str | None, read: float, promised: float | None) -> bool:
@@ -207,7 +246,7 @@ def _enough(cue: Cue, clip: Clip, damage: str | None, read: float, promised: flo
     if share < _ENOUGH:
         clip.faults[cue] = f"only {read:.2f} of {promised:.2f} s can be decoded: {reason}"
         return False
-    clip.notes[cue] = f"partly damaged: {reason}"
+    clip.note(cue, f"partly damaged: {reason}")
     return True
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import av
 import numpy as np
 
+from tricue.features.downmix import MAX_CHANNELS, DownMix
+
 SAMPLE_RATE = 16_000
 PREROLL = 0.5  # seconds read before the beginning: an AAC frame needs the one before it
 _RATES = (1_000, 768_000)  # samples per second; made 16 kHz, a second of one at 1 Hz would grow to gigabytes
@@ -17,7 +19,7 @@ _BREAK = 10.0  # seconds from which a jump is no silence but a change of the clo
 class Sound:
     """Collects [low, high) of a stream, resampled; what exceeds `max_seconds` is not held.
 
-    Where frames are lost or the stream pauses, it is silent.
+    Where frames are lost or the stream pauses, it is silent. Several channels become one as DownMix says.
     """
 
     def __init__(self, low: float, high: float | None, max_seconds: float | None) -> None:
@@ -31,11 +33,27 @@ class Sound:
         self._surplus = 0.0  # seconds by which the last frame is longer than the file says
         self._form: tuple[str, str, int] | None = None
         self._resampler: Any = None
+        self._mix = DownMix(["FC"])
+        self._cancelled = 0  # samples of former mixes whose channels cancel
+
+    @property
+    def note(self) -> str | None:
+        """What was made of channels that cancel one another; None where none do. To be asked after `wave`."""
+        seconds = (self._cancelled + self._mix.cancelled) / SAMPLE_RATE
+        return (
+            f"its channels cancel one another for {seconds:.1f} s: the louder one is read"
+            if seconds
+            else None
+        )
 
     def add(self, frame: Any, time: float) -> bool:
         """Take a decoded frame (av.AudioFrame); True once the span is over. Raises ValueError for no usable sound."""
         if not _RATES[0] <= frame.sample_rate <= _RATES[1]:
             raise ValueError(f"it has {frame.sample_rate:,} samples per second")
+        if frame.layout.nb_channels > MAX_CHANNELS:
+            raise ValueError(
+                f"its {frame.layout.nb_channels} channels at {frame.sample_rate:,} Hz are not mixed"
+            )
         lasts = frame.samples / frame.sample_rate
         if time + lasts < self.low - PREROLL / 2:
             return False
@@ -70,14 +88,17 @@ class Sound:
 
     def _start(self, frame: Any, form: tuple[str, str, int], hole: float) -> None:
         """Begin anew after `hole` seconds of silence."""
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        layout = frame.layout
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE)
         try:
             frames = resampler.resample(frame)
         except av.error.FFmpegError as error:
-            channels = frame.layout.nb_channels
-            raise ValueError(f"its {channels} channels at {frame.sample_rate:,} Hz are not mixed") from error
+            raise ValueError(
+                f"its {layout.nb_channels} channels at {frame.sample_rate:,} Hz are not mixed"
+            ) from error
         self._hold(np.zeros(round(hole * SAMPLE_RATE), np.float32))
         self.silence += hole
+        self._mix = DownMix([channel.name for channel in layout.channels])
         self._take(frames)
         self._resampler, self._form = resampler, form
 
@@ -85,10 +106,14 @@ class Sound:
         if self._resampler is not None:
             self._take(self._resampler.resample(None))
             self._resampler = None
+            self._parts += self._mix.flush()
+            self._cancelled, self._mix.cancelled = self._cancelled + self._mix.cancelled, 0
 
     def _take(self, frames: list[Any]) -> None:
         for frame in frames:
-            self._hold(frame.to_ndarray().reshape(-1).astype(np.float32))
+            sound = frame.to_ndarray().astype(np.float32, copy=False)
+            self._samples += sound.shape[1]
+            self._parts += self._mix.add(sound)
 
     def _hold(self, samples: np.ndarray) -> None:
         self._parts.append(samples)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from tricue.features.container import MediaError, frames_of, opened, streams_of, unchanged
+from tricue.features.container import MediaError, frames_of, opened, reason_of, streams_of, unchanged
 from tricue.features.sound import Sound
 
 _BLOCK = 10.0  # seconds that are held before they are handed on
@@ -18,8 +17,8 @@ _PAUSE = 0.1  # seconds between two frames from which they are not one sound; ti
 
 
 def sound_blocks(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Blocks of the first audio stream in their order: seconds at which each begins, and (samples,) float32 at 16 kHz,
-    mono, up to about 10 s. Where the stream pauses, so do they; frames that cannot be decoded are left out.
+    """Blocks of the audio stream (`choose_stream`) in their order: seconds at which each begins, and (samples,) float32
+    at 16 kHz, mono, up to about 10 s. Where the stream pauses, so do they; frames that cannot be decoded are left out.
 
     Raises MediaError where the file cannot be opened or read to its end, or gives no sound.
     """
@@ -29,7 +28,7 @@ def sound_blocks(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         stream, _ = streams_of(container)
         if stream is None:
             raise MediaError("the file has no audio stream of a known codec", path)
-        for begins, sound in _runs(frames_of(container, {stream.index}, 0.0, damage)):
+        for begins, sound in _runs(frames_of(container, {stream.index}, 0.0, damage), damage):
             wave = sound.wave()
             if wave.size:
                 heard = True
@@ -39,17 +38,20 @@ def sound_blocks(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         raise MediaError(f"no sound can be decoded{reason}", path)
 
 
-def _runs(frames: Iterator[tuple[int, Any, float]]) -> Iterator[tuple[float, Sound]]:
+def _runs(frames: Iterator[tuple[int, Any, float]], damage: dict[int, str]) -> Iterator[tuple[float, Sound]]:
     """Frames that follow one another, at most `_BLOCK` seconds of them, and the time at which they begin."""
     begins = 0.0
     sound = Sound(begins, None, None)
-    for _, frame, time in frames:
+    for index, frame, time in frames:
         if abs(time - sound.until) > _PAUSE or time - begins >= _BLOCK:
             yield begins, sound
             begins = max(0.0, time)
             sound = Sound(begins, None, None)
-        with suppress(
-            av.error.FFmpegError, ValueError
-        ):  # one frame is lost; the next begins a run of its own
+        try:
             sound.add(frame, time)
+        except (
+            av.error.FFmpegError,
+            ValueError,
+        ) as error:  # one frame is lost; the next begins a run of its own
+            damage.setdefault(index, reason_of(error))
     yield begins, sound

@@ -15,7 +15,7 @@ import numpy as np
 from tricue.config import VideoFeatures
 from tricue.features import hub
 from tricue.features.faces import FaceCrop, face_crop
-from tricue.features.media import MediaError, decode, probe
+from tricue.features.media import MediaError, decode, picture_span
 from tricue.types import InputError, Moment, Utterance
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
@@ -32,7 +32,7 @@ class LightVideo:
 
     config: VideoFeatures
     name: str = "light"
-    version: int = 2
+    version: int = 3
     dims: tuple[int, ...] = (_ORIENTATIONS * (_SIDE // _CELL) ** 2,)
     faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
@@ -71,7 +71,7 @@ class HubVideo:
     folder: Path
     config: VideoFeatures
     device: str = "cpu"
-    version: int = 2
+    version: int = 3
     faces: FaceCrop | None = None  # to be cut out of the frames before `prepare`
 
     @property
@@ -143,17 +143,17 @@ def key_frames(utterance: Utterance, config: VideoFeatures) -> list[np.ndarray]:
 def frame_moments(utterance: Utterance, count: int, config: VideoFeatures) -> list[Moment]:
     """`count` key frames, each with the part of the clip that it was chosen from (KeyFrames), in seconds of the file.
 
-    Without times where the file is gone or does not say how long it is, or has fewer pictures than there are parts.
+    Without times where the file is gone or cannot be read, or has fewer pictures than there are parts.
     """
     names = [f"frame {i + 1} of {count}" for i in range(count)]
     start, end = utterance.span("video")
-    length = None
-    if utterance.video is not None:
+    low = high = 0.0
+    if utterance.video is not None and count == config.frames:
         with suppress(MediaError):  # what is stored may outlive its clip
-            length = probe(utterance.video).seconds
-    if length is None or count != config.frames:
+            low, high = picture_span(utterance.video, start, end)
+    if not low < high:
         return [Moment(name) for name in names]
-    edges = np.linspace(start or 0.0, length if end is None else min(end, length), count + 1)
+    edges = np.linspace(low, high, count + 1)
     return [Moment(name, float(a), float(b)) for name, (a, b) in zip(names, pairwise(edges), strict=True)]
 
 

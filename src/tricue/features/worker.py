@@ -14,7 +14,7 @@ import numpy as np
 
 from tricue.config import AudioFeatures, VideoFeatures
 from tricue.features.extractors import Extractor
-from tricue.features.media import Clip, MediaError, decode
+from tricue.features.media import NO_MEMORY, Clip, MediaError, decode
 from tricue.features.store import Row
 from tricue.features.text import Spoken
 from tricue.types import CUES, Cue, Side
@@ -153,12 +153,14 @@ class Worker:
         if signal is None:
             return Ready(job.id, cue, job.keys[cue], None, clip.faults[cue])
         missed, extractor = 0, self.extractors[cue]
-        if faces := getattr(extractor, "faces", None):
-            signal, missed = faces.crop(signal)
         try:
+            if faces := getattr(extractor, "faces", None):
+                signal, missed = faces.crop(signal)
             return Ready(job.id, cue, job.keys[cue], extractor.prepare(signal), clip.notes.get(cue), missed)
         except MediaError as error:
             return Ready(job.id, cue, job.keys[cue], None, error.reason)
+        except MemoryError:  # one clip is lost, and read again in the next run
+            return Ready(job.id, cue, job.keys[cue], None, NO_MEMORY, passing=True)
 
 
 def as_row(array: np.ndarray, ready: Ready) -> Row:

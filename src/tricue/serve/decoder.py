@@ -26,6 +26,7 @@ from tricue.types import InputError
 
 Reply = tuple[dict[str, Any], Sequence[np.ndarray]]
 
+_WORN = {"error": "it needs more memory than a decoder may take", "worn": True}
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -60,11 +61,11 @@ def work(asked: dict[str, Any]) -> Reply:
             return look(path)
         return read_words(path) if asked["do"] == "words" else read_clip(path, asked["how"])
     except MediaError as error:
-        return {"error": error.reason}, []
+        return (_WORN if isinstance(error.__cause__, MemoryError) else {"error": error.reason}), []
     except InputError as error:
         return {"error": str(error).replace(str(path), path.name)}, []
     except MemoryError:
-        return {"error": "it needs more memory than a decoder may take", "worn": True}, []
+        return _WORN, []
 
 
 def main() -> None:
