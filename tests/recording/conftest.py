@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from tricue.checkpoint import save_checkpoint
+from tricue.features.sound import SAMPLE_RATE
+from tricue.recording import speech
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
 from tricue.types import UNCERTAIN, Cue, Prediction
@@ -34,6 +36,22 @@ def whisper() -> Path:
     if not folder.is_dir():
         pytest.skip("needs ../shared/models/whisper-tiny-en")
     return folder
+
+
+class LoudIsSpeech:
+    """Stands for the detector: a loud chunk is speech."""
+
+    def __call__(self, chunk, rate):
+        assert chunk.shape == (512,) and rate == SAMPLE_RATE
+        return float(chunk.abs().mean() > 0.1)
+
+    def reset_states(self):
+        pass
+
+
+@pytest.fixture
+def loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "_detector", LoudIsSpeech)
 
 
 EMOTIONS = ["anger", "joy", "neutral"]
