@@ -106,7 +106,7 @@ class Transcriber:
         with torch.inference_mode(), hub.quiet():
             found = self._model.generate(**heard, max_new_tokens=max(limits), do_sample=False, **asked)
         # each by its own length: a longer neighbour in the batch adds no words
-        own = [tokens[:limit] for tokens, limit in zip(found, limits, strict=True)]
+        own = [tokens[:limit] for tokens, limit in zip(found.tolist(), limits, strict=True)]
         return [text.strip() for text in self._tokenizer.batch_decode(own, skip_special_tokens=True)]
 
 
