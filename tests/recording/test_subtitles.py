@@ -20,7 +20,7 @@ SRT = "1\n00:00:01,000 --> 00:00:02,500\nHello there.\n\n2\n00:00:03,000 --> 00:
 def read(tmp_path: Path, content: str | bytes, name: str = "talk.srt") -> list[Segment]:
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_subtitles(path)
+    return read_subtitles(path).segments
 
 
 def test_srt_by_hand(tmp_path: Path) -> None:
