@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,16 @@ def shared_speech() -> Path:
     if not found:
         pytest.skip("needs ../shared/data/ravdess")
     return found[0]
+
+
+@pytest.fixture
+def meld_lines() -> list[tuple[str, str]]:
+    """Who says what in MELD's training part, in order: a name of MELD's own, and an utterance."""
+    table = SHARED / "data/meld/train_sent_emo.csv"
+    if not table.is_file():
+        pytest.skip("needs ../shared/data/meld")
+    with table.open(encoding="utf-8", newline="") as file:
+        return [(row["Speaker"], row["Utterance"]) for row in csv.DictReader(file)]
 
 
 @pytest.fixture

@@ -69,10 +69,12 @@ def _carried(before: Caption, cue: Caption) -> int:
 
 
 def _grows(before: Caption, cue: Caption) -> bool:
-    """Whether a cue is the one before with more words on its last line."""
+    """Whether a cue is the one before with more on its last line."""
     if not before.lines or len(before.lines) != len(cue.lines) or not _follows(before, cue, _TOUCH):
         return False
-    return before.lines[:-1] == cue.lines[:-1] and cue.lines[-1].startswith(f"{before.lines[-1]} ")
+    *above, last = before.lines
+    grown = cue.lines[-1] != last and cue.lines[-1].startswith(last if above else f"{last} ")
+    return cue.lines[:-1] == tuple(above) and grown
 
 
 def _follows(before: Caption, cue: Caption, seconds: float) -> bool:

@@ -1,47 +1,56 @@
 """Speakers that subtitles name before the words: `Ann: Hi`, `- ANN: Hi`, `>> Ann: Hi`, `ANN (on the phone): Hi`,
 `[Ann] Hi`, `(Ann) Hi`.
 
-`Ann:` names somebody where her name begins several lines, or is in capitals where other words are not. Once that is so
-in several cues, the file uses the form, and whatever looks like a name there is one, even if it comes once.
+`Ann:` names somebody where her name begins several lines, or is in capitals where other words are not. Where that is so
+in three cues, or half of the cues begin with what looks like a name, the file uses the form: then whatever looks like a
+name there is one, even if it comes once.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 _TWICE = 2  # lines that a name begins where its capitals say nothing: once it may be `My advice: wait`
 _USED = 3  # cues that begin with a sure name, from which the file uses the form
 _LONGEST = 60  # characters of a name
 _ABBREVIATED = 5  # characters of Mrs. or Capt.
-_WORD = r"[\w.'’#&-]{1,40}"
+_WORD = r"[\w.'’#&/-]{1,40}"
 _DASH = r"(?:[-–—]|>{2,3})?\s*"
-_NAME = rf"([^\W\d_](?:[\w.'’#&-]{{0,39}})(?: {_WORD}){{0,3}})"
+_NAME = rf"((?:\d{{1,2}}(?i:st|nd|rd|th) )?[^\W\d_][\w.'’#&/-]{{0,39}}(?: {_WORD}){{0,3}})"
 _ASIDE = r"(?:\s?[(\[][^()\[\]:]{1,40}[)\]])?"  # `ANN (on the phone): `
 _COLON = re.compile(rf"{_DASH}{_NAME}{_ASIDE}\s?[:：](?!\s*//)(?:\s+|$|(?<=：))")
 _BRACKETS = re.compile(rf"{_DASH}(?:\[{_NAME}\]|\({_NAME}\))\s?:?(?:\s+|$)")
 _ENDED = (".", "!", "?", "…", '"', "”", ")", "]", "♪")  # of the line before a name that comes once
-_BETWEEN = frozenset(["and", "of", "the", "in", "on", "with", "de", "du", "la", "van", "von", "der", "den", "di", "da"])
+_BETWEEN = frozenset(
+    ["and", "of", "the", "in", "on", "with", "de", "du", "la", "van", "von", "der", "den", "di", "da"]
+)
 _NO_NAMES = frozenset([
     "note", "notes", "warning", "caution", "attention", "example", "question", "answer", "remember", "hint", "tip",
     "ps", "chapter", "part", "scene", "step", "title", "subtitles", "captions", "translation", "music", "summary",
     "update",
 ])  # fmt: skip
-_NO_FIRST = frozenset("""
-    my your our his her their its this that these those here there it i you he she we they one two three four
-    five six seven eight nine ten first second third last next another every each no not yes okay ok well so and but or
-    because if when then now today tonight tomorrow yesterday at in on by from to for with without of about until since
-    like plus just only also please look listen wait see think imagine guess fact facts rule rules problem problems
-    point reason result results conclusion news breaking spoiler disclaimer reminder correction error message subject
-    thing things advice option options what who why how where which time date place number score total bottom
-    meaning translated written directed produced synced
-""".split())  # fmt: skip
+_NO_FIRST = frozenset([  # a name does not begin with them
+    "my", "your", "our", "his", "her", "their", "its", "this", "that", "these", "those", "here", "there", "it",
+    "i", "you", "he", "she", "we", "they", "and", "but", "or", "because", "if", "when", "then", "now", "so", "at",
+    "in", "on", "by", "from", "to", "for", "with", "without", "of", "about", "until", "since", "like", "plus",
+    "what", "who", "why", "how", "where", "which",
+])  # fmt: skip
+_NO_ALONE = frozenset([  # nor is it one of these
+    "one", "two", "three", "first", "second", "third", "last", "next", "another", "every", "each", "no", "not",
+    "yes", "okay", "ok", "well", "today", "tonight", "tomorrow", "yesterday", "just", "only", "also", "please",
+    "look", "listen", "wait", "see", "think", "imagine", "guess", "fact", "facts", "rule", "rules", "problem",
+    "problems", "point", "reason", "result", "results", "conclusion", "news", "breaking", "spoiler", "disclaimer",
+    "reminder", "correction", "error", "message", "subject", "thing", "things", "advice", "option", "options",
+    "time", "date", "place", "number", "score", "total", "bottom", "meaning", "translated", "written", "directed",
+    "produced", "synced",
+])  # fmt: skip
 _SOUNDS = re.compile(  # what brackets hold where they name nobody
     r"\w*(?:ing|[^s]s|ed)$|music|applause|laughter|laugh|sigh|gasp|silence|noise|crowd|beep|inaudible|indistinct|"
     r"unintelligible|foreign|speech|song|theme|intro|outro|chatter|static|bleep|pause|cough|scream|sob|thunder|"
-    r"gunshot|explosion|bell|phone|door|knock|all|both|v\.?o\.?|o\.?[sc]\.?|english|french|spanish|german|italian|"
+    r"gunshot|explosion|bell|phone|door|knock|v\.?o\.?|o\.?[sc]\.?|english|french|spanish|german|italian|"
     r"russian|chinese|japanese|korean|arabic|hindi|latin",
     re.IGNORECASE,
 )  # fmt: skip
@@ -88,39 +97,53 @@ def names_in(cues: Sequence[Sequence[str]]) -> Names:
         name for name, times in brackets.items()
         if name in colon or (times >= _TWICE and _is_in_brackets(name))
     )  # fmt: skip
-    return Names(
-        colon, sure if _used(cues, _BRACKETS, sure) else sure & colon,
-        _used(cues, _COLON, mixed), len(sure) > 1 and _used(cues, _BRACKETS, sure),
-    )  # fmt: skip
+    every_colon = _is_used(cues, _COLON, mixed, _is_like_a_name)
+    every_bracket = _is_used(cues, _BRACKETS, sure, _is_in_brackets)
+    return Names(colon, sure if every_bracket else sure & colon, every_colon, every_bracket)
 
 
-def _used(cues: Sequence[Sequence[str]], form: re.Pattern[str], names: frozenset[str] | set[str]) -> bool:
-    """Whether so many cues begin with one of the names that the form is the file's."""
-    found = (match for lines in cues if lines and (match := form.match(lines[0])))
-    return sum(any(group in names for group in match.groups()) for match in found) >= _USED
+def _is_used(
+    cues: Sequence[Sequence[str]], form: re.Pattern[str], sure: Set[str], possible: Callable[[str], bool]
+) -> bool:
+    """Whether a form of naming is the file's: several cues begin with sure names, or half with possible ones."""
+    matches = [match for lines in cues if lines and (match := form.match(lines[0]))]
+    names = [next(filter(None, match.groups())) for match in matches]
+    likely = sum(map(possible, names))
+    return sum(name in sure for name in names) >= _USED or (likely >= _USED and 2 * likely >= len(cues))
 
 
 def _is_loud(cues: Sequence[Sequence[str]]) -> bool:
-    """Whether the words are in capitals."""
-    letters = "".join(line for lines in cues for line in lines)
+    """Whether the words are in capitals, names aside."""
+    letters = "".join(
+        line[match.end() :] if (match := _COLON.match(line) or _BRACKETS.match(line)) else line
+        for lines in cues for line in lines
+    )  # fmt: skip
     return sum(map(str.isupper, letters)) > sum(map(str.islower, letters))
 
 
 def _is_possible(name: str) -> bool:
-    return len(name) <= _LONGEST and name[0].isupper() and not _NO_NAMES.intersection(name.lower().split())
+    words = name.lower().split()
+    return (
+        len(name) <= _LONGEST and not name[0].islower() and not _NO_NAMES.intersection(words)
+        and (name.isupper() or words[0].rstrip(".") not in _NO_FIRST)  # `HE: Wait` may be one
+    )  # fmt: skip
 
 
 def _is_like_a_name(name: str) -> bool:
-    """Whether something before a colon that comes once is a name: each word is written as in one, and the first is no
-    word that sentences begin with."""
+    """Whether something before a colon that comes once is a name: each word is written as in one, and no sentence
+    begins with it."""
     words = name.split()
     return (
-        _is_possible(name) and words[0].lower().rstrip(".") not in _NO_FIRST
+        _is_possible(name) and words[0].lower().rstrip(".") not in _NO_FIRST and name.lower() not in _NO_ALONE
         and all(not word[0].islower() or word in _BETWEEN for word in words)
         and not any(word.endswith(".") and len(word) > _ABBREVIATED for word in words)  # `Right. Ann: No`
     )  # fmt: skip
 
 
 def _is_in_brackets(name: str) -> bool:
-    """The same in brackets, where sounds are more often."""
-    return _is_like_a_name(name) and not any(_SOUNDS.fullmatch(word) for word in name.split())
+    """The same in brackets, where sounds are more often: `[Dramatic Music]`, `[Phone Rings]`, `[Speaking Dutch]`."""
+    first, *_, last = [name.split()[0], *name.split()]
+    titled = first.endswith(".")  # Dr. Rhodes
+    return _is_like_a_name(name) and (
+        titled or not (_SOUNDS.fullmatch(last) or first.endswith(("ing", "ING")))
+    )

@@ -22,7 +22,7 @@ from tricue.recording.timing import Timing, UnreadableTiming, read_timing
 from tricue.types import MAX_TEXT_CHARACTERS, InputError, InvalidFileError
 
 MAX_BYTES = 20_000_000  # more than a hundred hours of talk
-MAX_CUES = 100_000
+MAX_CUES, MAX_LINES = 100_000, 1_000_000
 _RAW = 20 * MAX_TEXT_CHARACTERS  # characters of a cue with its tags; karaoke has a dozen for each of a word's
 _NAMED = 5  # lines that a notice names; of the others it gives the number
 _SPEAKERS = 200  # characters of a cue's speakers together
@@ -58,10 +58,14 @@ def read_subtitles(path: Path) -> Subtitles:
 
     Times are those of the file (0 for a cue that begins before it), unchecked: `segments.usable` knows the recording.
     Raises InputError where there is no such file or it cannot be read; InvalidFileError where it is no SRT or WebVTT,
-    has no cue with words or none whose times can be read, or is beyond MAX_BYTES or MAX_CUES.
+    has no cue with words or none whose times can be read, or is beyond MAX_BYTES, MAX_LINES or MAX_CUES.
     """
     text = _decoded(path)
-    cues, unreadable = _cues(text.split("\n"), webvtt=text.lstrip().startswith("WEBVTT"), path=path)
+    if text.count("\n") > MAX_LINES:
+        raise InvalidFileError(f"{path} has more than {MAX_LINES:,} lines: give it in parts.")
+    cues, unreadable = _cues(text.split("\n"), webvtt=text.lstrip().startswith("WEBVTT"))
+    if len(cues) + len(unreadable) > MAX_CUES:
+        raise InvalidFileError(f"{path} holds more than {MAX_CUES:,} cues: give it in parts.")
     lines = ", ".join(unreadable[:_NAMED])
     more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
     if not cues and unreadable:
@@ -111,7 +115,7 @@ def _decoded(path: Path) -> str:
     raise InvalidFileError(f"{path} is not text in UTF-8, UTF-16 or Latin-1: save it anew in UTF-8.")
 
 
-def _cues(lines: Sequence[str], webvtt: bool, path: Path) -> tuple[list[_Cue], list[str]]:
+def _cues(lines: Sequence[str], webvtt: bool) -> tuple[list[_Cue], list[str]]:
     """The cues, and those lines, with their numbers, that look like timings and cannot be read."""
     cues: list[_Cue] = []
     unreadable: list[str] = []
@@ -129,8 +133,6 @@ def _cues(lines: Sequence[str], webvtt: bool, path: Path) -> tuple[list[_Cue], l
             cue = None if webvtt else cue
         elif cue and not _is_number_of_next(lines, number):
             cue.add(line.strip())
-        if len(cues) > MAX_CUES:
-            raise InvalidFileError(f"{path} holds more than {MAX_CUES:,} cues: give it in parts.")
     return cues, unreadable
 
 
@@ -172,12 +174,11 @@ def _segments(cues: Sequence[_Cue]) -> Subtitles:
     ]  # fmt: skip
     notices = []
     if repeated:
-        notices.append(f"rolling captions: {repeated} lines that repeat those before are read once")
+        lines = "1 line that repeats" if repeated == 1 else f"{repeated} lines that repeat"
+        notices.append(f"rolling captions: {lines} the cue before, read once")
     if cut:
-        notices.append(
-            f"{len(cut)} of {len(found)} cues longer than {MAX_TEXT_CHARACTERS:,} characters, of which only the "
-            f"beginning is read: {named(cut)}"
-        )
+        more = f"{len(cut)} of {len(found)} cues have more than {MAX_TEXT_CHARACTERS:,} characters"
+        notices.append(f"{more}: only the beginning is read: {named(cut)}")
     return Subtitles([_limited(segment) for segment in found if segment.text], tuple(notices))
 
 

@@ -20,7 +20,9 @@ _STRONG = re.compile(rf"{_DASH}(?: ?{_DASH}){{1,3}} {{0,2}}(?:>|&gt;){{1,2}}|[�
 _ARROW = re.compile(rf"{_DASH}(?: ?{_DASH}){{0,3}} {{0,2}}(?:>|&gt;|›){{1,2}}|[→⟶➔➜⇒]")
 _MARK = r"\s{0,2}[:.,;']\s{0,2}"
 _STAMP = rf"-?\d{{1,6}}(?:{_MARK}\d{{1,9}}){{0,3}}"
-_START = re.compile(rf"\s*(?:\d{{1,6}}[.)]?\s+(?=\d+\s?:))?({_STAMP}(?: \d{{3}})?)\s*")  # after the cue's number, if any
+_START = re.compile(
+    rf"\s*(?:\d{{1,6}}[.)]?\s+(?=\d+\s?:))?({_STAMP}(?: \d{{3}})?)\s*"
+)  # after the cue's number, if any
 _END = re.compile(rf"\s*({_STAMP}(?: \d{{3}}(?=\s*$))?)[,.;]?(?:\s+(.*))?", re.DOTALL)
 _TWO_TIMES = re.compile(rf"\s*({_STAMP})(?:\s*(?:[^\w\s]{{1,4}}|to)\s*|\s+)({_STAMP})\s*")
 _LIKE = re.compile(r"-?\s?\d[^:]{0,9}:|(?:nan|null|undefined):", re.IGNORECASE)
@@ -61,11 +63,11 @@ def read_timing(line: str, begins_block: bool, numbered: bool = False) -> Timing
     before, after = head[: arrow.start()].strip(), head[arrow.end() :].strip()
     begin, end = _START.fullmatch(before), _END.fullmatch(after)
     if begin and end and not _ARROW.search(end[2] or ""):
-        times = _seconds(begin[1]), _seconds(end[1])
-        if times[0] is not None and times[1] is not None:
+        first, last = _seconds(begin[1]), _seconds(end[1])
+        if first is not None and last is not None:
             sure = strong or (":" in begin[1] and ":" in end[1])
             if (begins_block and sure) or _is_clear(begin[1], end[1], strong):
-                return Timing(*times, _words((end[2] or "") + line[_LONGEST:]))
+                return Timing(first, last, _words((end[2] or "") + line[_LONGEST:]))
             return None
     named = strong and (numbered or (begins_block and begin is not None and end is not None))
     if named or _looks_timed(before, after, strong):
