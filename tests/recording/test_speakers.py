@@ -35,6 +35,8 @@ def test_a_speaker_that_appears_once_in_a_file_that_names_them() -> None:
     [
         ("Chandler and Joey: Hey!", "Chandler and Joey"),
         ("Old Man #2: What?", "Old Man #2"),
+        ("Second Woman: What?", "Second Woman"),
+        ("Officer One: What?", "Officer One"),
         ("2nd Customer: It was.", "2nd Customer"),
         ("Joey/Drake: How can I?", "Joey/Drake"),
         ("Phoebe (on the phone): Yes?", "Phoebe"),
@@ -64,7 +66,9 @@ def test_the_form_in_its_varieties(line: str, speaker: str) -> None:
         "He said: no",
         '"Ann: no"',
         "Right. Ann: no",
-        "ross: no",
+        "someone: no",
+        "Breaking News: rain",
+        "One: wait",
     ],
 )
 def test_what_is_said_with_a_colon_stays_said(line: str) -> None:
@@ -81,6 +85,12 @@ def test_capitals_name_where_words_are_not_in_them() -> None:
     assert [name for name, _ in caps] == ["JOEY", "MAN", "WOMAN", None]
     loud = told("NOBODY SAYS THIS", "SO: BE IT", "AND SO ON", "AND ON")
     assert [name for name, _ in loud] == [None] * 4
+
+
+def test_a_name_is_the_same_in_other_letters() -> None:
+    found = told("JOEY: Hi.", "Joey: Oh", "My advice: wait", "so", "it", "goes", "on")
+    assert [name for name, _ in found] == ["JOEY", "Joey", *[None] * 5]
+    assert told("JOEY: Hi", "JOEY: So", "ROSS: Oh", "Mrs. Bing: Dear.", *"wxyz")[3] == ("Mrs. Bing", "Dear.")
 
 
 def test_words_twice_before_a_colon_are_no_name_where_sentences_begin_with_them() -> None:

@@ -38,8 +38,9 @@ _NO_FIRST = frozenset([  # a name does not begin with them
     "in", "on", "by", "from", "to", "for", "with", "without", "of", "about", "until", "since", "like", "plus",
     "what", "who", "why", "how", "where", "which",
 ])  # fmt: skip
-_NO_ALONE = frozenset([  # nor is it one of these
-    "one", "two", "three", "first", "second", "third", "last", "next", "another", "every", "each", "no", "not",
+_NUMERALS = frozenset(["one", "two", "three", "first", "second", "third"])
+_NO_LAST = frozenset([  # nor does it end with them: `Breaking News: `
+    "last", "next", "another", "every", "each", "no", "not",
     "yes", "okay", "ok", "well", "today", "tonight", "tomorrow", "yesterday", "just", "only", "also", "please",
     "look", "listen", "wait", "see", "think", "imagine", "guess", "fact", "facts", "rule", "rules", "problem",
     "problems", "point", "reason", "result", "results", "conclusion", "news", "breaking", "spoiler", "disclaimer",
@@ -58,7 +59,7 @@ _SOUNDS = re.compile(  # what brackets hold where they name nobody
 
 @dataclass(frozen=True)
 class Names:
-    """Those that a file names before its words."""
+    """Those that a file names before its words, however their letters are written."""
 
     colon: frozenset[str]
     brackets: frozenset[str]
@@ -71,11 +72,13 @@ class Names:
         begins = before is None or before.endswith(_ENDED) or line.startswith(("-", "–", "—", ">>"))
         if match := _COLON.match(line):
             name = match[1]
-            if name in self.colon or (self.every_colon and begins and _is_like_a_name(name)):
+            if name.casefold() in self.colon or (self.every_colon and begins and _is_like_a_name(name)):
                 return name, line[match.end() :]
         if match := _BRACKETS.match(line):
-            name, words = match[1] or match[2], line[match.end() :]
-            sure = name in self.brackets or (self.every_bracket and begins and _is_in_brackets(name))
+            name, words = _name(match), line[match.end() :]
+            sure = name.casefold() in self.brackets or (
+                self.every_bracket and begins and _is_in_brackets(name)
+            )
             if sure and (words or not alone):
                 return name, words
         return None, line
@@ -83,33 +86,39 @@ class Names:
 
 def names_in(cues: Sequence[Sequence[str]]) -> Names:
     """The names in the lines of a file's cues. Tags are out of them."""
-    begins = Counter(match[1] for lines in cues for line in lines if (match := _COLON.match(line)))
     loud = _is_loud(cues)
+    begins, bracketed = _counted(cues, _COLON), _counted(cues, _BRACKETS)
     colon = frozenset(
-        name for name, times in begins.items()
+        name.casefold() for name, times in begins.items()
         if _is_possible(name) and (times >= _TWICE or (name.isupper() and not loud))
     )  # fmt: skip
-    mixed = {name for name in colon if loud or not name.isupper()}
-    brackets = Counter(
-        match[1] or match[2] for lines in cues for line in lines if (match := _BRACKETS.match(line))
-    )
-    sure = frozenset(
-        name for name, times in brackets.items()
-        if name in colon or (times >= _TWICE and _is_in_brackets(name))
+    brackets = frozenset(
+        name.casefold() for name, times in bracketed.items()
+        if name.casefold() in colon or (times >= _TWICE and _is_in_brackets(name))
     )  # fmt: skip
-    every_colon = _is_used(cues, _COLON, mixed, _is_like_a_name)
-    every_bracket = _is_used(cues, _BRACKETS, sure, _is_in_brackets)
-    return Names(colon, sure if every_bracket else sure & colon, every_colon, every_bracket)
+    every_colon = _is_used(cues, _COLON, colon, _is_like_a_name)
+    every_bracket = _is_used(cues, _BRACKETS, brackets, _is_in_brackets)
+    return Names(colon, brackets if every_bracket else brackets & colon, every_colon, every_bracket)
+
+
+def _counted(cues: Sequence[Sequence[str]], form: re.Pattern[str]) -> Counter[str]:
+    """How many lines begin with each name of a form."""
+    return Counter(_name(match) for lines in cues for line in lines if (match := form.match(line)))
+
+
+def _name(match: re.Match[str]) -> str:
+    return next(filter(None, match.groups()))
 
 
 def _is_used(
     cues: Sequence[Sequence[str]], form: re.Pattern[str], sure: Set[str], possible: Callable[[str], bool]
 ) -> bool:
     """Whether a form of naming is the file's: several cues begin with sure names, or half with possible ones."""
-    matches = [match for lines in cues if lines and (match := form.match(lines[0]))]
-    names = [next(filter(None, match.groups())) for match in matches]
+    names = [_name(match) for lines in cues if lines and (match := form.match(lines[0]))]
     likely = sum(map(possible, names))
-    return sum(name in sure for name in names) >= _USED or (likely >= _USED and 2 * likely >= len(cues))
+    return sum(name.casefold() in sure for name in names) >= _USED or (
+        likely >= _USED and 2 * likely >= len(cues)
+    )
 
 
 def _is_loud(cues: Sequence[Sequence[str]]) -> bool:
@@ -134,7 +143,8 @@ def _is_like_a_name(name: str) -> bool:
     begins with it."""
     words = name.split()
     return (
-        _is_possible(name) and words[0].lower().rstrip(".") not in _NO_FIRST and name.lower() not in _NO_ALONE
+        _is_possible(name) and words[0].lower().rstrip(".") not in _NO_FIRST
+        and words[-1].lower() not in _NO_LAST and name.lower() not in _NUMERALS
         and all(not word[0].islower() or word in _BETWEEN for word in words)
         and not any(word.endswith(".") and len(word) > _ABBREVIATED for word in words)  # `Right. Ann: No`
     )  # fmt: skip

@@ -25,7 +25,7 @@ _START = re.compile(
 )  # after the cue's number, if any
 _END = re.compile(rf"\s*({_STAMP}(?: \d{{3}}(?=\s*$))?)[,.;]?(?:\s+(.*))?", re.DOTALL)
 _TWO_TIMES = re.compile(rf"\s*({_STAMP})(?:\s*(?:[^\w\s]{{1,4}}|to)\s*|\s+)({_STAMP})\s*")
-_LIKE = re.compile(r"-?\s?\d[^:]{0,9}:|(?:nan|null|undefined):", re.IGNORECASE)
+_LIKE = re.compile(r"-?\s?\d[^:]{0,15}:|(?:nan|null|undefined):", re.IGNORECASE)
 _SETTINGS = re.compile(
     r"(?:\s*(?:(?:[XY][12]|align|position|line|size|vertical|region)\s?[:=]\s?|\w+[:=])\S+)*", re.IGNORECASE
 )
@@ -116,8 +116,8 @@ def _looks_timed(before: str, after: str, strong: bool) -> bool:
     """Whether something like a time is on both sides of the arrow, or more than that on one."""
     left, right = _like_a_time(before), _like_a_time(_first(after))
     enough = 2 if strong else 3
-    alone = (left >= enough) or (strong and right >= enough)
-    return bool((left and right and (strong or left > 1)) or (alone and not (before and not left)))
+    both = left > 0 and right > 0 and (strong or left > 1)
+    return both or left >= enough or (right >= enough and (strong or not before))
 
 
 def _like_a_time(text: str) -> int:
