@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from tricue.checkpoint import save_checkpoint
+from tricue.features.sound import SAMPLE_RATE
+from tricue.recording import speech
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
 from tricue.types import UNCERTAIN, Cue, Prediction
@@ -29,11 +32,37 @@ def shared_speech() -> Path:
 
 
 @pytest.fixture
+def meld_lines() -> list[tuple[str, str]]:
+    """Who says what in MELD's training part, in order: a name of MELD's own, and an utterance."""
+    table = SHARED / "data/meld/train_sent_emo.csv"
+    if not table.is_file():
+        pytest.skip("needs ../shared/data/meld")
+    with table.open(encoding="utf-8", newline="") as file:
+        return [(row["Speaker"], row["Utterance"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture
 def whisper() -> Path:
     folder = SHARED / "models/whisper-tiny-en"
     if not folder.is_dir():
         pytest.skip("needs ../shared/models/whisper-tiny-en")
     return folder
+
+
+class LoudIsSpeech:
+    """Stands for the detector: a loud chunk is speech."""
+
+    def __call__(self, chunk, rate):
+        assert chunk.shape == (512,) and rate == SAMPLE_RATE
+        return float(chunk.abs().mean() > 0.1)
+
+    def reset_states(self):
+        pass
+
+
+@pytest.fixture
+def loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "_detector", LoudIsSpeech)
 
 
 EMOTIONS = ["anger", "joy", "neutral"]

@@ -102,7 +102,7 @@ def test_ten_minutes_of_known_emotions_come_back_in_order(
 ) -> None:
     recognizer, clips = learnt
     assert len(clips) == CLIPS
-    segments = read_subtitles(subtitled(clips, tmp_path / "ten minutes.srt"))
+    segments = read_subtitles(subtitled(clips, tmp_path / "ten minutes.srt")).segments
     timeline = make_timeline(recognizer, ten_minutes, segments)
     assert timeline.seconds == pytest.approx(600, abs=0.2) and timeline.note == "toy: not for real use"
     assert [round(e.segment.start / LENGTH) for e in timeline.entries] == list(range(CLIPS))

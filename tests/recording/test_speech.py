@@ -11,7 +11,6 @@ import pytest
 import soundfile
 
 from tricue.features.sound import SAMPLE_RATE
-from tricue.recording import speech
 from tricue.recording.segments import Segment
 from tricue.recording.speech import MARGIN, speech_stretches, stretches_in
 
@@ -22,22 +21,6 @@ torch.set_num_threads(3)
 stretches_in([(0.0, np.zeros(3200, np.float32))])
 print(torch.get_num_threads())
 """
-
-
-class LoudIsSpeech:
-    """Stands for the detector: a loud chunk is speech."""
-
-    def __call__(self, chunk, rate):
-        assert chunk.shape == (512,) and rate == SAMPLE_RATE
-        return float(chunk.abs().mean() > 0.1)
-
-    def reset_states(self):
-        pass
-
-
-@pytest.fixture
-def loud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speech, "_detector", LoudIsSpeech)
 
 
 def sound(*parts: tuple[float, float]) -> np.ndarray:
@@ -70,6 +53,20 @@ def test_a_gap_in_the_stream_moves_what_follows(loud: None) -> None:
     talk = sound((0.5, 0), (1, 0.5), (1, 0))
     found = stretches_in([(0.0, talk), (10.0, talk)])
     assert near(found, (0.5 - MARGIN, 1.5 + MARGIN), (10.5 - MARGIN, 11.5 + MARGIN))
+
+
+def test_a_blip_before_the_end_is_no_speech(loud: None) -> None:
+    """Less than SHORTEST, wherever the sound ends after it."""
+    for pause in (0.1, 0.3, 0.45):
+        assert stretches_in([(0.0, sound((1, 0), (0.15, 0.5), (pause, 0)))]) == []
+    assert near(stretches_in([(0.0, sound((1, 0), (0.5, 0.5), (0.3, 0)))]), (1 - MARGIN, 1.5 + MARGIN))
+    assert near(stretches_in([(0.0, sound((1, 0), (0.512, 0.5)))]), (1 - MARGIN, 1.536))
+
+
+def test_the_real_detector_hears_no_speech_in_a_hum_of_half_a_second() -> None:
+    t = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    hum = sum(np.sin(2 * np.pi * f * t) for f in (120, 240, 360, 480)) / 8
+    assert stretches_in([(0.0, np.asarray(hum, np.float32))]) == []
 
 
 def test_silence_and_nothing_at_all_hold_no_speech(loud: None) -> None:

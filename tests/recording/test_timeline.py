@@ -150,6 +150,7 @@ def test_segments_are_put_in_order_and_cut_to_the_recording(
     assert [e.segment.text for e in timeline.entries] == ["early", "late"]
     assert timeline.entries[1].segment.end == timeline.seconds
     assert "1 of 3 segments left out" in caplog.text and "'beyond'" in caplog.text
+    assert len(timeline.notices) == 1 and as_json(timeline)["notices"] == list(timeline.notices)
     with pytest.raises(InputError, match="belong to this recording"):
         make_timeline(model, recording, segments[2:])
 
@@ -165,7 +166,7 @@ def test_what_is_no_recording_says_so(make_model: MakeModel, tmp_path: Path) -> 
 
 def test_as_json(told: Timeline) -> None:
     content = json.loads(json.dumps(as_json(told), allow_nan=False))
-    assert list(content) == ["recording", "seconds", "emotions", "note", "entries"]
+    assert list(content) == ["recording", "seconds", "emotions", "note", "notices", "entries"]
     assert content["recording"] == "talk #1: a & b.mp4" and content["note"] == "toy: not for real use"
     assert content["entries"][1] == {
         "start": 4.0, "end": 8.0, "speaker": "<v Bob>", "text": "</script><b>a --> b</b>", "emotion": "uncertain",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_by_subtitles(
         ("1.000", "", "Go away!", "text+audio"),
     ]
     assert "results/talk/timeline.html" in capsys.readouterr().out
+
+
+def test_a_cue_whose_times_cannot_be_read_is_named_wherever_the_timeline_is_seen(
+    place: Path, make_model: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    (place / "talk.srt").write_text(SRT.replace("00:00:01,000", "00:00:01.-04"))
+    assert predict("talk.mp4", "--subtitles", "talk.srt", "--model_path", make_model(["text"])) == 0
+    notice = "1 cue left out, whose times cannot be read: line 6 '00:00:01.-04 --> 00:00:01,900'"
+    assert [r["text"] for r in rows("results/talk")] == ["Good morning."]
+    assert caplog.messages.count(notice) == 1
+    assert json.loads(Path("results/talk/timeline.json").read_text())["notices"] == [notice]
+    assert "1 cue left out" in Path("results/talk/timeline.html").read_text()
 
 
 def test_in_windows(place: Path, make_model: Callable[..., Path]) -> None:

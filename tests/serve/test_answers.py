@@ -133,6 +133,19 @@ def test_cues_outside_the_clip_are_counted_and_not_logged(
     assert "secret" not in caplog.text
 
 
+def test_cues_that_cannot_be_read_are_named_and_not_logged(
+    asked: Any, make_clip: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    srt = b"00:00:00,000 --> 00:00:01,000\nIn it\n\n00:00:01.-04 --> 00:00:01,900 A secret\nso\n"
+    with caplog.at_level(logging.DEBUG):
+        answer = answered(asked.form(make_clip(), subtitles=srt))
+    assert [entry["text"] for entry in answer["timeline"]["entries"]] == ["In it"]
+    assert (
+        "1 cue left out, whose times cannot be read: line 4 '00:00:01.-04 --> 00:00:01,900'" in answer["note"]
+    )
+    assert "secret" not in answer["note"] and "00:00:01.-04" not in caplog.text
+
+
 def test_long_clips_have_a_timeline_unasked(asked: Any, make_clip: Any) -> None:
     clip = make_clip("long.m4a", frames=0, sound=21.0)
     answer = answered(asked.form(clip))

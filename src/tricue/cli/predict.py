@@ -170,7 +170,7 @@ class Answering:
 
         folder = out or Path("results") / recording.stem
         check_folder(folder)
-        segments = self._segments(recording, subtitles, windows)
+        segments, notices = self._segments(recording, subtitles, windows)
         timeline = make_timeline(
             self.recognizer,
             recording,
@@ -178,6 +178,7 @@ class Answering:
             cues=self.cues,
             abstain=self.abstain,
             progress=not self.quiet,
+            notices=notices,
         )
         files = write_timeline(timeline, folder)
         told = Counter(str(entry.prediction) for entry in timeline.entries)
@@ -187,24 +188,28 @@ class Answering:
         )
         return sum(entry.prediction.error is not None for entry in timeline.entries)
 
-    def _segments(self, recording: Path, subtitles: Path | None, windows: float | None) -> list[Segment]:
+    def _segments(
+        self, recording: Path, subtitles: Path | None, windows: float | None
+    ) -> tuple[list[Segment], Sequence[str]]:
+        """The segments of a timeline, and what there is to know of them."""
         from tricue.features.container import playing_time
         from tricue.recording import segments, speech
         from tricue.recording.subtitles import read_subtitles
 
         if subtitles is not None:
-            return read_subtitles(subtitles)
+            told = read_subtitles(subtitles)
+            return told.segments, told.notices
         if windows is not None:
             cut = segments.windows(playing_time(recording), windows)
         else:
             cut = speech.speech_stretches(recording, progress=not self.quiet)
         if self.hearing is not None:
-            return self.hearing.transcriber.transcribe(recording, cut, progress=not self.quiet)
+            return self.hearing.transcriber.transcribe(recording, cut, progress=not self.quiet), ()
         if self.recognizer.cues == ["text"]:
             raise InputError(
                 "This model reads words alone: give --subtitles, or hear them with --transcribe."
             )
-        return cut
+        return cut, ()
 
     def rows(self, items: list[str], table: Path | None, output: Path | None, store: Path | None) -> int:
         """One answer per file, row or text, shown or written; how many failed."""

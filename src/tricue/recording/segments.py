@@ -50,18 +50,22 @@ def usable(segments: Sequence[Segment], seconds: float) -> tuple[list[Segment], 
         )
     whole = [replace(s, end=min(s.end, seconds)) for s in segments if 0 <= s.start < min(s.end, seconds)]
     odd = [s for s in segments if not 0 <= s.start < min(s.end, seconds)]
-    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
-    named = ", ".join(_named(s) for s in odd[:_NAMED]) + more
     if not whole:
         raise InputError(
-            f"None of the {len(segments)} segments lies in the recording of {seconds:.1f} s: {named}. "
+            f"None of the {len(segments)} segments lies in the recording of {seconds:.1f} s: {named(odd)}. "
             "Do the subtitles belong to this recording?"
         )
     notice = (
         f"{len(odd)} of {len(segments)} segments left out, which end before they begin or lie outside the "
-        f"{seconds:.1f} s of the recording: {named}"
+        f"{seconds:.1f} s of the recording: {named(odd)}"
     )
     return sorted(whole, key=lambda s: (s.start, s.end)), notice if odd else None
+
+
+def named(segments: Sequence[Segment]) -> str:
+    """The first of them by their times and words, and how many there are besides: for a notice."""
+    more = f" and {len(segments) - _NAMED} more" if len(segments) > _NAMED else ""
+    return ", ".join(map(_named, segments[:_NAMED])) + more
 
 
 def _named(segment: Segment) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,17 @@ PAUSE = 0.5  # seconds without speech that part two stretches
 SHORTEST, LONGEST = 0.25, 20.0  # seconds of a stretch; a longer one is parted at its longest pause
 MARGIN = 0.1  # seconds kept before and after the speech: the detector is late for soft sounds
 _CHUNK = 512  # samples that the detector takes at once, the only number it knows
+_SILENCE = [0.0] * (math.ceil(PAUSE * SAMPLE_RATE / _CHUNK) + 1)  # chances of speech in a pause, and one more
 _JUMP = 0.05  # seconds from which a block does not follow the one before it
+_OF_THREAD = threading.local()
+
+
+def detector_settings() -> dict[str, Any]:
+    """Everything that decides where speech is found, as JSON: for the key of what is stored."""
+    return {
+        "name": "silero-vad", "version": version("silero-vad"), "pause": PAUSE, "shortest": SHORTEST,
+        "longest": LONGEST, "margin": MARGIN,
+    }  # fmt: skip
 
 
 def speech_stretches(path: Path, progress: bool = True) -> list[Segment]:
@@ -43,13 +56,16 @@ def stretches_in(blocks: Iterable[tuple[float, np.ndarray]]) -> list[Segment]:
     silero = _silero()
     found: list[Segment] = []
     for begins, chances in _runs(blocks):
+        until = begins + len(chances) * _CHUNK / SAMPLE_RATE
+        # a pause that the end cuts short would count as speech: a blip before it would be long enough
         stretches = silero.get_speech_timestamps_from_probs(
-            chances, sampling_rate=SAMPLE_RATE, min_silence_duration_ms=round(1000 * PAUSE),
+            chances + _SILENCE, sampling_rate=SAMPLE_RATE, min_silence_duration_ms=round(1000 * PAUSE),
             min_speech_duration_ms=round(1000 * SHORTEST), max_speech_duration_s=LONGEST,
             speech_pad_ms=round(1000 * MARGIN),
         )  # fmt: skip
         found += [
-            Segment(begins + s["start"] / SAMPLE_RATE, begins + s["end"] / SAMPLE_RATE) for s in stretches
+            Segment(begins + s["start"] / SAMPLE_RATE, min(begins + s["end"] / SAMPLE_RATE, until))
+            for s in stretches
         ]
     return found
 
@@ -57,6 +73,7 @@ def stretches_in(blocks: Iterable[tuple[float, np.ndarray]]) -> list[Segment]:
 def _runs(blocks: Iterable[tuple[float, np.ndarray]]) -> Iterator[tuple[float, list[float]]]:
     """Sound without a gap: when it begins, and the chance of speech in each chunk."""
     detector = _detector()
+    detector.reset_states()
     begins, chances, rest = 0.0, list[float](), np.zeros(0, np.float32)
     for at, wave in blocks:
         reached = begins + (len(chances) * _CHUNK + rest.size) / SAMPLE_RATE
@@ -82,8 +99,10 @@ def _heard(detector: Any, chunks: np.ndarray) -> list[float]:
 
 
 def _detector() -> Any:
-    """A detector of its own for every reader: it remembers what it has heard."""
-    return _silero().load_silero_vad()
+    """One for each thread, for it remembers what it has heard; loading takes longer than a short clip."""
+    if not hasattr(_OF_THREAD, "detector"):
+        _OF_THREAD.detector = _silero().load_silero_vad()
+    return _OF_THREAD.detector
 
 
 def _silero() -> Any:

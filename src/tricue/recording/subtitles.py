@@ -10,58 +10,90 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tricue.files import is_file
-from tricue.recording.segments import Segment
-from tricue.types import InputError
+from tricue.recording.rolling import Caption, unrolled
+from tricue.recording.segments import Segment, named
+from tricue.recording.speakers import Names, names_in
+from tricue.recording.timing import Timing, UnreadableTiming, read_timing
+from tricue.types import MAX_TEXT_CHARACTERS, InputError, InvalidFileError
 
 MAX_BYTES = 20_000_000  # more than a hundred hours of talk
-_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d{1,3})?)"
-_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+MAX_CUES, MAX_LINES = 100_000, 1_000_000
+_RAW = 20 * MAX_TEXT_CHARACTERS  # characters of a cue with its tags; karaoke has a dozen for each of a word's
+_NAMED = 5  # lines that a notice names; of the others it gives the number
+_SPEAKERS = 200  # characters of a cue's speakers together
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")
+_KARAOKE = re.compile(r"<[\d:.]+>")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|</?>|\{\\[^{}]*\}")  # <i>, karaoke's <00:01.000>, {\an8}
-_WORD = r"[\w.'’#&-]"
-_PREFIX = re.compile(
-    rf"(?:[-–—]|>>)?\s*([^\W\d_]{_WORD}*(?: {_WORD}+){{0,2}})\s?:(?:\s+|$)"
-)  # up to three words
-_NO_NAMES = frozenset([
-    "note", "notes", "warning", "caution", "attention", "example", "question", "answer", "remember", "hint", "tip",
-    "ps", "chapter", "part", "scene", "step", "title", "subtitles", "captions", "translation", "music", "summary",
-    "update",
-])  # fmt: skip
-_TWICE = 2  # cues that a name begins where its capitals say nothing: once it may be `My advice: wait`
+_NO_CHARACTER = re.compile(r"&(?=#\d{8}|#[xX][\da-fA-F]{7})")  # a number that none has, however long
 
 
-def read_subtitles(path: Path) -> list[Segment]:
-    """The cues that hold words, in the order of the file, with their speakers where they are named.
+@dataclass(frozen=True)
+class Subtitles:
+    """What is said when, and what of the file could not be taken as it is."""
 
-    Times are those of the file, unchecked: `segments.usable` knows the recording. Raises InputError where the file
-    cannot be read, is no SRT or WebVTT, or has no cue with words.
+    segments: list[Segment]  # in the order of the file
+    notices: tuple[str, ...] = ()  # they quote the file: for whoever gave it, and for no log of a service
+
+
+@dataclass
+class _Cue:
+    start: float
+    end: float
+    lines: list[str] = field(default_factory=list)
+    size: int = 0  # characters of its lines in the file
+
+    def add(self, line: str) -> None:
+        if line and self.size < _RAW:
+            self.lines.append(line[: _RAW - self.size])
+        self.size += len(line)
+
+
+def read_subtitles(path: Path) -> Subtitles:
+    """The cues that hold words, with their speakers where they are named, each line once where captions roll.
+
+    Times are those of the file (0 for a cue that begins before it), unchecked: `segments.usable` knows the recording.
+    Raises InputError where there is no such file or it cannot be read; InvalidFileError where it is no SRT or WebVTT,
+    has no cue with words or none whose times can be read, or is beyond MAX_BYTES, MAX_LINES or MAX_CUES.
     """
     text = _decoded(path)
-    cues = list(_cues(text.splitlines(), webvtt=text.lstrip().startswith("WEBVTT")))
+    if text.count("\n") > MAX_LINES:
+        raise InvalidFileError(f"{path} has more than {MAX_LINES:,} lines: give it in parts.")
+    cues, unreadable = _cues(text.split("\n"), webvtt=text.lstrip().startswith("WEBVTT"))
+    if len(cues) + len(unreadable) > MAX_CUES:
+        raise InvalidFileError(f"{path} holds more than {MAX_CUES:,} cues: give it in parts.")
+    lines = ", ".join(unreadable[:_NAMED])
+    more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
+    if not cues and unreadable:
+        raise InvalidFileError(
+            f"{path}: none of its {len(unreadable)} cues has times that can be read: {lines}{more}. Write them like "
+            "`00:00:01,000 --> 00:00:02,500`."
+        )
     if not cues:
-        raise InputError(
+        raise InvalidFileError(
             f"{path} holds no cue like `00:00:01,000 --> 00:00:02,500`: give subtitles in SRT or WebVTT."
         )
-    names = _prefixes([lines for _, _, lines in cues])
-    segments = [_segment(start, end, lines, names) for start, end, lines in cues]
-    spoken = [segment for segment in segments if segment.text]
-    if not spoken:
-        raise InputError(f"{path}: none of its {len(cues)} cues holds a word.")
-    return spoken
+    told = _segments(cues)
+    if not told.segments:
+        raise InvalidFileError(f"{path}: none of its {len(cues)} cues holds a word.")
+    if not unreadable:
+        return told
+    count = f"{len(unreadable)} cue{'s' * (len(unreadable) > 1)}"
+    notice = f"{count} left out, whose times cannot be read: {lines}{more}"
+    return Subtitles(told.segments, (notice, *told.notices))
 
 
 def _decoded(path: Path) -> str:
-    """The file as text: by its byte order mark, else UTF-8, else Windows' Latin-1. Raises InputError."""
+    """The file as text with `\\n` between lines: by its byte order mark, else UTF-8, else Windows' Latin-1."""
     if not is_file(path):
         raise InputError(f"There is no file {path}.")
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path} is larger than {MAX_BYTES:,} bytes: no subtitles are.")
+            raise InvalidFileError(f"{path} is larger than {MAX_BYTES:,} bytes: no subtitles are.")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
@@ -75,27 +107,39 @@ def _decoded(path: Path) -> str:
         encodings = ["utf-8-sig", "cp1252", "latin-1"]  # the last one takes any bytes
     for encoding in encodings:
         try:
-            return content.decode(encoding)
+            text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise InputError(f"{path} is not text in UTF-8, UTF-16 or Latin-1: save it anew in UTF-8.")
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    raise InvalidFileError(f"{path} is not text in UTF-8, UTF-16 or Latin-1: save it anew in UTF-8.")
 
 
-def _cues(lines: Sequence[str], webvtt: bool) -> Iterator[tuple[float, float, list[str]]]:
-    """(start, end, lines) of each cue."""
-    cue: tuple[float, float, list[str]] | None = None
-    own = True  # whether the lines that come are of the cue
+def _cues(lines: Sequence[str], webvtt: bool) -> tuple[list[_Cue], list[str]]:
+    """The cues, and those lines, with their numbers, that look like timings and cannot be read."""
+    cues: list[_Cue] = []
+    unreadable: list[str] = []
+    cue: _Cue | None = None  # whose lines come; None: nobody's
     for number, line in enumerate(lines):
-        if timing := _TIMING.fullmatch(line):
-            if cue:
-                yield cue
-            cue, own = (_seconds(*timing.groups()[:3]), _seconds(*timing.groups()[3:]), []), True
-        elif not line.strip():
-            own = not webvtt
-        elif cue and own and not _is_number_of_next(lines, number):
-            cue[2].append(line.strip())
-    if cue:
-        yield cue
+        timing = _timing(lines, number)
+        if isinstance(timing, Timing):
+            cue = _Cue(max(0.0, timing.start) if timing.end > 0 else timing.start, timing.end)
+            cue.add(timing.words)
+            cues.append(cue)
+        elif isinstance(timing, UnreadableTiming):
+            cue = None
+            unreadable.append(f"line {number + 1} {timing.quoted!r}")
+        elif not line:
+            cue = None if webvtt else cue
+        elif cue and not _is_number_of_next(lines, number):
+            cue.add(line.strip())
+    return cues, unreadable
+
+
+def _timing(lines: Sequence[str], number: int) -> Timing | UnreadableTiming | None:
+    before = lines[number - 1].strip() if number else ""
+    numbered = before.isdigit() and (number == 1 or not lines[number - 2].strip())
+    return read_timing(lines[number], not before or before.isdigit(), numbered)
 
 
 def _is_number_of_next(lines: Sequence[str], number: int) -> bool:
@@ -108,42 +152,60 @@ def _is_number_of_next(lines: Sequence[str], number: int) -> bool:
     after = number + 1
     while number and not lines[number - 1].strip() and after < len(lines) and not lines[after].strip():
         after += 1
-    return after < len(lines) and _TIMING.fullmatch(lines[after]) is not None
+    return after < len(lines) and _timing(lines, after) is not None
 
 
-def _seconds(hours: str | None, minutes: str, seconds: str) -> float:
-    return 3600.0 * int(hours or 0) + 60.0 * int(minutes) + float(seconds.replace(",", "."))
+def _segments(cues: Sequence[_Cue]) -> Subtitles:
+    """Those of the cues that hold words."""
+    captions = [
+        Caption(
+            cue.start, cue.end, tuple(filter(None, map(_plain, cue.lines))),
+            any(_KARAOKE.search(line) for line in cue.lines),
+        )
+        for cue in cues
+    ]  # fmt: skip
+    once = unrolled(captions)
+    repeated = sum(len(a.lines) - len(b.lines) for a, b in zip(captions, once, strict=True))
+    names = names_in([caption.lines for caption in once])
+    found = [_segment(cue, caption, names) for cue, caption in zip(cues, once, strict=True)]
+    cut = [
+        segment for segment, cue in zip(found, cues, strict=True)
+        if cue.size > _RAW or len(segment.text or "") > MAX_TEXT_CHARACTERS
+    ]  # fmt: skip
+    notices = []
+    if repeated:
+        lines = "1 line that repeats" if repeated == 1 else f"{repeated} lines that repeat"
+        notices.append(f"rolling captions: {lines} the cue before, read once")
+    if cut:
+        more = f"{len(cut)} of {len(found)} cues have more than {MAX_TEXT_CHARACTERS:,} characters"
+        notices.append(f"{more}: only the beginning is read: {named(cut)}")
+    return Subtitles([_limited(segment) for segment in found if segment.text], tuple(notices))
 
 
-def _prefixes(cues: Sequence[Sequence[str]]) -> set[str]:
-    """The names that stand before a colon: in capitals where other words are not, else at the beginning of several
-    lines; never with a word of _NO_NAMES."""
-    plain = [_plain(line) for lines in cues for line in lines]
-    begins = Counter(match[1] for line in plain if (match := _PREFIX.match(line)))
-    letters = "".join(plain)
-    loud = sum(map(str.isupper, letters)) > sum(map(str.islower, letters))
-    return {
-        name
-        for name, times in begins.items()
-        if name[0].isupper() and (times >= _TWICE or (name.isupper() and not loud))
-        and not _NO_NAMES.intersection(name.lower().split())
-    }  # fmt: skip
-
-
-def _segment(start: float, end: float, lines: Sequence[str], names: set[str]) -> Segment:
-    """A cue without its tags; several speakers in one cue are named together, for they share its time."""
-    speakers: list[str] = []
+def _segment(cue: _Cue, caption: Caption, names: Names) -> Segment:
+    """A cue's words; several speakers in one cue are named together, for they share its time."""
+    speakers = [_unescaped(voice).strip() for line in cue.lines for voice in _VOICE.findall(line)]
     words: list[str] = []
-    for line in lines:
-        speakers += [html.unescape(voice).strip() for voice in _VOICE.findall(line)]
-        plain = _plain(line)
-        if (match := _PREFIX.match(plain)) and match[1] in names:
-            speakers.append(match[1])
-            plain = plain[match.end() :]
-        words.append(plain)
+    for i, line in enumerate(caption.lines):
+        last = i + 1 == len(caption.lines)
+        speaker, said = names.split(line, caption.lines[i - 1] if i else None, alone=last)
+        speakers += [speaker] if speaker else []
+        words.append(said)
     text = " ".join(" ".join(words).split())
-    return Segment(start, end, text or None, ", ".join(dict.fromkeys(filter(None, speakers))) or None)
+    told = ", ".join(dict.fromkeys(filter(None, speakers)))[:_SPEAKERS]
+    return Segment(caption.start, caption.end, text or None, told or None)
+
+
+def _limited(segment: Segment) -> Segment:
+    """Not longer than the text of an utterance may be."""
+    if segment.text is None or len(segment.text) <= MAX_TEXT_CHARACTERS:
+        return segment
+    return replace(segment, text=segment.text[:MAX_TEXT_CHARACTERS].rstrip())
 
 
 def _plain(line: str) -> str:
-    return html.unescape(_TAG.sub("", line)).strip()
+    return " ".join(_unescaped(_TAG.sub("", line)).split())
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_NO_CHARACTER.sub("&amp;", text))

@@ -39,6 +39,7 @@ class Timeline:
     cues: list[Cue]  # those that the model reads
     entries: list[Entry]
     note: str | None = None  # what to know of the model: a toy, not for real use
+    notices: tuple[str, ...] = ()  # what of the segments that were given is not as it was given
 
 
 def make_timeline(
@@ -50,13 +51,15 @@ def make_timeline(
     abstain: float | None = None,
     progress: bool = False,
     workers: int | None = None,
+    notices: Sequence[str] = (),
 ) -> Timeline:
     """The emotion of each segment of a recording that lies in it (`segments.usable`), by its words, sound and pictures,
     as far as there are any and the model reads them; one without an answer says why in `prediction.error`.
 
     Memory does not grow with the recording's length. The segments are one dialogue: a model whose text encoder reads
     the turns before is given them, whatever the batch. cues, abstain: as for `predict_batch`. workers: processes; None
-    is this one, more are worth their start for hours of video.
+    is this one, more are worth their start for hours of video. notices: what there is to know of the segments, such as
+    those of `read_subtitles`; they are logged, and kept with those of this function.
     Raises InputError where the recording cannot be opened, or no segment lies in it.
     """
     seconds = playing_time(recording)
@@ -64,8 +67,9 @@ def make_timeline(
     features = recognizer.card.config.features
     turns = features.text.context if "text" in read else 0
     chosen, left_out = usable(segments, seconds)
-    if left_out is not None:
-        _LOG.warning("%s", left_out)
+    told = (*notices, *([left_out] if left_out is not None else []))
+    for notice in told:
+        _LOG.warning("%s", notice)
     rows = _utterances(recording, chosen)
     size = _BATCH_OF_PROCESSES if workers is not None and workers > 1 else _BATCH
     predictions: list[Prediction] = []
@@ -80,7 +84,7 @@ def make_timeline(
     return Timeline(
         recording, seconds, recognizer.emotions, [c for c in read if c not in features.precomputed_cues()],
         [Entry(segment, answer) for segment, answer in zip(chosen, predictions, strict=True)],
-        recognizer.card.note,
+        recognizer.card.note, told,
     )  # fmt: skip
 
 
@@ -91,6 +95,7 @@ def as_json(timeline: Timeline) -> dict[str, Any]:
         "seconds": round(timeline.seconds, 3),
         "emotions": timeline.emotions,
         "note": timeline.note,
+        "notices": list(timeline.notices),
         "entries": [_entry(entry) for entry in timeline.entries],
     }
 

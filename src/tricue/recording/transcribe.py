@@ -1,14 +1,17 @@
 """What is said: a Whisper model through transformers, on stretches in which somebody speaks.
 
-On silence and noise Whisper makes up words, often the same ones over and over. So it is given speech alone, no more
-tokens than can be spoken in the time, and an answer that repeats itself beyond what people do is dropped.
+On silence and noise Whisper makes up words, often the same ones over and over. So whatever is transcribed, it is given
+only the speech that the detector finds there, no more tokens than can be spoken in the time, and an answer that repeats
+itself beyond what people do is dropped.
 """
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,13 @@ from tricue.features.media import decode
 from tricue.features.progress import Bar
 from tricue.features.sound import SAMPLE_RATE
 from tricue.recording.segments import Segment
-from tricue.recording.speech import stretches_in
-from tricue.types import InputError
+from tricue.recording.speech import detector_settings, stretches_in
+from tricue.types import MAX_TEXT_CHARACTERS, InputError
 
+_LOG = logging.getLogger(__name__)
+
+TOO_LONG = f"a transcript has more than {MAX_TEXT_CHARACTERS:,} characters: only its beginning is kept"
+VERSION = 1  # raised by hand when the same speech is transcribed otherwise: the key of stored transcripts
 DEFAULT_MODEL = "openai/whisper-tiny.en"
 _BATCH = 8  # stretches that are decoded and transcribed together
 _WINDOW = 30 * SAMPLE_RATE  # samples that Whisper hears at once
@@ -40,31 +47,42 @@ class Transcriber:
 
     def __init__(self, source: str = DEFAULT_MODEL, device: str = "auto") -> None:
         self.name, self.device = source, choose_device(device)
-        self._model, self._extractor, self._tokenizer = _load(_find(source), self.device)
+        self._folder = _find(source)
+        self._model, self._extractor, self._tokenizer = _load(self._folder, self.device)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides a transcript, as JSON: the key of stored transcripts. The weights count by their
+        content, wherever they lie."""
+        return {
+            "version": VERSION, "model": Path(self.name).name, "weights": hub.encoder_digest(self._folder),
+            "detector": detector_settings(),
+        }  # fmt: skip
 
     def words(self, wave: np.ndarray) -> str:
         """What is said in (samples,) float32 at 16 kHz, mono; an empty string where nobody speaks."""
-        spoken = [
-            wave[round(s.start * SAMPLE_RATE) : round(s.end * SAMPLE_RATE)]
-            for s in stretches_in([(0.0, wave)])
-        ]
-        return " ".join(filter(None, (self._texts([part])[0] for part in spoken)))
+        return _limited(" ".join(filter(None, self._texts(_spoken(wave)))))
 
-    def transcribe(self, path: Path, stretches: Sequence[Segment], progress: bool = True) -> list[Segment]:
-        """The stretches (of `speech_stretches`) with their words; text stays None where there are none.
+    def transcribe(self, path: Path, segments: Sequence[Segment], progress: bool = True) -> list[Segment]:
+        """The segments with the words that are said within each; text stays None where nobody speaks.
 
-        Raises MediaError where the file cannot be opened or read.
+        Each is judged by its own sound: of speech that goes on beyond its edge it has the part inside. Raises
+        MediaError where the file cannot be opened or read.
         """
-        said: list[Segment] = []
+        said: list[list[str]] = [[] for _ in segments]
+        parts: list[tuple[int, np.ndarray]] = []
         with Bar(progress) as bar:
-            bar.begin("Transcribing stretches", len(stretches))
-            for first in range(0, len(stretches), _BATCH):
-                batch = stretches[first : first + _BATCH]
-                waves = [decode(path, start=s.start, end=s.end).audio for s in batch]
-                texts = self._texts([np.zeros(0, np.float32) if wave is None else wave for wave in waves])
-                said += [replace(s, text=text or None) for s, text in zip(batch, texts, strict=True)]
-                bar.advance(len(batch))
-        return said
+            bar.begin("Transcribing segments", len(segments))
+            for i, segment in enumerate(segments):
+                wave = decode(path, start=segment.start, end=segment.end).audio
+                parts += [(i, part) for part in _spoken(wave)] if wave is not None else []
+                if len(parts) >= _BATCH or i + 1 == len(segments):
+                    for (at, _), text in zip(parts, self._texts([p for _, p in parts]), strict=True):
+                        said[at].append(text)
+                    parts = []
+                bar.advance()
+        texts = [_limited(" ".join(filter(None, words))) for words in said]
+        return [replace(s, text=text or None) for s, text in zip(segments, texts, strict=True)]
 
     def _texts(self, waves: Sequence[np.ndarray]) -> list[str]:
         """The words of each wave; what is longer than Whisper hears is given to it in parts."""
@@ -83,12 +101,27 @@ class Transcriber:
         heard = self._extractor(
             waves, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
         ).to(self.device)
-        seconds = max(wave.size for wave in waves) / SAMPLE_RATE
-        tokens = min(_MOST_TOKENS, 8 + round(_TOKENS_PER_SECOND * seconds))
+        limits = [min(_MOST_TOKENS, 8 + round(_TOKENS_PER_SECOND * w.size / SAMPLE_RATE)) for w in waves]
         asked = {"task": "transcribe"} if self._model.generation_config.is_multilingual else {}
         with torch.inference_mode(), hub.quiet():
-            found = self._model.generate(**heard, max_new_tokens=tokens, do_sample=False, **asked)
-        return [text.strip() for text in self._tokenizer.batch_decode(found, skip_special_tokens=True)]
+            found = self._model.generate(**heard, max_new_tokens=max(limits), do_sample=False, **asked)
+        # each by its own length: a longer neighbour in the batch adds no words
+        own = [tokens[:limit] for tokens, limit in zip(found.tolist(), limits, strict=True)]
+        return [text.strip() for text in self._tokenizer.batch_decode(own, skip_special_tokens=True)]
+
+
+def _spoken(wave: np.ndarray) -> list[np.ndarray]:
+    """The parts of a wave in which somebody speaks: nothing else is given to Whisper."""
+    return [
+        wave[round(s.start * SAMPLE_RATE) : round(s.end * SAMPLE_RATE)] for s in stretches_in([(0.0, wave)])
+    ]
+
+
+def _limited(text: str) -> str:
+    """Not longer than the text of an utterance may be."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        _LOG.warning("%s", TOO_LONG)
+    return text[:MAX_TEXT_CHARACTERS].rstrip()
 
 
 def _goes_in_circles(text: str) -> bool:

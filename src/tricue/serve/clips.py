@@ -84,19 +84,17 @@ class Clips:
         if hears and self.transcriber is None:
             raise nothing("This service hears no words: it was started without --transcribe")
         wave = upload.sound() if hears and look.sound else None
-        parts = self._cut(question, upload, look, wave)
+        told = upload.subtitles(question.subtitles) if question.subtitles is not None else None
+        parts = told.segments if told is not None else self._cut(question, look, wave)
         if parts is None:
             text = question.text if wave is None else self._words(wave) or None
             return Script(None, text)
         kept, notes = self._usable(parts, look)
+        notes = (*(told.notices if told is not None else ()), *notes)
         return Script(kept if wave is None else self._heard(kept, wave, gone), question.text, notes)
 
-    def _cut(
-        self, question: Question, upload: Upload, look: Look, wave: np.ndarray | None
-    ) -> list[Segment] | None:
+    def _cut(self, question: Question, look: Look, wave: np.ndarray | None) -> list[Segment] | None:
         """wave: its sound, where its words are to be heard. None: the clip is read as a whole."""
-        if question.subtitles is not None:
-            return upload.subtitles(question.subtitles)
         if question.windows is not None:
             return _windows(look, question.windows)
         if look.seconds <= LONG:

@@ -49,8 +49,9 @@ def read_clip(path: Path, asked: dict[str, Any]) -> Reply:
 
 
 def read_words(path: Path) -> Reply:
-    cues = [[s.start, s.end, s.text, s.speaker] for s in read_subtitles(path)]
-    return {"segments": cues}, []
+    told = read_subtitles(path)
+    cues = [[s.start, s.end, s.text, s.speaker] for s in told.segments]
+    return {"segments": cues, "notices": told.notices}, []
 
 
 def work(asked: dict[str, Any]) -> Reply:

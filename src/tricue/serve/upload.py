@@ -10,6 +10,7 @@ import numpy as np
 
 from tricue.features.media import Clip, MediaError
 from tricue.recording.segments import Segment
+from tricue.recording.subtitles import Subtitles
 from tricue.serve.decoders import Decoders
 from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
@@ -70,11 +71,11 @@ class Upload:
             raise unreadable(f"The sound cannot be decoded: {error.reason}.") from error
         return np.zeros(0, np.float32) if wave is None else wave
 
-    def subtitles(self, path: Path) -> list[Segment]:
+    def subtitles(self, path: Path) -> Subtitles:
         told, _ = self._ask(do="words", path=path)
         if "error" in told:
             raise Refusal(422, "bad_subtitles", f"The subtitles cannot be read: {told['error']}")
-        return [Segment(*cue) for cue in told["segments"]]
+        return Subtitles([Segment(*cue) for cue in told["segments"]], tuple(told["notices"]))
 
     def _ask(self, **asked: Any) -> tuple[dict[str, Any], list[bytes]]:
         told, arrays, took = self._decoders.ask(
