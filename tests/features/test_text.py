@@ -120,7 +120,7 @@ def test_a_mix_holds_every_layer_of_each_token(kind, request):
 
 def test_light_has_one_layer_whatever_is_asked_for():
     made = text_extractor(TextFeatures(encoder="light", layer="mix"))
-    assert made.dims == (256,) and made.settings == LightText(128).settings
+    assert made.dims == (256,) and made.settings == LightText(128, 8).settings
 
 
 def test_hub_with_context_keeps_the_utterances_own_words(tiny_bert):
@@ -143,7 +143,7 @@ def test_truncation_takes_the_oldest_context_first_then_the_end(tiny_bert):
         )
         np.testing.assert_array_equal(cut.ids, np.delete(full.ids, np.arange(1, 1 + excess)))
         assert cut.own.sum() == full.own.sum()
-    alone = hub(tiny_bert, max_tokens=8).prepare(Spoken("he has lost it, you are so happy for me"))
+    alone = hub(tiny_bert, max_tokens=8, max_windows=1).prepare(Spoken("he has lost it, you are so happy for me"))
     assert len(alone.ids) == 8 and alone.own.tolist() == [False, *[True] * 6, False]
 
 
@@ -165,11 +165,13 @@ def test_settings_decide_the_key_and_weights_are_among_them(tiny_bert):
 def test_tokens_for_a_live_encoder(tiny_bert):
     extractor = hub(tiny_bert, context=1)
     spoken = Spoken("you are", "Joey: ", ("Ross: what?",))
-    tokens = TokenText(extractor).tokens(spoken)
+    tokens, note = TokenText(extractor).tokens(spoken)
+    assert note is None
     assert tokens.dtype == np.int32 and tokens.shape[1] == 2
     prepared = extractor.prepare(spoken)
     np.testing.assert_array_equal(tokens, np.stack([prepared.ids, prepared.own], 1))
-    assert TokenText(extractor).tokens(Spoken("")).shape == (0, 2)
+    nothing, reason = TokenText(extractor).tokens(Spoken(""))
+    assert nothing.shape == (0, 2) and reason == "its text holds no word"
 
 
 def test_a_layer_that_is_not_there(tiny_bert):

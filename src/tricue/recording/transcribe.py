@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from tricue.device import choose_device
-from tricue.features import hub
+from tricue.features import hub, pretrained
 from tricue.features.media import decode
 from tricue.features.progress import Bar
 from tricue.features.sound import SAMPLE_RATE
@@ -86,7 +85,7 @@ class Transcriber:
         seconds = max(wave.size for wave in waves) / SAMPLE_RATE
         tokens = min(_MOST_TOKENS, 8 + round(_TOKENS_PER_SECOND * seconds))
         asked = {"task": "transcribe"} if self._model.generation_config.is_multilingual else {}
-        with torch.inference_mode(), hub.quiet():
+        with torch.inference_mode(), pretrained.quiet():
             found = self._model.generate(**heard, max_new_tokens=tokens, do_sample=False, **asked)
         return [text.strip() for text in self._tokenizer.batch_decode(found, skip_special_tokens=True)]
 
@@ -113,19 +112,10 @@ def _find(source: str) -> Path:
 
 
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any]:
-    """Model, feature extractor, tokenizer. Raises InputError where one of them cannot be loaded."""
-    import torch
-    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    """Model, feature extractor, tokenizer. Raises InvalidFileError where one of them cannot be loaded."""
+    from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
 
-    try:
-        with hub.quiet():
-            model: Any = WhisperForConditionalGeneration.from_pretrained(
-                str(folder), dtype=torch.float32, use_safetensors=True
-            )
-            extractor = WhisperFeatureExtractor.from_pretrained(str(folder))
-            tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"The Whisper model in {folder} cannot be loaded ({error}); give another copy."
-        ) from error
-    return model.to(device).eval(), extractor, tokenizer
+    model, _ = pretrained.read_model(WhisperForConditionalGeneration, folder)
+    extractor = pretrained.read_part(AutoFeatureExtractor, folder, "preprocessor_config.json")
+    tokenizer = pretrained.read_part(AutoTokenizer, folder, "the tokenizer")
+    return model.to(device), extractor, tokenizer
