@@ -27,6 +27,7 @@ from tricue.types import (
 )
 
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")  # punctuation stands by itself: "?!" says something
+_PICTURES = re.compile("[\u2190-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+")  # emoji, arrows, notes, ...
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _BATCH_TOKENS = 2048  # tokens per forward pass, padding included; bounds memory, changes no value
 _OVERLAP = (
@@ -186,7 +187,7 @@ class HubText:
         A text of which the encoder knows no token has none that are its own.
         """
         tokenizer = _tokenizer(self.folder)
-        said = spoken.prefix + spoken.text
+        said = spoken.prefix + self._apart(spoken.text)
         pair = ("\n".join(spoken.context), said) if spoken.context else (said,)
         with pretrained.foreign(self.folder, "the tokenizer"):
             coded = tokenizer(*pair, truncation=False, padding=False, return_offsets_mapping=True,
@@ -213,6 +214,21 @@ class HubText:
         unknown = own & ~known
         return replace(kept[0], more=tuple(kept[1:]), total=int(own.sum()), unknown=int(unknown.sum()))
 
+    def _apart(self, text: str) -> str:
+        """The text with spaces around pictures that the encoder does not know: a word that they touch would be
+        unknown, too. Their names in place of them help no more (benchmarks/emoji.py).
+        """
+        tokenizer = _tokenizer(self.folder)
+        if text.isascii() or tokenizer.unk_token_id is None:
+            return text
+
+        def apart(found: re.Match[str]) -> str:
+            ids = tokenizer(found[0], add_special_tokens=False)["input_ids"]
+            return f" {found[0]} " if tokenizer.unk_token_id in ids else found[0]
+
+        with pretrained.foreign(self.folder, "the tokenizer"):
+            return _PICTURES.sub(apart, text)
+
     def note(self, spoken: Spoken, prepared: Tokens) -> str | None:
         """What of the text is not read, or not known to the encoder; why nothing of it is."""
         read = prepared.count()
@@ -229,7 +245,7 @@ class HubText:
         A token belongs to the word in which it ends: at its start some tokenizers put the space before the word.
         """
         ends = np.concatenate([window.ends[window.own] for window in self.prepare(spoken).windows])
-        words = list(_WORDS.finditer(spoken.text))
+        words = list(_WORDS.finditer(self._apart(spoken.text)))
         starts = [word.start() for word in words]
         of = np.searchsorted(starts, ends - 1, side="right") - 1
         numbers, counts = np.unique(np.maximum(of, 0), return_counts=True)  # ascending, as the tokens are
