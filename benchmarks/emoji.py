@@ -1,7 +1,7 @@
 """Emoji that a text encoder does not know: does a classifier gain where their names stand in their place?
 
-All rows of GoEmotions with such an emoji, five folds: each time a logistic regression on mean token vectors is fitted on
-the other four and 12,000 rows without, read in the same way, and says the emotions of the fifth.
+All rows of GoEmotions with such an emoji, five folds: each time a logistic regression on mean token vectors is fitted
+on the other four and 12,000 rows without, read in the same way, and says the emotions of the fifth.
 
     glued   as the tokenizer takes them: one unknown token, with the words that they touch
     apart   with spaces around, as tricue reads them

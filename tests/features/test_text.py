@@ -145,7 +145,9 @@ def test_truncation_takes_the_oldest_context_first_then_the_end(tiny_bert):
         )
         np.testing.assert_array_equal(cut.ids, np.delete(full.ids, np.arange(1, 1 + excess)))
         assert cut.own.sum() == full.own.sum()
-    alone = hub(tiny_bert, max_tokens=8, max_windows=1).prepare(Spoken("he has lost it, you are so happy for me"))
+    alone = hub(tiny_bert, max_tokens=8, max_windows=1).prepare(
+        Spoken("he has lost it, you are so happy for me")
+    )
     assert len(alone.ids) == 8 and alone.own.tolist() == [False, *[True] * 6, False]
 
 
@@ -219,7 +221,9 @@ def test_minilm_equals_transformers(shared_model):
 
 
 def words(count: int) -> str:
-    return " ".join(["oh my god", "he has lost it", "you are fine", "I am so happy"][i % 4] for i in range(count))
+    return " ".join(
+        ["oh my god", "he has lost it", "you are fine", "I am so happy"][i % 4] for i in range(count)
+    )
 
 
 def test_a_long_text_is_read_in_windows_that_share_a_quarter(tiny_bert):
@@ -231,7 +235,9 @@ def test_a_long_text_is_read_in_windows_that_share_a_quarter(tiny_bert):
     assert prepared.total == prepared.count() == (ids >= 0).sum() > 40
     assert all(len(window.ids) <= 16 for window in prepared.windows)
     whole = hub(tiny_bert, max_tokens=128).prepare(Spoken(text))
-    np.testing.assert_array_equal(np.concatenate([w.ids[w.own] for w in prepared.windows]), whole.ids[whole.own])
+    np.testing.assert_array_equal(
+        np.concatenate([w.ids[w.own] for w in prepared.windows]), whole.ids[whole.own]
+    )
     second = prepared.windows[1]
     np.testing.assert_array_equal(second.ids[1:-1], whole.ids[1 + 10 : 1 + 10 + 14])  # 14 fit, 4 are shared
     assert prepared.windows[0].own.tolist() == [False, *[True] * 12, False, False, False]
@@ -373,4 +379,7 @@ def test_a_sad_end_moves_the_answer_of_a_long_text(shared_model):
     long = "The bus leaves the station at nine and the table is in the second room. " * 12
     plain, sad = model.predict_batch([(long, None, None), (f"{long} I am so terribly sad, my mother died and I cannot "
                                      "stop crying.", None, None)])  # fmt: skip
-    assert plain.emotion == "neutral" and sad.probabilities["sadness"] > 0.4 > 0.05 > plain.probabilities["sadness"]
+    assert (
+        plain.emotion == "neutral"
+        and sad.probabilities["sadness"] > 0.4 > 0.05 > plain.probabilities["sadness"]
+    )

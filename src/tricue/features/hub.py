@@ -19,7 +19,7 @@ import numpy as np
 from tricue.config import FeaturesConfig, LayerChoice
 from tricue.features import pretrained
 from tricue.tuned import tuned_on
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, InvalidFileError
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +41,7 @@ _ENDINGS = (
     ".zip",
     ".tar.gz",
 )  # of no hub name
+_WIDEST, _DEEPEST = 100_000, 1_000  # no encoder's width and layers come near
 _DECIDING = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights, settings, vocabularies
 
 
@@ -209,8 +210,14 @@ def load_settings(folder: Path) -> Any:
 def layer_widths(folder: Path, layer: LayerChoice) -> tuple[int, ...]:
     """Widths of what `choose_layer` gives: of one layer, or of all that `mix` puts side by side."""
     settings = load_settings(folder)
-    layers = int(settings.num_hidden_layers) + 1 if layer == "mix" else 1  # and what goes into the first
-    return (int(settings.hidden_size),) * layers
+    with pretrained.foreign(folder, "config.json"):
+        width, blocks = int(settings.hidden_size), int(settings.num_hidden_layers)
+    if not (0 < width <= _WIDEST and 0 <= blocks <= _DEEPEST):
+        raise InvalidFileError(
+            f"The model in {folder}: config.json has hidden_size {width}, num_hidden_layers {blocks}; no encoder has. "
+            "Give another copy of it."
+        )
+    return (width,) * (blocks + 1 if layer == "mix" else 1)  # and what goes into the first
 
 
 def run_model(device: str, compute: Callable[[], torch.Tensor]) -> np.ndarray:

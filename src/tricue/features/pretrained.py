@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from tricue.types import InputError, InvalidFileError
 
 _LOG = logging.getLogger(__name__)
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 _PLAIN_ATTENTION = ("eager", "sdpa")  # transformers' own; any other name may be a kernel to fetch
 # `auto_map` names code beside the model, the others kernels of the hub: models run without them
@@ -52,13 +53,21 @@ def foreign(folder: Path, what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
-        import torch
-
-        if isinstance(error, torch.OutOfMemoryError) or not (
-            type(error) is Exception or isinstance(error, _ODD)
-        ):
+        if not _comes_of_files(error):
             raise
         raise _invalid(folder, f"{what} cannot be loaded ({_first_line(error)})") from error
+
+
+def _comes_of_files(error: Exception) -> bool:
+    """Whether transformers and what it rests on raise such an error for files that are not what they should be."""
+    from huggingface_hub.errors import StrictDataclassError  # of a field's type: no kin of TypeError
+    from torch import OutOfMemoryError
+
+    if isinstance(error, OutOfMemoryError):
+        return False
+    return (
+        isinstance(error, (*_ODD, StrictDataclassError)) or type(error) is Exception
+    )  # the Rust of tokenizers
 
 
 def read_settings(folder: Path) -> Any:
@@ -130,6 +139,19 @@ def read_part(kind: Any, folder: Path, file: str, settings: Any = None, **option
             str(folder), config=settings or read_settings(folder), trust_remote_code=False,
             local_files_only=True, **options,
         )  # fmt: skip
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer. Raises InvalidFileError where there is none: transformers would make one to which every
+    word is unknown."""
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        known = ", ".join(_VOCABULARIES)
+        raise _invalid(
+            folder, f"no tokenizer there ({known}); save it beside the weights with save_pretrained()"
+        )
+    return read_part(AutoTokenizer, folder, "the tokenizer")
 
 
 def read_json(path: Path) -> dict[str, Any]:

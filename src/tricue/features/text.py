@@ -28,7 +28,6 @@ from tricue.types import (
 
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")  # punctuation stands by itself: "?!" says something
 _PICTURES = re.compile("[\u2190-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+")  # emoji, arrows, notes, ...
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
 _BATCH_TOKENS = 2048  # tokens per forward pass, padding included; bounds memory, changes no value
 _OVERLAP = (
     4  # a window shares one part in so many with the one before: each token then has context on both sides
@@ -335,14 +334,7 @@ def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = Tr
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    if not any((folder / name).is_file() for name in _VOCABULARIES):  # else every word would be unknown to it
-        raise InputError(
-            f"features.text.encoder={folder}: no tokenizer there ({', '.join(_VOCABULARIES)}); "
-            "save it beside the weights with save_pretrained()."
-        )
-    tokenizer = pretrained.read_part(AutoTokenizer, folder, "the tokenizer")
+    tokenizer = pretrained.read_tokenizer(folder)
     if not tokenizer.is_fast:  # offsets are needed to tell the words from the speaker's name
         raise InputError(f"features.text.encoder={folder}: it has no fast tokenizer (tokenizer.json).")
     return tokenizer

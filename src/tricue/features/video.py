@@ -81,7 +81,13 @@ class HubVideo:
     @cached_property
     def settings(self) -> dict[str, Any]:
         weights = hub.encoder_digest(self.folder)
-        return {"frames": self.config.frames, "weights": weights, **_settings_of(self.faces)}
+        pooled = {"pooled": "mean"} if self._lacks_pooler else {}
+        return {"frames": self.config.frames, "weights": weights, **pooled, **_settings_of(self.faces)}
+
+    @cached_property
+    def _lacks_pooler(self) -> bool:
+        """Whether the model has a pooler and the file no weights for it."""
+        return getattr(hub.load_model(self.folder, self.device), "pooler", ...) is None
 
     @cached_property
     def dims(self) -> tuple[int, ...]:

@@ -113,9 +113,8 @@ def _find(source: str) -> Path:
 
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any]:
     """Model, feature extractor, tokenizer. Raises InvalidFileError where one of them cannot be loaded."""
-    from transformers import AutoFeatureExtractor, AutoTokenizer, WhisperForConditionalGeneration
+    from transformers import AutoFeatureExtractor, WhisperForConditionalGeneration
 
     model, _ = pretrained.read_model(WhisperForConditionalGeneration, folder)
     extractor = pretrained.read_part(AutoFeatureExtractor, folder, "preprocessor_config.json")
-    tokenizer = pretrained.read_part(AutoTokenizer, folder, "the tokenizer")
-    return model.to(device), extractor, tokenizer
+    return model.to(device), extractor, pretrained.read_tokenizer(folder)
