@@ -75,7 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             for line in map(json.loads, sent.splitlines()):
                 if line["key"] == "file":
                     self.server.pushed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self._json({"commitUrl": self.server.address, "commitOid": COMMIT})
+            name = "/".join(path.removeprefix("api/models/").split("/")[:2])
+            self._json({"commitUrl": f"{self.server.address}/{name}/commit/{COMMIT}", "commitOid": COMMIT})
         else:
             self._refuse(404, "NotFound")
 

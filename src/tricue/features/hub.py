@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
 
     Raises InputError where neither answers, or where the folder holds no safetensors weights.
     """
-    folder = Path(source).expanduser()
+    folder = local_folder(source)
     if not folder.is_dir():
         folder = _fetch(source, cue)
     if (weights and not any(folder.glob("*.safetensors"))) or not (folder / "config.json").is_file():
@@ -59,6 +60,13 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
             "(pickled weights are not read). Give another encoder, or convert it with save_pretrained()."
         )
     return folder
+
+
+def local_folder(source: str) -> Path:
+    """The place here that a model's name may mean; `~` is the user's home."""
+    with suppress(RuntimeError):  # the home of a user who is not there
+        return Path(source).expanduser()
+    return Path(source)
 
 
 def is_local_looking(source: str) -> bool:
@@ -97,7 +105,7 @@ def find_detector(source: str) -> Path:
 
     Of several the float weights are taken, not the quantised ones (whose names say int8), and the latest by name.
     """
-    folder = Path(source).expanduser()
+    folder = local_folder(source)
     remedy = "give a local folder with --set features.video.face_detector=FOLDER."
     if not folder.is_dir():
         trouble = f"features.video.face_detector={source}: not a folder here"

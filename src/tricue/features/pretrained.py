@@ -30,13 +30,10 @@ _IGNORED = frozenset({"auto_map", "use_kernels", "kernel_config", "experts_imple
 _REFUSED = frozenset({"quantization_config", "transformers_weights", "fusion_config", "distributed_config"})
 _LAYERS = re.compile(r"(layers?|depths?|blocks)$")
 _LARGEST = 1_000_000  # of a number in the settings of models with fewer weights than that: rates, positions
-_SPARE = (
-    10_000_000  # parameters that settings may describe beyond twice those of the file: heads without weights
-)
-_PICTURE, _SAMPLES = (
-    2048,
-    3_000_000,
-)  # largest side of a processor's picture, largest number of its other settings
+# parameters that settings may describe beyond twice those of the file: heads without weights
+_SPARE = 10_000_000
+_PICTURE = 2048  # largest side of a processor's picture, in pixels
+_SAMPLES = 3_000_000  # largest number of its other settings
 _JSON_BYTES = 100_000_000  # the largest tokenizers of the hub have 35 MB
 # never used here: text is read token by token, and only training masks sound
 _UNUSED = re.compile(r"^(\w+\.)?pooler\.|(^|\.)masked_spec_embed$")

@@ -324,10 +324,11 @@ def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = Tr
         return LightText(config.max_tokens, config.max_windows)
     folder = hub.find_encoder(config.encoder, "text", weights)
     table = getattr(hub.load_settings(folder), "max_position_embeddings", None)
-    positions = min(_tokenizer(folder).model_max_length, table or np.inf)  # RoBERTa's table has two rows more
+    with pretrained.foreign(folder, "the tokenizer"):  # RoBERTa's table has two rows more
+        positions = float(min(_tokenizer(folder).model_max_length, table or np.inf))
     if config.max_tokens > positions:
         raise InputError(
-            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions} at most."
+            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions:g} at most."
         )
     return HubText(folder, config, device)
 

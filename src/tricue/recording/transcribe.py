@@ -97,7 +97,7 @@ def _goes_in_circles(text: str) -> bool:
 
 def _find(source: str) -> Path:
     """The model's folder, fetched from the hub where `source` is no folder. Raises InputError."""
-    folder = Path(source).expanduser()
+    folder = hub.local_folder(source)
     if not folder.is_dir():
         remedy = "give the local folder of a Whisper model, e.g. --whisper models/whisper-tiny-en."
         folder = hub.download(source, f"No folder {source} here", remedy, ["*/*"])
