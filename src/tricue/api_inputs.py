@@ -107,8 +107,8 @@ class _Row(dict[str, Any]):
 
 
 def _utterance(item: Any, id_: str) -> Utterance:
-    times = {name: _seconds(name, item.pop(name, None)) for name in _TIMES} if isinstance(item, _Row) else {}
-    return Utterance(id_, *preprocess(item), **times)
+    start, end = (_seconds(n, item.pop(n, None)) for n in _TIMES) if isinstance(item, _Row) else (None, None)
+    return Utterance(id_, *preprocess(item), start=start, end=end)
 
 
 def _is_missing(value: Any) -> bool:

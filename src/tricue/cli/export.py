@@ -16,7 +16,7 @@ from tricue.types import CUES, Cue, InputError
 def export(
     model_path: Annotated[
         str, typer.Option("--model_path", help="Folder of a checkpoint, or its hub name.")
-    ] = Path("checkpoints/best_model"),
+    ] = "checkpoints/best_model",
     out: Annotated[
         Path | None,
         typer.Option(
