@@ -5,6 +5,7 @@ Every property test is deterministic and judged by what it finds, never by how l
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -192,6 +193,18 @@ def tiny_resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     return folder
+
+
+@pytest.fixture
+def hub_server() -> Iterator[Any]:
+    """tests/hub_server.py, running: a stand-in for the hub behind HF_ENDPOINT, with no repositories yet."""
+    file = Path(__file__).with_name("hub_server.py")
+    spec = importlib.util.spec_from_file_location("hub_server", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.hub_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -202,6 +202,9 @@ class TextFeatures(Section):
     """Preceding turns of the same dialogue, with speaker names, that the encoder reads before the utterance."""
     max_tokens: Annotated[int, Field(ge=8, le=1_000_000)] = 128
     """Longest input of the encoder in tokens; context is cut first, from its far end."""
+    max_windows: Annotated[int, Field(ge=1)] = 8
+    """Windows of `max_tokens`, a quarter of each shared with the next, in which a longer text is read; what goes beyond
+    them is not read, and that is reported. An encoder that is fine-tuned reads the first window alone."""
     precomputed: str | None = None
     """A file of features that others made, by id, in place of the encoder (docs/features.md): .npz, .npy or .csv.
     Taken from here, else from the corpus's folder."""

@@ -269,7 +269,7 @@ def file_digest(path: Path) -> str:
 
 
 def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+    return folder.parent / f".{folder.name}.old"  # `.` has no name to change
 
 
 def _sync(path: Path) -> None:

@@ -13,7 +13,7 @@ from tricue.data.manifest import read_manifest
 from tricue.features.formats import MEDIA_ENDINGS
 from tricue.features.media import MediaError, probe
 from tricue.files import is_file
-from tricue.types import InputError, Utterance
+from tricue.types import InputError, Utterance, whole_characters
 
 TABLE_ENDINGS = frozenset([".csv", ".parquet"])
 Kind = Literal["words", "clip", "folder", "table"]
@@ -49,7 +49,7 @@ def read_inputs(items: Sequence[str], *, without_cues: bool = False) -> list[Utt
 def _read(item: str, without_cues: bool) -> Iterator[Utterance]:
     path, kind = Path(item), kind_of(item)
     if kind == "words":
-        yield Utterance(_short(item), text=item)
+        yield Utterance(_short(item), text=whole_characters(item))
     elif kind == "table":
         yield from read_manifest(path, for_prediction=True, without_cues=without_cues)
     elif kind == "clip":
@@ -94,7 +94,8 @@ def _short(text: str) -> str:
 
 
 def _told_apart(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Ids that occur twice get the next number that no id has."""
+    """Ids that occur twice get the next number that no id has; all can be printed, whatever a file's name holds."""
+    utterances = [u if u.id.isascii() else replace(u, id=whole_characters(u.id)) for u in utterances]
     counts = Counter(u.id for u in utterances)
     taken = set(counts)
     given = []

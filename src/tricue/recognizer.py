@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tricue.api_inputs import as_utterances, preprocess
 from tricue.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
@@ -23,9 +24,7 @@ from tricue.export.onnx_network import open_onnx
 from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
-from tricue.files import is_file
 from tricue.inference import Predictor
-from tricue.inputs import is_missing_file
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 
@@ -35,7 +34,6 @@ BACKENDS = ("torch", "onnx")
 DEFAULT_MODEL = Path("checkpoints/best_model")
 SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))
 Source = str | Path
-Triple = tuple[str | None, Path | None, Path | None]
 
 
 class MultimodalEmotionRecognizer:
@@ -128,26 +126,30 @@ class MultimodalEmotionRecognizer:
 
     def predict_batch(
         self,
-        inputs: Sequence[Any],
+        inputs: Iterable[Any],
         cues: Sequence[str] | None = None,
         *,
         abstain: float | None = None,
         progress: bool = False,
         workers: int | None = 0,
     ) -> list[Prediction]:
-        """One prediction per input (whatever `preprocess` takes, or an Utterance), in order; a failed one says why in
-        `error`.
+        """One prediction per input, in order; a failed one says why in `error`.
 
-        A cue that the network knows from precomputed features alone is not used: no clip gives it. abstain: below this
-        confidence the answer is "uncertain". workers: as for `extract`.
+        inputs: whatever `preprocess` takes, or Utterances; or a data frame, whose rows are read as those of a manifest
+        (text, audio, video, start, end). A cue that the network knows from precomputed features alone is not used: no
+        clip gives it. abstain: below this confidence the answer is "uncertain". workers: as for `extract`.
+        Raises TypeError for one input in place of several, InputError for a frame without any of its columns.
         """
         read = self._clip_cues(cues)
-        asked = [_as_utterance(item, str(i + 1)) for i, item in enumerate(inputs)]
+        asked, faults = as_utterances(inputs)
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
             features = self._read(utterances, read, Path(scratch), not progress, workers)
             predictions = abstained(self.predict_features(utterances, features), abstain)
-        return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
+        return [
+            replace(p, id=u.id, error=faults.get(i, p.error))
+            for i, (p, u) in enumerate(zip(predictions, asked, strict=True))
+        ]
 
     def predict_stored(
         self,
@@ -277,49 +279,14 @@ class MultimodalEmotionRecognizer:
         )
 
 
-def _as_utterance(item: Any, id_: str) -> Utterance:
-    return item if isinstance(item, Utterance) else Utterance(id_, *preprocess(item))
-
-
-def preprocess(item: Any) -> Triple:
-    """What `predict` takes, from words, a media file, a mapping with `text`, `audio`, `video`, or a triple.
-
-    A media file serves as audio and video. Raises InputError for anything else.
-    """
-    if isinstance(item, Utterance):
-        return item.text, item.audio, item.video
-    if isinstance(item, Path):
-        return None, item, item
-    if isinstance(item, str):
-        if is_file(Path(item)):
-            return None, Path(item), Path(item)
-        if is_missing_file(item):
-            raise InputError(f"There is no file {item}.")
-        return item, None, None
-    if isinstance(item, Mapping):
-        unknown = set(item) - {"text", "audio", "video"}
-        if unknown:
-            raise InputError(
-                f"preprocess knows text, audio and video; got {', '.join(map(str, sorted(unknown)))}."
-            )
-        item = (item.get("text"), item.get("audio"), item.get("video"))
-    if not isinstance(item, tuple) or len(item) != 3:
-        raise InputError(
-            f"preprocess wants words, a media file, a mapping or (text, audio, video); got {item!r}."
-        )
-    text, audio, video = item
-    return text, Path(audio) if audio is not None else None, Path(video) if video is not None else None
-
-
 def local_checkpoint(source: Source) -> Path:
-    """The folder of a checkpoint; fetched where `source` is the name of one on the hub."""
+    """The folder of a checkpoint; fetched where `source` is the name (not a Path) of one on the hub."""
     folder = checkpoint_folder(source)
-    if not folder.is_dir() and str(source).count("/") == 1 and not Path(source).suffix:
-        return hub.fetch_checkpoint(str(source))
-    return folder
+    named = isinstance(source, str) and "/" in source and not hub.is_local_looking(source)
+    return hub.fetch_checkpoint(str(source)) if named and not folder.is_dir() else folder
 
 
-def find_model(model_path: Path | None) -> Path:
+def find_model(model_path: Source | None) -> Source:
     """The checkpoint named, else `checkpoints/best_model`, else the one that comes with the package."""
     if model_path is not None:
         return model_path

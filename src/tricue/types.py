@@ -61,6 +61,11 @@ def shown(value: object, limit: int = SHOWN_CHARACTERS, quoted: bool = True) -> 
 MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it
 
 
+def whole_characters(text: str) -> str:
+    """Text that can be encoded: two halves of a surrogate pair are one character, a lone half is U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 @dataclass(frozen=True, slots=True)  # slots: a manifest may have a million rows
 class Utterance:
     """One row of a manifest: what one speaker says in one go, with the files that hold it."""

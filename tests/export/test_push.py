@@ -124,3 +124,16 @@ def test_rights_come_before_the_hub(hub: Hub, model: MultimodalEmotionRecognizer
     assert not hub.created
     mocap.push_to_hub("me/mine", onnx=False, rights_cleared=True)
     assert b"license: other" in hub.uploaded["README.md"]
+
+
+def test_a_push_through_the_hubs_own_client(
+    hub_server: Any, model: MultimodalEmotionRecognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP, to a stand-in on this machine; it takes every file as a regular one."""
+    hub_server.repositories["me/mine"] = {}
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub_server.address)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.utils._headers, "get_token", lambda: "hf_stand_in")
+    address = model.push_to_hub("me/mine", folder=tmp_path / "kept", onnx=False)
+    assert address == f"{hub_server.address}/me/mine"
+    assert hub_server.pushed == {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}

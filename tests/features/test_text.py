@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from tricue.config import TextFeatures
+from tricue.config import FeaturesConfig, TextFeatures
+from tricue.features.extract import extract
 from tricue.features.text import HubText, LightText, Spoken, TokenText, text_extractor, with_context
-from tricue.types import InputError, Utterance
+from tricue.types import MAX_TEXT_CHARACTERS, InputError, Utterance
 
 
 def turn(
@@ -120,7 +122,7 @@ def test_a_mix_holds_every_layer_of_each_token(kind, request):
 
 def test_light_has_one_layer_whatever_is_asked_for():
     made = text_extractor(TextFeatures(encoder="light", layer="mix"))
-    assert made.dims == (256,) and made.settings == LightText(128).settings
+    assert made.dims == (256,) and made.settings == LightText(128, 8).settings
 
 
 def test_hub_with_context_keeps_the_utterances_own_words(tiny_bert):
@@ -143,7 +145,9 @@ def test_truncation_takes_the_oldest_context_first_then_the_end(tiny_bert):
         )
         np.testing.assert_array_equal(cut.ids, np.delete(full.ids, np.arange(1, 1 + excess)))
         assert cut.own.sum() == full.own.sum()
-    alone = hub(tiny_bert, max_tokens=8).prepare(Spoken("he has lost it, you are so happy for me"))
+    alone = hub(tiny_bert, max_tokens=8, max_windows=1).prepare(
+        Spoken("he has lost it, you are so happy for me")
+    )
     assert len(alone.ids) == 8 and alone.own.tolist() == [False, *[True] * 6, False]
 
 
@@ -165,11 +169,13 @@ def test_settings_decide_the_key_and_weights_are_among_them(tiny_bert):
 def test_tokens_for_a_live_encoder(tiny_bert):
     extractor = hub(tiny_bert, context=1)
     spoken = Spoken("you are", "Joey: ", ("Ross: what?",))
-    tokens = TokenText(extractor).tokens(spoken)
+    tokens, note = TokenText(extractor).tokens(spoken)
+    assert note is None
     assert tokens.dtype == np.int32 and tokens.shape[1] == 2
     prepared = extractor.prepare(spoken)
     np.testing.assert_array_equal(tokens, np.stack([prepared.ids, prepared.own], 1))
-    assert TokenText(extractor).tokens(Spoken("")).shape == (0, 2)
+    nothing, reason = TokenText(extractor).tokens(Spoken(""))
+    assert nothing.shape == (0, 2) and reason == "its text holds no word"
 
 
 def test_a_layer_that_is_not_there(tiny_bert):
@@ -209,3 +215,171 @@ def test_minilm_equals_transformers(shared_model):
     (own,) = extractor.encode([extractor.prepare(spoken)])
     states, sequences = reference(folder, spoken.context[0], spoken.prefix + spoken.text)
     np.testing.assert_allclose(own, states[sequences == 1][2:], atol=2e-4)  # "joey", ":" left out
+
+
+# long_text
+
+
+def words(count: int) -> str:
+    return " ".join(
+        ["oh my god", "he has lost it", "you are fine", "I am so happy"][i % 4] for i in range(count)
+    )
+
+
+def test_a_long_text_is_read_in_windows_that_share_a_quarter(tiny_bert):
+    """Each token's vector is transformers' own for the window in which it has more context."""
+    text = words(14)
+    extractor = hub(tiny_bert, max_tokens=16, max_windows=20)
+    prepared = extractor.prepare(Spoken(text))
+    ids = reference(tiny_bert, text)[1]
+    assert prepared.total == prepared.count() == (ids >= 0).sum() > 40
+    assert all(len(window.ids) <= 16 for window in prepared.windows)
+    whole = hub(tiny_bert, max_tokens=128).prepare(Spoken(text))
+    np.testing.assert_array_equal(
+        np.concatenate([w.ids[w.own] for w in prepared.windows]), whole.ids[whole.own]
+    )
+    second = prepared.windows[1]
+    np.testing.assert_array_equal(second.ids[1:-1], whole.ids[1 + 10 : 1 + 10 + 14])  # 14 fit, 4 are shared
+    assert prepared.windows[0].own.tolist() == [False, *[True] * 12, False, False, False]
+    assert second.own.tolist() == [False, False, False, *[True] * 10, False, False, False]
+    (own,) = extractor.encode([prepared])
+    alone = [extractor.encode([replace(w, own=w.own, more=())])[0] for w in prepared.windows]
+    np.testing.assert_allclose(own, np.concatenate(alone), atol=1e-5)
+    assert extractor.note(Spoken(text), prepared) is None
+
+
+def test_every_token_is_given_once(tiny_bert):
+    extractor = hub(tiny_bert, max_tokens=8, max_windows=50)
+    for length in range(1, 40):
+        prepared = extractor.prepare(Spoken("! " * length))
+        assert prepared.count() == prepared.total == length
+        assert (np.diff(np.concatenate([w.ends[w.own] for w in prepared.windows])) > 0).all()
+
+
+def test_a_text_that_fits_is_read_as_ever(tiny_bert):
+    text = words(8)
+    states, sequences = reference(tiny_bert, text)
+    extractor = hub(tiny_bert, max_tokens=len(sequences))
+    prepared = extractor.prepare(Spoken(text))
+    assert prepared.more == ()
+    np.testing.assert_allclose(extractor.encode([prepared])[0], states[sequences == 0], atol=1e-5)
+
+
+def test_what_goes_beyond_the_windows_is_noted(tiny_bert):
+    extractor = hub(tiny_bert, max_tokens=16, max_windows=2)
+    prepared = extractor.prepare(Spoken(words(20)))
+    assert prepared.count() == 24
+    assert extractor.note(Spoken(words(20)), prepared) == "longer than 24 tokens: only its beginning is read"
+    light = LightText(3, 2)
+    assert light.prepare(Spoken("a b c d e f g")) == ["a", "b", "c", "d", "e", "f"]
+    assert "longer than 6 words" in light.note(Spoken("a b c d e f g"), list("abcdef"))
+    assert light.note(Spoken("a b c"), list("abc")) is None
+
+
+def test_text_is_cut_before_the_tokenizer(tiny_bert, caplog):
+    (spoken,) = with_context([turn(0, "oh " * 2_000_000)], 0)
+    assert len(spoken.text) <= MAX_TEXT_CHARACTERS and spoken.cut
+    (later,) = with_context([turn(1, "x")], 1, [turn(0, "oh " * 2_000_000), turn(1, "x")])
+    assert len(later.context[0]) <= MAX_TEXT_CHARACTERS + len("Ann: ")
+    extractor = hub(tiny_bert)
+    with caplog.at_level("WARNING"):
+        assert "only its beginning" in extractor.note(spoken, extractor.prepare(spoken))
+    assert not caplog.records  # transformers' own warning misleads
+    assert "10,000 characters" in LightText(10_000, 8).note(spoken, LightText(10_000, 8).prepare(spoken))
+
+
+def test_moments_of_a_long_text_are_its_words(tiny_bert):
+    extractor = hub(tiny_bert, max_tokens=16, max_windows=20)
+    spoken = Spoken(words(14), "Joey: ", ("Ross: what?",))
+    moments = extractor.moments(spoken)
+    assert [m.label for m in moments] == spoken.text.split()
+    assert sum(m.steps for m in moments) == extractor.prepare(spoken).count()
+
+
+def test_a_live_encoder_reads_the_first_window(tiny_bert):
+    extractor = hub(tiny_bert, max_tokens=16)
+    live = TokenText(extractor)
+    tokens, note = live.tokens(Spoken(words(14)))
+    assert len(tokens) == 16 and tokens[:, 1].sum() == 14 and "longer than 14 tokens" in note
+    assert sum(m.steps for m in live.moments(Spoken(words(14)))) == 14
+
+
+def test_notes_reach_the_feature_set_and_the_store(tiny_bert, tmp_path):
+    config = FeaturesConfig(text=TextFeatures(encoder=str(tiny_bert), max_tokens=16, max_windows=2))
+    rows = [turn(0, words(30)), turn(1, "you are fine"), turn(2, "ฉันมี")]
+    for _ in range(2):  # the second time from the store
+        found = extract(rows, config, ["text"], tmp_path, progress=False)
+        assert [note.id for note in found.notes] == [rows[0].id] and "24 tokens" in found.notes[0].reason
+        assert [fault.id for fault in found.faults] == [rows[2].id]
+        assert len(found.arrays["text"][rows[0].id]) == 24
+    live = extract(rows, config, ["text"], tmp_path, live_text=True, progress=False)
+    assert "14 tokens" in live.notes[0].reason and live.faults == found.faults
+
+
+# unknown_tokens
+
+
+@pytest.mark.parametrize("text", ["😡😡😡", "♪", "ฉันมีความสุขมาก", "♪ ♪"])
+def test_a_text_of_which_no_token_is_known_is_no_usable_input(tiny_bert, text):
+    extractor = hub(tiny_bert)
+    prepared = extractor.prepare(Spoken(text))
+    assert prepared.count() == 0 and extractor.encode([prepared])[0].shape == (0, 16)
+    assert extractor.note(Spoken(text), prepared) == "no word of its text is known to the encoder"
+    assert TokenText(extractor).tokens(Spoken(text))[0].shape == (0, 2)
+    assert extractor.moments(Spoken(text)) == []
+
+
+def test_an_emoji_takes_no_word_with_it(tiny_bert):
+    extractor = hub(tiny_bert)
+    tokens = extractor.prepare(Spoken("you are fine😡"))
+    known = extractor.prepare(Spoken("you are fine"))
+    np.testing.assert_array_equal(tokens.ids[:-2], known.ids[:-1])
+    assert tokens.unknown == 1 and extractor.note(Spoken("you are fine😡"), tokens) is None
+    assert [m.label for m in extractor.moments(Spoken("fine😡you"))] == ["fine", "😡", "you"]
+
+
+def test_mostly_unknown_is_noted(tiny_bert):
+    extractor, spoken = hub(tiny_bert), Spoken("! ฉัน มี ความ")
+    note = extractor.note(spoken, extractor.prepare(spoken))
+    assert note == "3 of its 4 tokens are unknown to the encoder"
+
+
+def test_an_encoder_of_bytes_knows_every_text(tmp_path):
+    """As RoBERTa's: nothing is set apart, nothing refused."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(["oh my god"], vocab_size=300, show_progress=False,
+                                special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])  # fmt: skip
+    trained.save_model(str(tmp_path))
+    tokenizer = RobertaTokenizerFast(str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt"))
+    tokenizer.save_pretrained(tmp_path)
+    RobertaModel(
+        RobertaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                      intermediate_size=16, max_position_embeddings=130)
+    ).save_pretrained(tmp_path)  # fmt: skip
+    extractor = hub(tmp_path)
+    prepared = extractor.prepare(Spoken("sad😡"))
+    assert prepared.count() == prepared.total == 3 + len("😡".encode()) and prepared.unknown == 0
+    assert extractor.note(Spoken("sad😡"), prepared) is None
+
+
+def test_half_a_surrogate_is_a_replacement_character():
+    (spoken, pair) = with_context([turn(0, "oops \ud83d"), turn(1, "\ud83d\ude21")], 0)
+    assert spoken.text == "oops \ufffd" and pair.text == "😡"
+
+
+@pytest.mark.realdata
+def test_a_sad_end_moves_the_answer_of_a_long_text(shared_model):
+    from tricue.recognizer import SHIPPED, MultimodalEmotionRecognizer
+
+    encoder = {"features.text.encoder": str(shared_model("minilm-l6"))}
+    model = MultimodalEmotionRecognizer.from_pretrained(SHIPPED, overrides=encoder, device="cpu")
+    long = "The bus leaves the station at nine and the table is in the second room. " * 12
+    plain, sad = model.predict_batch([(long, None, None), (f"{long} I am so terribly sad, my mother died and I cannot "
+                                     "stop crying.", None, None)])  # fmt: skip
+    assert (
+        plain.emotion == "neutral"
+        and sad.probabilities["sadness"] > 0.4 > 0.05 > plain.probabilities["sadness"]
+    )

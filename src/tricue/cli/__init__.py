@@ -25,12 +25,11 @@ __all__ = ["app", "data", "export", "main", "models", "predict", "serve", "studi
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; one clear line for what the user can mend, a trace only for what is our fault."""
     logging.basicConfig(
-        level=logging.INFO,
+        level=logging.WARNING,  # of other libraries
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False, markup=False)],
     )
-    for noisy in ("httpx", "httpcore", "numba", "transformers", "accelerate", "onnxscript", "onnx_ir"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("tricue").setLevel(logging.INFO)
     try:
         app(arguments)
     except InputError as error:

@@ -15,8 +15,8 @@ from tricue.types import CUES, Cue, InputError
 @app.command(short_help="A folder to hand on: weights, card, ONNX.")
 def export(
     model_path: Annotated[
-        Path, typer.Option("--model_path", help="Folder of a checkpoint, or its hub name.")
-    ] = Path("checkpoints/best_model"),
+        str, typer.Option("--model_path", help="Folder of a checkpoint, or its hub name.")
+    ] = "checkpoints/best_model",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +91,7 @@ def export(
     hub_names = _hub_names(encoders)
     recognizer = MultimodalEmotionRecognizer.from_pretrained(model_path, device="cpu")
     check_rights(recognizer.card, rights_cleared)
-    name = push_to_hub or model_path.resolve().name.removesuffix(".pth")
+    name = push_to_hub or Path(model_path).resolve().name.removesuffix(".pth")
     folder = out or Path("results/export") / name.rpartition("/")[2]
     with console.status("Writing the folder ..."):
         recognizer.save_pretrained(

@@ -51,7 +51,7 @@ def predict(
         ),
     ] = None,
     model_path: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--model_path",
             help="Folder of a checkpoint, or its hub name. [checkpoints/best_model, else the text model that "
@@ -120,7 +120,7 @@ def predict(
 
 
 def open_model(
-    model_path: Path | None,
+    model_path: str | None,
     encoder: list[str] | None,
     settings: list[str] | None,
     device: str,

@@ -29,7 +29,7 @@ def serve(
         typer.Option("--name", help="A host name under which it is asked, e.g. behind a proxy. Repeatable."),
     ] = None,
     model_path: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--model_path",
             help="Folder of a checkpoint, or its hub name. [checkpoints/best_model, else the text model that "
@@ -124,10 +124,10 @@ def _is_open(host: str) -> bool:
     return not loopback
 
 
-def _called(model_path: Path | None) -> str:
+def _called(model_path: str | None) -> str:
     from tricue.recognizer import find_model
 
-    return find_model(model_path).name
+    return Path(find_model(model_path)).name
 
 
 def _shown(host: str) -> str:

@@ -110,7 +110,8 @@ def explain(
     without = {cue: left[_name([other for other in cues if other != cue])] for cue in cues}
     over_time = attribute(network, vectors, masks, column)
     lengths = {cue: int(mask.sum()) for cue, mask in masks.items()}
-    moments = moments_of(utterance, lengths, card.config.features, among)
+    config = card.config
+    moments = moments_of(utterance, lengths, config.features, among, config.finetunes_text)
     return Explanation(
         prediction,
         target,

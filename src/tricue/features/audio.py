@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tricue.config import AudioFeatures
-from tricue.features import acoustic, hub
+from tricue.features import acoustic, hub, pretrained
 from tricue.features.media import SAMPLE_RATE, MediaError
 from tricue.types import InputError, Moment
 
@@ -169,12 +169,7 @@ def stretches(count: int, rate_hz: float, begin: float = 0.0) -> list[Moment]:
 def _feature_extractor(folder: Path) -> Any:
     from transformers import AutoFeatureExtractor
 
-    try:
-        extractor = AutoFeatureExtractor.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"features.audio.encoder: {folder} has no usable preprocessor_config.json."
-        ) from error
+    extractor = pretrained.read_part(AutoFeatureExtractor, folder, "preprocessor_config.json")
     if extractor.sampling_rate != SAMPLE_RATE:
         raise InputError(
             f"features.audio.encoder: {folder} wants {extractor.sampling_rate} Hz, not 16000 Hz."

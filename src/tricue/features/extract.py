@@ -21,7 +21,7 @@ from tricue.features.precomputed import Precomputed, read_precomputed
 from tricue.features.progress import Bar
 from tricue.features.store import Row
 from tricue.features.text import HubText, Spoken, TokenText, with_context
-from tricue.features.worker import NO_WORDS, Result, Worker
+from tricue.features.worker import Result, Worker
 from tricue.types import Cue, Fault, InputError, Utterance
 
 _LOG = logging.getLogger(__name__)
@@ -178,11 +178,11 @@ def _tokens(texts: Mapping[str, Spoken | None], extractor: Extractor, found: Fea
     for id_, spoken in texts.items():
         if spoken is None:
             continue
-        array = text.tokens(spoken)
+        array, note = text.tokens(spoken)
         if len(array):
             found.arrays["text"][id_] = array
-        else:
-            found.faults.append(Fault(id_, "text", NO_WORDS))
+        if note is not None:
+            (found.notes if len(array) else found.faults).append(Fault(id_, "text", note))
 
 
 def _work(plan: Plan, worker: Worker, engine: Engine, bar: Bar) -> dict[tuple[Cue, str], str]:

@@ -1,7 +1,7 @@
-"""Finding and loading frozen encoders: a local folder, or a name on the Hugging Face hub.
+"""Finding frozen encoders, in a local folder or by a name on the Hugging Face hub, and running them.
 
-Nothing here runs code that comes with a model (`trust_remote_code` stays off) or unpickles weights
-(`use_safetensors`). Models are held once per process, so that extractors stay small and picklable.
+Nothing here runs code that comes with a model or unpickles weights (pretrained.py). Models are held once per process,
+so that extractors stay small and picklable.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from tricue.config import FeaturesConfig, LayerChoice
+from tricue.features import pretrained
 from tricue.tuned import tuned_on
-from tricue.types import Cue, InputError
+from tricue.types import Cue, InputError, InvalidFileError
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else the tokenizer warns in every spawned process
 
 LIGHT = "light"
+_FOLDERS = frozenset(
+    {"checkpoints", "data", "models", "results", "runs"}
+)  # as the documentation names them here
+_ENDINGS = (
+    ".pth",
+    ".pt",
+    ".bin",
+    ".ckpt",
+    ".safetensors",
+    ".onnx",
+    ".json",
+    ".zip",
+    ".tar.gz",
+)  # of no hub name
+_WIDEST, _DEEPEST = 100_000, 1_000  # no encoder's width and layers come near
 _DECIDING = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights, settings, vocabularies
 
 
@@ -36,7 +51,7 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
 
     Raises InputError where neither answers, or where the folder holds no safetensors weights.
     """
-    folder = Path(source).expanduser()
+    folder = local_folder(source)
     if not folder.is_dir():
         folder = _fetch(source, cue)
     if (weights and not any(folder.glob("*.safetensors"))) or not (folder / "config.json").is_file():
@@ -45,6 +60,32 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
             "(pickled weights are not read). Give another encoder, or convert it with save_pretrained()."
         )
     return folder
+
+
+def local_folder(source: str) -> Path:
+    """The place here that a model's name may mean; `~` is the user's home."""
+    with suppress(RuntimeError):  # the home of a user who is not there
+        return Path(source).expanduser()
+    return Path(source)
+
+
+def is_local_looking(source: str) -> bool:
+    """Whether a model that is not here can only have been meant as a place here: it is never looked up on the hub.
+
+    A path from `.`, `/` or `~`, of several folders or with the ending of a file; one into a folder that is here, or
+    that is called as such folders are.
+    """
+    first, *rest = source.replace("\\", "/").split("/")
+    return (
+        first in ("", ".", "..")
+        or first.startswith("~")
+        or ":" in first
+        or "\\" in source
+        or len(rest) > 1
+        or source.lower().endswith(_ENDINGS)
+        or bool(rest and (first in _FOLDERS or Path(first).is_dir()))
+        or Path(source).exists()
+    )
 
 
 def fetch_checkpoint(name: str) -> Path:
@@ -64,7 +105,7 @@ def find_detector(source: str) -> Path:
 
     Of several the float weights are taken, not the quantised ones (whose names say int8), and the latest by name.
     """
-    folder = Path(source).expanduser()
+    folder = local_folder(source)
     remedy = "give a local folder with --set features.video.face_detector=FOLDER."
     if not folder.is_dir():
         trouble = f"features.video.face_detector={source}: not a folder here"
@@ -89,10 +130,26 @@ def download(
 ) -> Path:
     """The files of a hub repository that decide a model: weights, settings, vocabularies."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HTTPError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        HTTPError,
+        RepositoryNotFoundError,
+    )
 
+    if is_local_looking(name):
+        raise InputError(f"{trouble}; {remedy}")
     try:
         return Path(snapshot_download(name, allow_patterns=list(wanted), ignore_patterns=ignored))
+    except GatedRepoError as error:
+        raise InputError(
+            f"{trouble}, and the hub gives {name} only to those who have accepted its terms: accept them on its page "
+            f"there and log in (hf auth login); or {remedy}"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"{trouble}, and the hub has no {name} (or it is private: log in with hf auth login); {remedy}"
+        ) from error
     except (HFValidationError, HTTPError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{trouble}, and the hub did not answer: {reason}; {remedy}") from error
@@ -138,36 +195,37 @@ def _digest(stats: tuple[tuple[str, int, int], ...]) -> str:
 
 @lru_cache(maxsize=4)
 def load_model(folder: Path, device: str) -> Any:
-    """The encoder in float32 and evaluation mode on `device`; https://huggingface.co/docs/transformers."""
-    import torch
+    """The encoder in float32 and evaluation mode on `device`. Raises InvalidFileError where its files are no encoder's.
+
+    A pooler without weights is left out; a Whisper model is its encoder.
+    """
     from transformers import AutoModel
 
-    try:
-        with quiet():
-            model = AutoModel.from_pretrained(str(folder), dtype=torch.float32, use_safetensors=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"The encoder in {folder} cannot be loaded ({error}); give another copy.") from error
+    model, missing = pretrained.read_model(AutoModel, folder)
+    if any("pooler." in name for name in missing):
+        model.register_module("pooler", None)
     if model.config.model_type == "whisper":
         del model.decoder  # three quarters of whisper-tiny that nothing here runs
-    return model.to(device).eval()
+    return model.to(device)
 
 
 @lru_cache(maxsize=8)
 def load_settings(folder: Path) -> Any:
-    """The encoder's own config.json (hidden size, layers, positions, ...)."""
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}/config.json is not that of an encoder ({error}).") from error
+    """The encoder's own config.json (hidden size, layers, positions, ...). Raises InvalidFileError."""
+    return pretrained.read_settings(folder)
 
 
 def layer_widths(folder: Path, layer: LayerChoice) -> tuple[int, ...]:
     """Widths of what `choose_layer` gives: of one layer, or of all that `mix` puts side by side."""
     settings = load_settings(folder)
-    layers = int(settings.num_hidden_layers) + 1 if layer == "mix" else 1  # and what goes into the first
-    return (int(settings.hidden_size),) * layers
+    with pretrained.foreign(folder, "config.json"):
+        width, blocks = int(settings.hidden_size), int(settings.num_hidden_layers)
+    if not (0 < width <= _WIDEST and 0 <= blocks <= _DEEPEST):
+        raise InvalidFileError(
+            f"The model in {folder}: config.json has hidden_size {width}, num_hidden_layers {blocks}; no encoder has. "
+            "Give another copy of it."
+        )
+    return (width,) * (blocks + 1 if layer == "mix" else 1)  # and what goes into the first
 
 
 def run_model(device: str, compute: Callable[[], torch.Tensor]) -> np.ndarray:
@@ -186,21 +244,6 @@ def run_model(device: str, compute: Callable[[], torch.Tensor]) -> np.ndarray:
         if not bool(values.isfinite().all()):
             values = compute()
         return values.float().cpu().numpy()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Heads that the checkpoint has and a bare encoder does not need are no news to the user."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        logging.enable_progress_bar()
 
 
 def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
@@ -241,4 +284,4 @@ def untrained_model(folder: Path) -> Any:
     import torch
     from transformers import AutoModel
 
-    return AutoModel.from_config(load_settings(folder), dtype=torch.float32)
+    return pretrained.empty_model(AutoModel, load_settings(folder), dtype=torch.float32)

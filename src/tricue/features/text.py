@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,25 @@ from typing import Any
 import numpy as np
 
 from tricue.config import TextFeatures
-from tricue.features import hub
-from tricue.types import InputError, Moment, Utterance
+from tricue.features import hub, pretrained
+from tricue.types import (
+    MAX_TEXT_CHARACTERS,
+    InputError,
+    InvalidFileError,
+    Moment,
+    Utterance,
+    whole_characters,
+)
 
 _WORDS = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")  # punctuation stands by itself: "?!" says something
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+_PICTURES = re.compile("[\u2190-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]+")  # emoji, arrows, notes, ...
 _BATCH_TOKENS = 2048  # tokens per forward pass, padding included; bounds memory, changes no value
+_OVERLAP = (
+    4  # a window shares one part in so many with the one before: each token then has context on both sides
+)
+_NAME = 100  # characters of a speaker's name that are read before the text
+NO_WORDS = "its text holds no word"
+_UNKNOWN = "no word of its text is known to the encoder"
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class Spoken:
     text: str
     prefix: str = ""  # "Speaker: ", only where context is on
     context: tuple[str, ...] = ()  # "Speaker: text" each
+    cut: bool = False  # whether the text went on beyond MAX_TEXT_CHARACTERS
 
 
 def with_context(
@@ -52,17 +66,25 @@ def with_context(
         ranked = sorted(zip(order, rows, strict=True), key=lambda pair: pair[0] or 0)
         for own, row in ranked:
             earlier = [other for number, other in ranked if (number or 0) < (own or 0)][-turns:]
-            before[row.id] = tuple(_prefix(o) + o.text.strip() for o in earlier if o.text and o.text.strip())
-    return [
-        None
-        if row.text is None
-        else Spoken(row.text.strip(), _prefix(row) if turns else "", before.get(row.id, ()))
-        for row in utterances
-    ]
+            before[row.id] = tuple(
+                _prefix(o) + _said(o.text)[0] for o in earlier if o.text and o.text.strip()
+            )
+    spoken: list[Spoken | None] = []
+    for row in utterances:
+        text, cut = ("", False) if row.text is None else _said(row.text)
+        said = Spoken(text, _prefix(row) if turns else "", before.get(row.id, ()), cut)
+        spoken.append(None if row.text is None else said)
+    return spoken
+
+
+def _said(text: str) -> tuple[str, bool]:
+    """The text as it is read, and whether its end is left out: the one place where text is cut before a tokenizer."""
+    text = whole_characters(text.strip())
+    return text[:MAX_TEXT_CHARACTERS].rstrip(), len(text) > MAX_TEXT_CHARACTERS
 
 
 def _prefix(utterance: Utterance) -> str:
-    return f"{utterance.speaker}: " if utterance.speaker else ""
+    return f"{whole_characters(utterance.speaker[:_NAME])}: " if utterance.speaker else ""
 
 
 @dataclass(frozen=True)
@@ -73,16 +95,23 @@ class LightText:
     """
 
     max_tokens: int
+    max_windows: int = 1
     name: str = "light"
-    version: int = 1
+    version: int = 2
     dims: tuple[int, ...] = (256,)
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"max_tokens": self.max_tokens}
+        return {"max_tokens": self.max_tokens, "max_windows": self.max_windows}
 
     def prepare(self, spoken: Spoken) -> list[str]:
-        return _WORDS.findall(spoken.text)[: self.max_tokens]
+        """As many words as windows of a hub encoder would hold."""
+        starts = range(0, self.max_windows * _step(self.max_tokens), _step(self.max_tokens))
+        return _WORDS.findall(spoken.text)[: starts[-1] + self.max_tokens]
+
+    def note(self, spoken: Spoken, prepared: list[str]) -> str | None:
+        """What of the text is not read."""
+        return _shortened(spoken, len(prepared), len(_WORDS.findall(spoken.text)), "words")
 
     def moments(self, spoken: Spoken) -> list[Moment]:
         """The word of each time step."""
@@ -105,14 +134,27 @@ class LightText:
 
 @dataclass(frozen=True)
 class Tokens:
-    """One utterance as the encoder reads it; (T,) each."""
+    """One utterance as the encoder reads it, or the first window of a longer one; (T,) each."""
 
     ids: np.ndarray  # int32
     types: np.ndarray  # int32, the segment of each token
-    own: np.ndarray  # bool, True where the token is of the utterance's own text
+    own: (
+        np.ndarray
+    )  # bool, True where the token is of the utterance's own text and its vector is taken from here
     ends: (
         np.ndarray
     )  # where the token ends: characters of the text that it is of, `own` ones without the prefix
+    more: tuple[Tokens, ...] = ()  # the windows after this one
+    total: int = 0  # tokens of the utterance's own text, those that are not read included
+    unknown: int = 0  # those of the ones read that the encoder does not know
+
+    @property
+    def windows(self) -> tuple[Tokens, ...]:
+        return (self, *self.more)
+
+    def count(self) -> int:
+        """Own tokens that are read."""
+        return sum(int(window.own.sum()) for window in self.windows)
 
 
 @dataclass(frozen=True)
@@ -122,7 +164,7 @@ class HubText:
     folder: Path
     config: TextFeatures
     device: str = "cpu"
-    version: int = 1
+    version: int = 2
 
     @property
     def name(self) -> str:
@@ -130,7 +172,7 @@ class HubText:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        kept = self.config.model_dump(include={"layer", "context", "max_tokens"})
+        kept = self.config.model_dump(include={"layer", "context", "max_tokens", "max_windows"})
         return kept | {"weights": hub.encoder_digest(self.folder)}
 
     @cached_property
@@ -138,45 +180,87 @@ class HubText:
         return hub.layer_widths(self.folder, self.config.layer)
 
     def prepare(self, spoken: Spoken) -> Tokens:
-        """Context and utterance as a pair. Beyond `max_tokens` the oldest context goes first, then the
-        utterance's end."""
+        """Context and utterance as a pair. Beyond `max_tokens` the oldest context goes first; an utterance that is
+        still longer is read in windows, each with a quarter of the one before.
+
+        A text of which the encoder knows no token has none that are its own.
+        """
         tokenizer = _tokenizer(self.folder)
-        said = spoken.prefix + spoken.text
+        said = spoken.prefix + self._apart(spoken.text)
         pair = ("\n".join(spoken.context), said) if spoken.context else (said,)
-        coded = tokenizer(*pair, truncation=False, padding=False, return_offsets_mapping=True,
-                          return_token_type_ids=True)  # fmt: skip
+        with pretrained.foreign(self.folder, "the tokenizer"):
+            coded = tokenizer(*pair, truncation=False, padding=False, return_offsets_mapping=True,
+                              return_token_type_ids=True, verbose=False)  # fmt: skip
         sequences = np.array([-1 if s is None else s for s in coded.sequence_ids(0)])
         utterance = sequences == len(pair) - 1
         ends = np.array([end for _, end in coded["offset_mapping"]])
-        kept = _within(sequences, len(pair) - 1, self.config.max_tokens)
-        return Tokens(
-            np.array(coded["input_ids"], np.int32)[kept],
-            np.array(coded["token_type_ids"], np.int32)[kept],
-            (utterance & (ends > len(spoken.prefix)))[kept],
-            (ends - len(spoken.prefix) * utterance)[kept],
+        ids, own = np.array(coded["input_ids"], np.int32), utterance & (ends > len(spoken.prefix))
+        rows = getattr(hub.load_settings(self.folder), "vocab_size", None)
+        if rows is not None and ids.max(initial=0) >= rows:
+            raise InvalidFileError(
+                f"The model in {self.folder}: its tokenizer gives the number {ids.max()}, its encoder has {rows} "
+                "tokens. Give the tokenizer that belongs to it."
+            )
+        known = ids != (-1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id)
+        whole = Tokens(
+            ids,
+            np.array(coded["token_type_ids"], np.int32),
+            own if (own & known).any() else np.zeros_like(own),
+            ends - len(spoken.prefix) * utterance,
         )
+        kept = [_window(whole, *part) for part in
+                _windows(sequences, len(pair) - 1, self.config.max_tokens, self.config.max_windows)]  # fmt: skip
+        unknown = own & ~known
+        return replace(kept[0], more=tuple(kept[1:]), total=int(own.sum()), unknown=int(unknown.sum()))
+
+    def _apart(self, text: str) -> str:
+        """The text with spaces around pictures that the encoder does not know: a word that they touch would be
+        unknown, too. Their names in place of them help no more (benchmarks/emoji.py).
+        """
+        tokenizer = _tokenizer(self.folder)
+        if text.isascii() or tokenizer.unk_token_id is None:
+            return text
+
+        def apart(found: re.Match[str]) -> str:
+            ids = tokenizer(found[0], add_special_tokens=False)["input_ids"]
+            return f" {found[0]} " if tokenizer.unk_token_id in ids else found[0]
+
+        with pretrained.foreign(self.folder, "the tokenizer"):
+            return _PICTURES.sub(apart, text)
+
+    def note(self, spoken: Spoken, prepared: Tokens) -> str | None:
+        """What of the text is not read, or not known to the encoder; why nothing of it is."""
+        read = prepared.count()
+        if not read:
+            return _UNKNOWN if prepared.total else NO_WORDS
+        notes = [_shortened(spoken, read, prepared.total, "tokens")]
+        if prepared.unknown > prepared.total / 2:
+            notes.append(f"{prepared.unknown} of its {prepared.total} tokens are unknown to the encoder")
+        return "; ".join(filter(None, notes)) or None
 
     def moments(self, spoken: Spoken) -> list[Moment]:
         """The words that have time steps, cut as LightText cuts them, each with the number of its tokens.
 
         A token belongs to the word in which it ends: at its start some tokenizers put the space before the word.
         """
-        tokens = self.prepare(spoken)
-        words = list(_WORDS.finditer(spoken.text))
+        ends = np.concatenate([window.ends[window.own] for window in self.prepare(spoken).windows])
+        words = list(_WORDS.finditer(self._apart(spoken.text)))
         starts = [word.start() for word in words]
-        of = np.searchsorted(starts, tokens.ends[tokens.own] - 1, side="right") - 1
+        of = np.searchsorted(starts, ends - 1, side="right") - 1
         numbers, counts = np.unique(np.maximum(of, 0), return_counts=True)  # ascending, as the tokens are
         return [Moment(words[i].group(), steps=int(n)) for i, n in zip(numbers, counts, strict=True)]
 
     def encode(self, prepared: Sequence[Tokens]) -> list[np.ndarray]:
         """(own tokens, D) float32 each. Batches hold similar lengths, padded under an attention mask."""
-        vectors: list[np.ndarray] = [np.zeros((0, sum(self.dims)), np.float32)] * len(prepared)
-        with_words = [i for i, tokens in enumerate(prepared) if tokens.own.any()]
-        for batch in _similar(with_words, [len(tokens.ids) for tokens in prepared]):
-            states = self._states([prepared[i] for i in batch])
+        windows = [window for tokens in prepared for window in tokens.windows]
+        vectors: list[np.ndarray] = [np.zeros((0, sum(self.dims)), np.float32)] * len(windows)
+        with_words = [i for i, window in enumerate(windows) if window.own.any()]
+        for batch in _similar(with_words, [len(window.ids) for window in windows]):
+            states = self._states([windows[i] for i in batch])
             for i, state in zip(batch, states, strict=True):
-                vectors[i] = state[: len(prepared[i].ids)][prepared[i].own]
-        return vectors
+                vectors[i] = state[: len(windows[i].ids)][windows[i].own]
+        left = iter(vectors)
+        return [np.concatenate([next(left) for _ in tokens.windows]) for tokens in prepared]
 
     def _states(self, batch: Sequence[Tokens]) -> np.ndarray:
         """(B, T, D) of the chosen layer."""
@@ -206,20 +290,29 @@ class HubText:
 
 @dataclass(frozen=True)
 class TokenText:
-    """For an encoder that is trained with the network: token ids in place of vectors."""
+    """For an encoder that is trained with the network: token ids, of the first window alone, in place of vectors."""
 
     hub_text: HubText
+
+    @cached_property
+    def window(self) -> HubText:
+        return replace(self.hub_text, config=self.hub_text.config.model_copy(update={"max_windows": 1}))
+
+    def moments(self, spoken: Spoken) -> list[Moment]:
+        return self.window.moments(spoken)
 
     @property
     def dims(self) -> tuple[int, ...]:
         return self.hub_text.dims
 
-    def tokens(self, spoken: Spoken) -> np.ndarray:
-        """(T, 2) int32: [token id, 1 where the token is the utterance's own]; T = 0 where none is."""
-        tokens = self.hub_text.prepare(spoken)
+    def tokens(self, spoken: Spoken) -> tuple[np.ndarray, str | None]:
+        """(T, 2) int32: [token id, 1 where the token is the utterance's own], T = 0 where none is; and what of the text
+        is not read, or why nothing is."""
+        tokens = self.window.prepare(spoken)
+        note = self.window.note(spoken, tokens)
         if not tokens.own.any():
-            return np.zeros((0, 2), np.int32)
-        return np.stack([tokens.ids, tokens.own.astype(np.int32)], axis=1)
+            return np.zeros((0, 2), np.int32), note
+        return np.stack([tokens.ids, tokens.own.astype(np.int32)], axis=1), note
 
 
 def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = True) -> LightText | HubText:
@@ -228,45 +321,66 @@ def text_extractor(config: TextFeatures, device: str = "cpu", weights: bool = Tr
     weights: False where the encoder is only to cut words into tokens.
     """
     if config.encoder == hub.LIGHT:
-        return LightText(config.max_tokens)
+        return LightText(config.max_tokens, config.max_windows)
     folder = hub.find_encoder(config.encoder, "text", weights)
     table = getattr(hub.load_settings(folder), "max_position_embeddings", None)
-    positions = min(_tokenizer(folder).model_max_length, table or np.inf)  # RoBERTa's table has two rows more
+    with pretrained.foreign(folder, "the tokenizer"):  # RoBERTa's table has two rows more
+        positions = float(min(_tokenizer(folder).model_max_length, table or np.inf))
     if config.max_tokens > positions:
         raise InputError(
-            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions} at most."
+            f"features.text.max_tokens={config.max_tokens}: {config.encoder} reads {positions:g} at most."
         )
     return HubText(folder, config, device)
 
 
 @lru_cache(maxsize=4)
 def _tokenizer(folder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    if not any((folder / name).is_file() for name in _VOCABULARIES):  # else every word would be unknown to it
-        raise InputError(
-            f"features.text.encoder={folder}: no tokenizer there ({', '.join(_VOCABULARIES)}); "
-            "save it beside the weights with save_pretrained()."
-        )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"features.text.encoder={folder}: its tokenizer cannot be loaded ({error})."
-        ) from error
+    tokenizer = pretrained.read_tokenizer(folder)
     if not tokenizer.is_fast:  # offsets are needed to tell the words from the speaker's name
         raise InputError(f"features.text.encoder={folder}: it has no fast tokenizer (tokenizer.json).")
     return tokenizer
 
 
-def _within(sequences: np.ndarray, own: int, longest: int) -> np.ndarray:
-    """Positions that stay: specials, then as much of the utterance as fits, then the newest context."""
-    excess = max(0, len(sequences) - longest)
+def _step(max_tokens: int) -> int:
+    """Tokens from one window's beginning to that of the next."""
+    return max_tokens - max_tokens // _OVERLAP
+
+
+def _windows(sequences: np.ndarray, own: int, longest: int, most: int) -> list[tuple[np.ndarray, slice]]:
+    """Positions of each window, specials around as much as fits, and which of them it is the one to give.
+
+    The oldest context goes first. Of what two windows share each gives the half that lies nearer to its middle.
+    """
     context = np.flatnonzero((sequences >= 0) & (sequences != own))
     utterance = np.flatnonzero(sequences == own)
-    dropped = context[:excess]
-    cut = max(0, len(utterance) - (excess - len(dropped)))
-    return np.setdiff1d(np.arange(len(sequences)), np.concatenate([dropped, utterance[cut:]]))
+    specials = np.flatnonzero(sequences < 0)
+    room = max(1, longest - len(specials))
+    newest = context[len(context) - max(0, min(len(context), room - len(utterance))) :]
+    shared = min(longest // _OVERLAP, room - 1)
+    count = max(1, min(most, -(-(len(utterance) - shared) // (room - shared))))
+    windows = []
+    for number in range(count):
+        start = number * (room - shared)
+        part = utterance[start : start + room]
+        first = start + (shared + 1) // 2 if number else 0
+        last = start + room - shared // 2 if number < count - 1 else start + room
+        given = slice(*(utterance[i] if i < len(utterance) else len(sequences) for i in (first, last)))
+        windows.append((np.sort(np.concatenate([specials, newest, part])), given))
+    return windows
+
+
+def _window(whole: Tokens, positions: np.ndarray, given: slice) -> Tokens:
+    taken = np.zeros_like(whole.own)
+    taken[given] = whole.own[given]
+    return Tokens(whole.ids[positions], whole.types[positions], taken[positions], whole.ends[positions])
+
+
+def _shortened(spoken: Spoken, read: int, total: int, unit: str) -> str | None:
+    if read < total:
+        return f"longer than {read:,} {unit}: only its beginning is read"
+    return (
+        f"longer than {MAX_TEXT_CHARACTERS:,} characters: only its beginning is read" if spoken.cut else None
+    )
 
 
 def _similar(rows: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tricue.config import VideoFeatures
-from tricue.features import hub
+from tricue.features import hub, pretrained
 from tricue.features.faces import FaceCrop, face_crop
 from tricue.features.media import MediaError, decode, picture_span
-from tricue.types import InputError, Moment, Utterance
+from tricue.types import Moment, Utterance
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
 _ORIENTATIONS, _CELL = 8, 8
@@ -81,7 +81,13 @@ class HubVideo:
     @cached_property
     def settings(self) -> dict[str, Any]:
         weights = hub.encoder_digest(self.folder)
-        return {"frames": self.config.frames, "weights": weights, **_settings_of(self.faces)}
+        pooled = {"pooled": "mean"} if self._lacks_pooler else {}
+        return {"frames": self.config.frames, "weights": weights, **pooled, **_settings_of(self.faces)}
+
+    @cached_property
+    def _lacks_pooler(self) -> bool:
+        """Whether the model has a pooler and the file no weights for it."""
+        return getattr(hub.load_model(self.folder, self.device), "pooler", ...) is None
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
@@ -167,12 +173,7 @@ def _image_processor(folder: Path) -> Any:
     """The model's own resizing and normalisation, on Pillow: torchvision is not among our dependencies."""
     from transformers import AutoImageProcessor
 
-    try:
-        return AutoImageProcessor.from_pretrained(str(folder), backend="pil")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"features.video.encoder: {folder} has no usable preprocessor_config.json."
-        ) from error
+    return pretrained.read_part(AutoImageProcessor, folder, "preprocessor_config.json", backend="pil")
 
 
 def _pooled(output: Any) -> Any:

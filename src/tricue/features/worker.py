@@ -16,10 +16,9 @@ from tricue.config import AudioFeatures, VideoFeatures
 from tricue.features.extractors import Extractor
 from tricue.features.media import NO_MEMORY, Clip, MediaError, decode
 from tricue.features.store import Row
-from tricue.features.text import Spoken
+from tricue.features.text import NO_WORDS, Spoken
 from tricue.types import CUES, Cue, Side
 
-NO_WORDS = "its text holds no word"
 KILLED = "the process that read it was killed: too little memory, or a file that breaks the decoder"
 
 
@@ -110,7 +109,9 @@ class Worker:
     def _text(self, job: Job) -> list[Ready]:
         if job.spoken is None:
             return []
-        return [Ready(job.id, "text", job.keys["text"], self.extractors["text"].prepare(job.spoken))]
+        extractor: Any = self.extractors["text"]  # LightText or HubText
+        prepared = extractor.prepare(job.spoken)
+        return [Ready(job.id, "text", job.keys["text"], prepared, extractor.note(job.spoken, prepared))]
 
     def _media(self, job: Job) -> list[Ready]:
         files, done = job.files or {}, []
@@ -166,7 +167,7 @@ class Worker:
 def as_row(array: np.ndarray, ready: Ready) -> Row:
     """(T, D) float32 as it is stored; the reason alone where it has no time step or exceeds float16."""
     if not len(array):
-        return Row(None, NO_WORDS)  # sound and pictures have at least one step
+        return Row(None, ready.note or NO_WORDS)  # sound and pictures have at least one step
     with np.errstate(over="ignore"):
         halved = array.astype(np.float16)
     if not np.isfinite(halved).all():

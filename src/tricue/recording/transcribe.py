@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from tricue.device import choose_device
-from tricue.features import hub
+from tricue.features import hub, pretrained
 from tricue.features.media import decode
 from tricue.features.progress import Bar
 from tricue.features.sound import SAMPLE_RATE
@@ -103,7 +102,7 @@ class Transcriber:
         ).to(self.device)
         limits = [min(_MOST_TOKENS, 8 + round(_TOKENS_PER_SECOND * w.size / SAMPLE_RATE)) for w in waves]
         asked = {"task": "transcribe"} if self._model.generation_config.is_multilingual else {}
-        with torch.inference_mode(), hub.quiet():
+        with torch.inference_mode(), pretrained.quiet():
             found = self._model.generate(**heard, max_new_tokens=max(limits), do_sample=False, **asked)
         # each by its own length: a longer neighbour in the batch adds no words
         own = [tokens[:limit] for tokens, limit in zip(found.tolist(), limits, strict=True)]
@@ -131,7 +130,7 @@ def _goes_in_circles(text: str) -> bool:
 
 def _find(source: str) -> Path:
     """The model's folder, fetched from the hub where `source` is no folder. Raises InputError."""
-    folder = Path(source).expanduser()
+    folder = hub.local_folder(source)
     if not folder.is_dir():
         remedy = "give the local folder of a Whisper model, e.g. --whisper models/whisper-tiny-en."
         folder = hub.download(source, f"No folder {source} here", remedy, ["*/*"])
@@ -146,19 +145,9 @@ def _find(source: str) -> Path:
 
 
 def _load(folder: Path, device: str) -> tuple[Any, Any, Any]:
-    """Model, feature extractor, tokenizer. Raises InputError where one of them cannot be loaded."""
-    import torch
-    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    """Model, feature extractor, tokenizer. Raises InvalidFileError where one of them cannot be loaded."""
+    from transformers import AutoFeatureExtractor, WhisperForConditionalGeneration
 
-    try:
-        with hub.quiet():
-            model: Any = WhisperForConditionalGeneration.from_pretrained(
-                str(folder), dtype=torch.float32, use_safetensors=True
-            )
-            extractor = WhisperFeatureExtractor.from_pretrained(str(folder))
-            tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"The Whisper model in {folder} cannot be loaded ({error}); give another copy."
-        ) from error
-    return model.to(device).eval(), extractor, tokenizer
+    model, _ = pretrained.read_model(WhisperForConditionalGeneration, folder)
+    extractor = pretrained.read_part(AutoFeatureExtractor, folder, "preprocessor_config.json")
+    return model.to(device), extractor, pretrained.read_tokenizer(folder)

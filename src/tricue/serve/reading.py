@@ -16,7 +16,7 @@ from tricue.evaluation.explain import chances_of_subsets, shapley
 from tricue.features.extract import FeatureSet
 from tricue.features.extractors import make_extractors
 from tricue.features.text import HubText, TokenText, with_context
-from tricue.features.worker import NO_WORDS, Decode, Job, Source, Worker
+from tricue.features.worker import Decode, Job, Source, Worker
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.types import Cue, Fault, InputError, Prediction, Utterance
 
@@ -111,11 +111,11 @@ class Reader:
         spoken = with_context(rows, self.turns) if "text" in self.cues else [None] * len(rows)
         for row, words in zip(rows, spoken, strict=True):
             if words is not None and self._tokens is not None:
-                tokens = self._tokens.tokens(words)
+                tokens, note = self._tokens.tokens(words)
                 if len(tokens):
                     found.arrays["text"][row.id] = tokens
-                else:
-                    found.faults.append(Fault(row.id, "text", NO_WORDS))
+                if note is not None:
+                    (found.notes if len(tokens) else found.faults).append(Fault(row.id, "text", note))
             elif words is not None:
                 jobs.append(Job(row.id, {"text": row.id}, spoken=words))
             files: dict[Cue, Source] = {
