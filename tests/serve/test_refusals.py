@@ -214,9 +214,9 @@ def test_faults_of_ours_say_nothing(
 def test_too_many_texts_wait(serve: Any, refused: Any, reader: Any, monkeypatch: Any) -> None:
     opened, original = Event(), reader._read
 
-    def slow(rows: Any, decode: Any) -> Any:
+    def slow(rows: Any, signals: Any) -> Any:
         assert opened.wait(30)
-        return original(rows, decode)
+        return original(rows, signals)
 
     with serve(waiting_texts=2, texts=2, batch=1) as asked, ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(reader, "_read", slow)

@@ -5,7 +5,7 @@ Job -> decode, prepare (CPU, clip by clip) -> Ready -> encode (CPU or GPU, in ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from tricue.features.text import Spoken
 from tricue.types import CUES, Cue, Side
 
 NO_WORDS = "its text holds no word"
+NO_MEMORY = "it needs more memory than there is"
 KILLED = "the process that read it was killed: too little memory, or a file that breaks the decoder"
 
 
 FileState = tuple[int, int]  # bytes, time of change in nanoseconds
-Decode = Callable[..., Clip]  # `media.decode`, or what stands for it
 
 
 def file_state(path: Path) -> FileState | None:
@@ -83,11 +83,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Worker:
-    """The extractors of a run, ready to be sent to another process. decode: in place of `media.decode`."""
+    """The extractors of a run, ready to be sent to another process."""
 
     extractors: Mapping[Cue, Extractor]
     device: str = "cpu"
-    decode: Decode | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> list[Result]:
         return self.encode(self.prepare(jobs))
@@ -123,6 +122,9 @@ class Worker:
                     Ready(job.id, c, job.keys[c], None, error.reason, passing=error.passing) for c in cues
                 ]
                 continue
+            except MemoryError:  # with more of it the clip may be read
+                done += [Ready(job.id, c, job.keys[c], None, NO_MEMORY, passing=True) for c in cues]
+                continue
             done += [self._signal(job, cue, clip) for cue in cues]
         return done
 
@@ -138,7 +140,7 @@ class Worker:
             sound = self.extractors["audio"].config  # type: ignore[attr-defined]
             assert isinstance(sound, AudioFeatures)
             max_seconds = sound.max_seconds
-        return (self.decode or decode)(
+        return decode(
             source.path,
             start=source.start,
             end=source.end,
@@ -153,12 +155,14 @@ class Worker:
         if signal is None:
             return Ready(job.id, cue, job.keys[cue], None, clip.faults[cue])
         missed, extractor = 0, self.extractors[cue]
-        if faces := getattr(extractor, "faces", None):
-            signal, missed = faces.crop(signal)
         try:
+            if faces := getattr(extractor, "faces", None):
+                signal, missed = faces.crop(signal)
             return Ready(job.id, cue, job.keys[cue], extractor.prepare(signal), clip.notes.get(cue), missed)
         except MediaError as error:
             return Ready(job.id, cue, job.keys[cue], None, error.reason)
+        except MemoryError:
+            return Ready(job.id, cue, job.keys[cue], None, NO_MEMORY, passing=True)
 
 
 def as_row(array: np.ndarray, ready: Ready) -> Row:

@@ -26,5 +26,10 @@ def error_bytes(code: str, reason: str) -> bytes:
     return json.dumps(error_body(code, reason)).encode()
 
 
+def left() -> Refusal:
+    """Nobody reads it; it is for the counters. 499 is what nginx calls it."""
+    return Refusal(499, "gone", "The client has gone away.")
+
+
 def busy(reason: str) -> Refusal:
     return Refusal(503, "busy", f"{reason}; ask again in a moment.", retry_after=1)

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -20,7 +19,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tricue import __version__
-from tricue.features.media import SAMPLE_RATE, Clip
 from tricue.recording.transcribe import Transcriber
 from tricue.serve.answers import Answer, Answers, Error, answer, failed
 from tricue.serve.asked import Question
@@ -37,7 +35,6 @@ from tricue.serve.uploads import is_large, received
 from tricue.types import Utterance
 
 STATIC = Path(__file__).with_name("static")
-_WARM = "I can't believe that you did this for me, of all people!"
 
 
 class Service:
@@ -56,8 +53,10 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Warmed up, and ended with whatever runs."""
-        self._decoders.start()
-        await asyncio.get_running_loop().run_in_executor(self._texts, self._warm_up)
+        warming = asyncio.get_running_loop().run_in_executor(
+            self._texts, self.reader.warm_up, self.limits.batch
+        )
+        self._decoders.start(await warming)  # then: what was compiled on first use, they load
         reading = asyncio.create_task(self._batcher.run())
         try:
             yield
@@ -66,14 +65,6 @@ class Service:
             for threads in (self._texts, self._threads):
                 threads.shutdown(wait=False, cancel_futures=True)
             self._decoders.end()
-
-    def _warm_up(self) -> None:
-        """The first inputs of a process wait for what is loaded when it is needed."""
-        for size in (1, self.limits.batch):
-            self.reader.read([Utterance("", text=_WARM)] * size)
-        if "audio" in self.reader.cues:
-            hum = np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10)
-            self.reader.read([Utterance("", audio=Path("hum"))], lambda *_, **__: Clip(hum))
 
     def model(self) -> dict[str, Any]:
         card = self.reader.card
