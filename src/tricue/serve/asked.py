@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tricue.recording.segments import SHORTEST_WINDOW
-from tricue.serve.errors import Refusal
+from tricue.serve.errors import Refusal, bad
 from tricue.serve.limits import LONGEST_ID, Limits
+from tricue.serve.parsing import parse
 
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
@@ -44,10 +44,7 @@ class Question:
 
 def of_json(body: bytes, limits: Limits) -> Question:
     """Raises Refusal (400, 413) for what is no such request."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise bad(f"The body is not valid JSON ({type(error).__name__}).") from error
+    content = parse(body, limits.json_values)
     if not isinstance(content, dict):
         raise bad('The body is no JSON object: send {"text": "..."} or {"inputs": ["...", ...]}.')
     if unknown := sorted(set(content) - set(_KEYS)):
@@ -105,16 +102,17 @@ def clean(text: str, limits: Limits) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def bad(reason: str) -> Refusal:
-    return Refusal(400, "bad_request", reason)
-
-
 def _items(inputs: Any, limits: Limits) -> tuple[Item, ...]:
     if not isinstance(inputs, list) or not inputs:
         raise bad('"inputs" is no list of texts.')
     if len(inputs) > limits.texts:
         raise Refusal(413, "too_many", f"{len(inputs):,} texts: give {limits.texts:,} at most at once.")
-    return tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
+    items = tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
+    characters = sum(len(item.text or "") for item in items)
+    if characters > limits.all_characters:
+        reason = f"The texts have {characters:,} characters together: give {limits.all_characters:,} at most."
+        raise Refusal(413, "too_long", reason)
+    return items
 
 
 def _item(given: Any, number: str, limits: Limits) -> Item:

@@ -8,6 +8,7 @@ from tricue.types import MAX_TEXT_CHARACTERS, InputError
 
 LONGEST_ID = 200  # characters
 _ESCAPED = 12  # bytes at most of a character in JSON: an emoji, as two \uXXXX
+_VALUES = 16  # of a text's row in JSON: itself, its fields, and some that are not read
 _AROUND = 100  # bytes of a text's row beside it and its id: names of fields, spaces
 
 
@@ -44,6 +45,11 @@ class Limits:
         """Of a JSON body: all its texts and ids at their longest, each character escaped."""
         characters = min(self.texts * self.characters, self.all_characters)
         return _ESCAPED * (characters + self.texts * LONGEST_ID) + self.texts * _AROUND
+
+    @property
+    def json_values(self) -> int:
+        """In a JSON body."""
+        return _VALUES * (self.texts + 1)
 
     @property
     def queue(self) -> int:

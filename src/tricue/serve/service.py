@@ -25,12 +25,13 @@ from tricue.serve.asked import Question
 from tricue.serve.batching import Batcher
 from tricue.serve.clips import Clips
 from tricue.serve.decoders import Decoders
-from tricue.serve.errors import Refusal, busy, error_body
+from tricue.serve.errors import Refusal, busy, error_body, left
 from tricue.serve.guard import Guard
 from tricue.serve.limits import LIMITS, Limits
 from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader, Reading
 from tricue.serve.schema import BODY
+from tricue.serve.scratch import sweep
 from tricue.serve.uploads import is_large, received
 from tricue.types import Utterance
 
@@ -56,6 +57,7 @@ class Service:
         warming = asyncio.get_running_loop().run_in_executor(
             self._texts, self.reader.warm_up, self.limits.batch
         )
+        await asyncio.to_thread(sweep)
         self._decoders.start(await warming)  # then: what was compiled on first use, they load
         reading = asyncio.create_task(self._batcher.run())
         try:
@@ -226,8 +228,8 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(error_body(code, f"{error.detail}."), error.status_code, headers=error.headers)
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return JSONResponse(error_body("gone", "The client has gone away."), 400)
+    async def gone(request: Request, _: ClientDisconnect) -> Response:
+        return await refused(request, left())
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:
