@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tricue.serve.parsing import parse
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
 _LONGEST_NAME = 100
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def of_form(
     """fields: those that are no files; name: what the client calls the file. Raises Refusal (400, 413) for what is no
     such request."""
     text = clean(fields["text"], limits) if "text" in fields else None
-    if file is None and (text is None or not text.strip()):
+    if file is None and text is None:
         raise bad("There is nothing to go by: give `text`, or a media file as `file`.")
     seconds = _as_seconds(fields.get("windows"))
     if file is None and (subtitles is not None or seconds is not None):
@@ -73,13 +75,13 @@ def of_form(
     if subtitles is not None and seconds is not None:
         raise bad("Give `subtitles` or `windows`, not both: each cuts the recording its own way.")
     return Question(
-        text=text if text and text.strip() else None,
+        text=text if file is None or (text and text.strip()) else None,
         file=file,
         name=_label(name),
         subtitles=subtitles,
         windows=seconds,
         transcribe=_as_bool(fields.get("transcribe")),
-        abstain=as_probability(fields.get("abstain") or None),
+        abstain=as_probability(_as_number(fields.get("abstain"))),
     )
 
 
@@ -131,13 +133,17 @@ def _item(given: Any, number: str, limits: Limits) -> Item:
         return Item(id_, None, refusal.reason)
 
 
-def _as_seconds(value: str | None) -> float | None:
+def _as_number(value: str | None) -> float | None:
+    """Of a field that was not left empty; nan for what is no number as JSON writes them."""
     if not value:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
+    return float(value) if _NUMBER.fullmatch(value) else math.nan
+
+
+def _as_seconds(value: str | None) -> float | None:
+    seconds = _as_number(value)
+    if seconds is None:
+        return None
     if not (math.isfinite(seconds) and seconds >= SHORTEST_WINDOW):
         raise bad(f"`windows` is no length: give {SHORTEST_WINDOW:g} seconds or more.")
     return seconds

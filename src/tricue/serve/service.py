@@ -30,7 +30,7 @@ from tricue.serve.guard import Guard
 from tricue.serve.limits import LIMITS, Limits
 from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader, Reading
-from tricue.serve.schema import BODY
+from tricue.serve.schema import body
 from tricue.serve.scratch import sweep
 from tricue.serve.uploads import is_large, received
 from tricue.types import Utterance
@@ -179,24 +179,25 @@ def make_app(
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504)
+        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504, 507)
     }
+    refused: dict[int | str, dict[str, Any]] = {status: refusals[status] for status in (400, 403, 500)}
 
     @app.post(
         "/v1/predict",
-        openapi_extra={"requestBody": BODY},
+        openapi_extra={"requestBody": body(service.limits)},
         responses={200: {"model": Answer | Answers}, **refusals},
     )
     async def predict(request: Request) -> Response:
         """The emotion of a text, a clip, or both; or of a batch of texts."""
         return JSONResponse(await service.predict(request), headers={"Cache-Control": "no-store"})
 
-    @app.get("/v1/health")
+    @app.get("/v1/health", responses=refused)
     async def health() -> dict[str, str]:
         """Whether it answers."""
         return {"status": "ok", "model": service.name}
 
-    @app.get("/v1/model")
+    @app.get("/v1/model", responses=refused)
     async def model() -> dict[str, Any]:
         """The model, and the limits of a request."""
         return service.model()
