@@ -178,7 +178,7 @@ class Clips:
     def _told(
         self, reading: Reading, question: Question, text: str | None, timeline: dict[str, Any] | None
     ) -> dict[str, Any]:
-        if reading.prediction.emotion is None and timeline is None:
+        if reading.prediction.emotion is None:
             raise nothing(f"Nothing to go by: {reading.prediction.error}")
         return answer(
             "1", reading, self.reader.emotions, text=text, abstain=question.abstain, timeline=timeline

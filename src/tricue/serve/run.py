@@ -22,6 +22,7 @@ from tricue.types import InputError
 _LOG = logging.getLogger(__name__)
 _GRACE = 5  # seconds that requests have when the service is stopped
 _PAUSE = 1.0  # seconds between two lines of the log that say the same
+_PIECE = 16_384  # bytes that are read of a connection before others have their turn
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # for another connection
 
 
@@ -86,6 +87,8 @@ def _patient(limits: Limits) -> type[H11Protocol]:
             super().connection_made(transport)
             # asyncio does so for its own sockets; else an answer's body waits 40 ms for the receipt of its head
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # what asyncio reads at once is worked through at once, and may be thousands of chunks of a byte
+            transport.max_size = _PIECE
             # writing is paused as long as anything waits here to be fetched
             transport.set_write_buffer_limits(0)
             if len(self.connections) > limits.connections:

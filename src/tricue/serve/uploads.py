@@ -168,8 +168,9 @@ async def _question(form: Any, folder: Path, limits: Limits) -> Question:
         if not isinstance(value, UploadFile):
             fields[name] = value
         elif value.filename or value.size:  # a form whose file was not chosen has an empty one
-            if (value.size or 0) > limits.bytes:
-                raise Refusal(413, "too_large", f"The file is larger than {limits.bytes:,} bytes.")
+            most = limits.bytes if name == "file" else _BESIDE
+            if (value.size or 0) > most:
+                raise Refusal(413, "too_large", f"The {name} is larger than {most:,} bytes.")
             files[name] = folder / name
             called = value.filename or "" if name == "file" else called
             await asyncio.to_thread(_keep, value.file, files[name])
