@@ -175,6 +175,8 @@ def test_a_body_that_comes_drop_by_drop(place: Any) -> None:
                 got = client.recv(65_536)
             except TimeoutError:
                 continue
+        client.settimeout(60)
+        got += _read(client)  # the body of the answer may come after its head
         assert b" 408 " in got and b"slow_client" in got
 
 
@@ -301,7 +303,7 @@ def test_a_client_that_goes_away_is_no_bad_request(place: Any) -> None:
 
 def test_chunks_of_a_byte_hold_nobody_up(place: Any) -> None:
     with place() as made, made.connect() as client, httpx.Client(base_url=made.address, timeout=60) as other:
-        client.sendall(JSON + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 200_000)
+        client.sendall(JSON + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000)
         slowest = 0.0
         for _ in range(20):
             began = time.monotonic()
