@@ -136,7 +136,7 @@ def test_answers_that_are_none(told: Any) -> None:
 
 
 def test_values_are_counted_before_they_are_made() -> None:
-    for body in (b"[" + b"[]," * 1_000_000 + b"[]]", b"[" * 1_000_000, b'{"a":' * 1_000_000):
+    for body in (b"[" + b"[]," * 1_000_000 + b"[]]", b"[" * 500_000 + b"]" * 500_000):
         began = time.monotonic()
         with pytest.raises(Refusal, match="more than 100 values"):
             parse(body, 100)

@@ -18,6 +18,8 @@ def parse(body: bytes, most: int) -> Any:
     try:
         text = body.decode("utf-8-sig")
         bare = _STRING.sub("", text)
+        if sum(map(bare.count, "[{")) != sum(map(bare.count, "]}")):
+            raise ValueError("brackets that are not closed")
         if sum(map(bare.count, "[{,")) > most:
             raise Refusal(413, "too_many", f"The body has more than {most:,} values.")
         return json.loads(text, object_pairs_hook=_of_pairs)

@@ -11,6 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -150,6 +151,8 @@ async def _form(request: Request, limits: Limits) -> Any:
                 413, "too_long", f"A field is longer than {limits.characters:,} characters."
             ) from error
         raise bad(f"The form cannot be read: {error.message}") from error
+    except FormParserError as error:  # of the parser below: not all versions of Starlette catch it
+        raise bad("The form cannot be read: it is no multipart/form-data.") from error
     except UnicodeError as error:  # the parser falls back where a charset is unknown, but not for "undefined"
         raise bad(f"The form is not in the charset that it names ({type(error).__name__}).") from error
 
