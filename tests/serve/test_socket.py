@@ -176,7 +176,8 @@ def test_a_body_that_comes_drop_by_drop(place: Any) -> None:
             except TimeoutError:
                 continue
         client.settimeout(60)
-        got += _read(client)  # the body of the answer may come after its head
+        if b"\r\n\r\n" in got and not got.endswith(b"}"):
+            got += client.recv(65_536)  # the body of the answer may come after its head
         assert b" 408 " in got and b"slow_client" in got
 
 
