@@ -69,6 +69,25 @@ def test_a_stage_at_a_time_gives_the_same(make_clip: Any) -> None:
     assert {r.id for r in whole if r.row.values is None} == {"c", "d"}
 
 
+@pytest.mark.parametrize("place", ["decode", "prepare"])
+def test_too_little_memory_is_the_clips_reason(
+    make_clip: Any, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Others are read; with more memory it may be read as well, so nothing is stored."""
+
+    def short(*_: Any, **__: Any) -> Any:
+        raise MemoryError
+
+    if place == "decode":
+        monkeypatch.setattr("tricue.features.worker.decode", short)
+    else:
+        monkeypatch.setattr("tricue.features.video.LightVideo.prepare", short)
+    path = make_clip()
+    job = Job("a", {"video": "k"}, files={"video": Source(path)})
+    (result,) = LIGHT([job])
+    assert result.row.values is None and "memory" in (result.row.note or "") and result.passing
+
+
 def test_a_file_that_has_changed_since_its_digest_is_not_for_the_store(make_clip: Any) -> None:
     clip = make_clip()
     source = Source(clip, state=file_state(clip))

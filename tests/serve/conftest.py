@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +18,7 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
+from tricue.checkpoint import save_checkpoint
 from tricue.serve.limits import Limits
 from tricue.serve.reading import Reader
 from tricue.serve.service import make_app
@@ -128,6 +133,40 @@ def _decoders() -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
     return found
+
+
+@pytest.fixture
+def started(reader: Reader, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """`started(program, before)`: `tricue serve` of the model of three cues as a process, and its address.
+
+    program: Python that runs before it. limit: descriptors that it may open. Its temporary folder is `scratch`."""
+    model, scratch = tmp_path / "model", tmp_path / "scratch"
+    save_checkpoint(model, reader.recognizer.network, reader.recognizer.card)
+    scratch.mkdir()
+    running: list[subprocess.Popen[str]] = []
+
+    def start(program: str = "", limit: int | None = None) -> tuple[subprocess.Popen[str], str]:
+        more = (
+            f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))\n"
+            if limit
+            else ""
+        )
+        called = [sys.executable, "-c", f"{more}{program}\nfrom tricue.cli import main; main()"]
+        process = subprocess.Popen(
+            [*called, "serve", "--port=0", f"--model_path={model}", "--decoders=1"], cwd=tmp_path, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"TMPDIR": str(scratch)},
+        )  # fmt: skip
+        running.append(process)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"Page: (http://\S+)/", line):
+                return process, found[1]
+        raise AssertionError("it has not started")
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait(60)
 
 
 @pytest.fixture

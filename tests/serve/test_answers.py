@@ -15,7 +15,7 @@ from tricue.features.worker import Job
 from tricue.recording.segments import windows
 from tricue.recording.timeline import as_json, make_timeline
 from tricue.serve import upload
-from tricue.serve.reading import alike
+from tricue.serve.reading import Reader, alike
 
 SAID = "Oh my god, he's lost it!"
 KEYS = {
@@ -252,3 +252,53 @@ def test_what_is_padded_is_bounded() -> None:
     ]
     many = [Job(str(n), {"text": ""}, spoken=Spoken("x" * n)) for n in [5] * 60 + [7] * 60]
     assert [len(group) for group in alike(many)] == [60, 60]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("speech", ["tiny_wav2vec2", "tiny_whisper"])
+def test_encoders_of_the_hub_read_what_decoders_prepare(
+    serve: Any,
+    untrained: Any,
+    make_clip: Any,
+    request: pytest.FixtureRequest,
+    speech: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Waves, MFCC and pictures as their processors make them, over the pipe: the same answer as `predict`'s."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # else PyTorch's is in the temporary folder
+    encoders = {
+        "features.audio.encoder": str(request.getfixturevalue(speech)),
+        "features.video.encoder": str(request.getfixturevalue("tiny_resnet")),
+    }
+    reader = Reader(untrained({"features.video.frames": 4} | encoders))
+    with serve(reader) as asked:
+        for clip in (
+            make_clip(),
+            make_clip("still.mp4", frames=3),
+            make_clip("long.mp4", frames=400, sound=33.0),
+        ):
+            answer = answered(asked.form(clip, text=SAID))
+            same(answer, reader.recognizer.predict(SAID, clip, clip))
+            assert answer["cues"] == ["text", "audio", "video"] and answer["error"] is None
+
+
+def test_a_clip_in_which_nobody_speaks(
+    serve: Any, reader: Any, words_reader: Any, make_clip: Any, refused: Any
+) -> None:
+    """It is answered by what it looks and sounds like, with a note; where words alone are read there is no answer."""
+
+    class Deaf:
+        def words(self, wave: np.ndarray) -> str:
+            return ""
+
+    clip = make_clip()
+    with serve(reader, Deaf()) as asked:
+        for fields in ({}, {"windows": 1.0}):
+            answer = answered(asked.form(clip, transcribe="true", **fields))
+            assert answer["cues"] == ["audio", "video"] and answer["text"] is None
+            assert "no speech" in answer["note"] and answer["error"] is None
+        assert "no speech" not in (answered(asked.form(clip))["note"] or "")
+    with serve(words_reader, Deaf()) as asked:
+        for fields in ({}, {"windows": 1.0}):
+            refused(asked.form(clip, transcribe="true", **fields), 422, "nothing_to_go_by")

@@ -206,10 +206,10 @@ def test_requests_of_many_clients_are_read_together(serve: Any, reader: Any, mon
     """Through the whole service: the first text is in work while the others come."""
     sizes, opened, original = [], Event(), reader._read
 
-    def slow(rows: Any, decode: Any) -> Any:
+    def slow(rows: Any, signals: Any) -> Any:
         sizes.append(len(rows))
         assert len(sizes) > 1 or opened.wait(30)
-        return original(rows, decode)
+        return original(rows, signals)
 
     with serve() as asked, ThreadPoolExecutor(13) as pool:
         monkeypatch.setattr(reader, "_read", slow)

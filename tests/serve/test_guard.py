@@ -103,7 +103,19 @@ def test_openapi_tells_the_fields(asked: Any) -> None:
     predict = told["paths"]["/v1/predict"]["post"]
     form = predict["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert set(form) == {"text", "file", "abstain", "transcribe", "subtitles", "windows"}
-    assert set(predict["responses"]) == {"200", "400", "403", "408", "413", "415", "422", "500", "503", "504"}
+    assert set(predict["responses"]) == {
+        "200",
+        "400",
+        "403",
+        "408",
+        "413",
+        "415",
+        "422",
+        "500",
+        "503",
+        "504",
+        "507",
+    }
     answer = told["components"]["schemas"]["Answer"]["properties"]
     assert set(answer) == set(asked.json({"text": "a"}).json())
     assert all(field["description"] for field in answer.values())

@@ -250,6 +250,42 @@ def test_rows_reach_the_edges_of_their_card(page: Any, width: int) -> None:
         assert page.evaluate(line) < 40
 
 
+LONG = {
+    "disgust": "disappointment and embarrassment",
+    "anger": "self-consciousness",
+    "fear": "Weltschmerz" * 4,
+}
+
+
+def test_long_names_stand_beside_their_chip(visit: Visit, long_clip: Path) -> None:
+    """On a telephone: in the headline, the bars, the transcript, and before there is an answer."""
+
+    def renamed(route: Any) -> None:
+        response = route.fetch()
+        told = response.text()
+        for short, name in LONG.items():
+            told = told.replace(f'"{short}"', f'"{name}"')
+        route.fulfill(response=response, body=told)
+
+    visit.page.set_viewport_size({"width": 390, "height": 900})
+    visit.page.route("**/v1/*", renamed)
+    page = visit.go()
+    beside = """[...document.querySelectorAll('.swatch')].filter((chip) => chip.offsetParent).every((chip) => {
+        const [square, words] = [chip, chip.nextSibling].map((each) => each.getClientRects()[0]);
+        return words.left >= square.right && words.top < square.bottom && words.bottom > square.top;
+    })"""
+    inside = "document.documentElement.scrollWidth <= window.innerWidth"
+    page.wait_for_selector(".ghost .name")
+    assert page.evaluate(beside) and page.evaluate(inside)
+    drop(page, long_clip)
+    page.click("#send")
+    page.wait_for_selector("#bars li")
+    page.wait_for_selector(".transcript .feeling")
+    if folder := os.environ.get("TRICUE_PICTURES"):  # to look at
+        page.screenshot(path=f"{folder}/long-names.png", full_page=True)
+    assert page.evaluate(beside) and page.evaluate(inside)
+
+
 @pytest.mark.parametrize(("kind", "read"), [("microphone", ["sound"]), ("camera", ["sound", "picture"])])
 def test_a_recording_gets_an_answer(page: Any, kind: str, read: list[str]) -> None:
     page.click(f"#record-{kind}")

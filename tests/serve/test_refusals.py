@@ -45,7 +45,6 @@ def test_json_that_asks_nothing(asked: Any, refused: Any, body: bytes, why: str)
     ("fields", "why"),
     [
         ([], "cannot be read"),  # httpx sends no form at all
-        ([("text", (None, "  "))], "nothing to go by"),
         ([("text", (None, "a")), ("path", (None, "/etc/passwd"))], "Unknown field 'path'"),
         ([("text", (None, "a")), ("text", (None, "b"))], "there twice"),
         ([("text", ("a.txt", b"a"))], "`text` is a file"),
@@ -180,6 +179,7 @@ def test_subtitles_that_are_none(asked: Any, refused: Any, make_clip: Any) -> No
 
 def test_nothing_to_go_by(asked: Any, serve: Any, words_reader: Any, refused: Any) -> None:
     refused(asked.json({"text": " \n"}), 422, "nothing_to_go_by")
+    refused(asked.form(text=" \n"), 422, "nothing_to_go_by")  # as JSON is
     with serve(words_reader) as words:
         refused(words.json({"text": ""}), 422, "nothing_to_go_by")
 
@@ -214,9 +214,9 @@ def test_faults_of_ours_say_nothing(
 def test_too_many_texts_wait(serve: Any, refused: Any, reader: Any, monkeypatch: Any) -> None:
     opened, original = Event(), reader._read
 
-    def slow(rows: Any, decode: Any) -> Any:
+    def slow(rows: Any, signals: Any) -> Any:
         assert opened.wait(30)
-        return original(rows, decode)
+        return original(rows, signals)
 
     with serve(waiting_texts=2, texts=2, batch=1) as asked, ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(reader, "_read", slow)

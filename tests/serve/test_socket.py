@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,9 @@ def test_a_body_that_comes_drop_by_drop(place: Any) -> None:
                 got = client.recv(65_536)
             except TimeoutError:
                 continue
+        client.settimeout(60)
+        if b"\r\n\r\n" in got and not got.endswith(b"}"):
+            got += client.recv(65_536)  # the body of the answer may come after its head
         assert b" 408 " in got and b"slow_client" in got
 
 
@@ -276,6 +280,39 @@ def test_bodies_of_wrong_length(place: Any) -> None:
             assert got.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413")), got[:100]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_body_of_a_length_and_in_chunks(place: Any, order: int) -> None:
+    """What a proxy reads otherwise than the service would begin another request: refused, and nothing more is read."""
+    both = [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"][::order]
+    with place() as made:
+        got = made.say(
+            JSON + b"".join(both) + b"\r\n0\r\n\r\nGET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+        )
+        refusal(got, 400, "bad_request")
+        assert b"connection: close" in got.lower() and got.count(b"HTTP/1.1") == 1
+
+
+def test_a_client_that_goes_away_is_no_bad_request(place: Any) -> None:
+    counted = 'tricue_requests_total{{route="/v1/predict",status="{}"}}'
+    with place() as made:
+        with made.connect() as client:
+            client.sendall(JSON + b'Content-Length: 100\r\n\r\n{"text"')
+        metrics = f"{made.address}/metrics"
+        until(lambda: counted.format(499) in httpx.get(metrics, timeout=60).text)
+        assert counted.format(400) not in httpx.get(metrics, timeout=60).text
+
+
+def test_chunks_of_a_byte_hold_nobody_up(place: Any) -> None:
+    with place() as made, made.connect() as client, httpx.Client(base_url=made.address, timeout=60) as other:
+        client.sendall(JSON + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000)
+        slowest = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            assert other.get("/v1/health").status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 3
+
+
 def test_a_place_that_is_taken() -> None:
     with run.listening("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
@@ -329,3 +366,58 @@ def test_the_command(command: subprocess.Popen[str], sign: signal.Signals, tmp_p
     assert not alive and len(gone) == len(below)
     if sign != signal.SIGKILL:
         assert command.returncode in (0, 130, -sign) and not list((tmp_path / "scratch").glob("tricue*"))
+
+
+SLOW = """
+import time
+from tricue.serve import run
+from tricue.serve.reading import Reader
+run._GRACE, read = 1, Reader._read
+def slow(self, rows, signals):
+    time.sleep(60 * any(row.text == "slow" for row in rows))
+    return read(self, rows, signals)
+Reader._read = slow
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_the_end_of_a_service_does_not_wait_for_what_takes_long(started: Any, sign: int, status: int) -> None:
+    """Who still waits has JSON; the log has no trace; the process ends, though a thread of it is at work."""
+    process, address = started(SLOW)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(httpx.post, f"{address}/v1/predict", json={"text": "slow"}, timeout=60)
+        until(lambda: "tricue_batch_size_count 1.0" in httpx.get(f"{address}/metrics", timeout=60).text)
+        process.send_signal(sign)
+        response = waiting.result(60)
+    assert response.status_code == 503 and response.json()["error"]["code"] == "busy"
+    assert process.wait(20) == status
+    assert "Traceback" not in process.stdout.read()
+
+
+@pytest.mark.slow
+def test_no_descriptors_left(started: Any) -> None:
+    """A line of the log in each second; once there are some again, the service answers."""
+    process, address = started(limit=40)
+    port = int(address.rpartition(":")[2])
+    clients = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(60)]
+    time.sleep(3)
+    for client in clients:
+        client.close()
+    assert httpx.post(f"{address}/v1/predict", json={"text": "a"}, timeout=60).status_code == 200
+    process.kill()
+    said = process.stdout.read()
+    assert 1 <= said.count("Too many open files") <= 10 and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_an_upload_folder_that_is_left_by_a_kill_is_swept_by_the_next(started: Any, tmp_path: Path) -> None:
+    process, address = started()
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 60) as client:
+        client.sendall(FORM + b"Content-Length: 5000000\r\n\r\n" + PART + bytes(2_000_000))
+        until(lambda: list((tmp_path / "scratch").glob("tricue-serve-*")))
+        process.kill()
+        process.wait(60)
+    assert list((tmp_path / "scratch").glob("tricue-serve-*"))
+    started()
+    assert not list((tmp_path / "scratch").glob("tricue-serve-*"))

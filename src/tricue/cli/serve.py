@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -93,7 +95,23 @@ def serve(
         asked_as = None if _is_open(host) and not names else {host, *(names or ())}
         made = make_app(Reader(recognizer), _called(model_path), limits, transcriber, asked_as)
         address = f"http://{_shown(host)}:{place.getsockname()[1]}/"
-        run(made, place, limits, lambda: console.print(f"Page: {address} (Ctrl-C ends it)"))
+        try:
+            run(made, place, limits, lambda: console.print(f"Page: {address} (Ctrl-C ends it)"))
+        except KeyboardInterrupt:
+            _leave(130)
+            raise
+        _leave(0)
+
+
+def _leave(status: int) -> None:
+    """End the process at once where a thread is still at work for a request whose time is over: the interpreter would
+    wait for it. (SIGTERM ends the process before this is reached.)"""
+    others = [t for t in threading.enumerate() if not t.daemon and t is not threading.current_thread()]
+    for thread in others:
+        thread.join(0.2)
+    if any(thread.is_alive() for thread in others):
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def _leave_a_core() -> None:

@@ -5,7 +5,7 @@ Job -> decode, prepare (CPU, clip by clip) -> Ready -> encode (CPU or GPU, in ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ KILLED = "the process that read it was killed: too little memory, or a file that
 
 
 FileState = tuple[int, int]  # bytes, time of change in nanoseconds
-Decode = Callable[..., Clip]  # `media.decode`, or what stands for it
 
 
 def file_state(path: Path) -> FileState | None:
@@ -82,11 +81,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Worker:
-    """The extractors of a run, ready to be sent to another process. decode: in place of `media.decode`."""
+    """The extractors of a run, ready to be sent to another process."""
 
     extractors: Mapping[Cue, Extractor]
     device: str = "cpu"
-    decode: Decode | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> list[Result]:
         return self.encode(self.prepare(jobs))
@@ -124,6 +122,9 @@ class Worker:
                     Ready(job.id, c, job.keys[c], None, error.reason, passing=error.passing) for c in cues
                 ]
                 continue
+            except MemoryError:  # with more of it the clip may be read
+                done += [Ready(job.id, c, job.keys[c], None, NO_MEMORY, passing=True) for c in cues]
+                continue
             done += [self._signal(job, cue, clip) for cue in cues]
         return done
 
@@ -139,7 +140,7 @@ class Worker:
             sound = self.extractors["audio"].config  # type: ignore[attr-defined]
             assert isinstance(sound, AudioFeatures)
             max_seconds = sound.max_seconds
-        return (self.decode or decode)(
+        return decode(
             source.path,
             start=source.start,
             end=source.end,

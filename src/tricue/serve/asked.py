@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tricue.recording.segments import SHORTEST_WINDOW
-from tricue.serve.errors import Refusal
+from tricue.serve.errors import Refusal, bad
 from tricue.serve.limits import LONGEST_ID, Limits
+from tricue.serve.parsing import parse
 
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
 _LONGEST_NAME = 100
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,7 @@ class Question:
 
 def of_json(body: bytes, limits: Limits) -> Question:
     """Raises Refusal (400, 413) for what is no such request."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise bad(f"The body is not valid JSON ({type(error).__name__}).") from error
+    content = parse(body, limits.json_values)
     if not isinstance(content, dict):
         raise bad('The body is no JSON object: send {"text": "..."} or {"inputs": ["...", ...]}.')
     if unknown := sorted(set(content) - set(_KEYS)):
@@ -68,7 +67,7 @@ def of_form(
     """fields: those that are no files; name: what the client calls the file. Raises Refusal (400, 413) for what is no
     such request."""
     text = clean(fields["text"], limits) if "text" in fields else None
-    if file is None and (text is None or not text.strip()):
+    if file is None and text is None:
         raise bad("There is nothing to go by: give `text`, or a media file as `file`.")
     seconds = _as_seconds(fields.get("windows"))
     if file is None and (subtitles is not None or seconds is not None):
@@ -76,13 +75,13 @@ def of_form(
     if subtitles is not None and seconds is not None:
         raise bad("Give `subtitles` or `windows`, not both: each cuts the recording its own way.")
     return Question(
-        text=text if text and text.strip() else None,
+        text=text if file is None or (text and text.strip()) else None,
         file=file,
         name=_label(name),
         subtitles=subtitles,
         windows=seconds,
         transcribe=_as_bool(fields.get("transcribe")),
-        abstain=as_probability(fields.get("abstain") or None),
+        abstain=as_probability(_as_number(fields.get("abstain"))),
     )
 
 
@@ -105,16 +104,17 @@ def clean(text: str, limits: Limits) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def bad(reason: str) -> Refusal:
-    return Refusal(400, "bad_request", reason)
-
-
 def _items(inputs: Any, limits: Limits) -> tuple[Item, ...]:
     if not isinstance(inputs, list) or not inputs:
         raise bad('"inputs" is no list of texts.')
     if len(inputs) > limits.texts:
         raise Refusal(413, "too_many", f"{len(inputs):,} texts: give {limits.texts:,} at most at once.")
-    return tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
+    items = tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
+    characters = sum(len(item.text or "") for item in items)
+    if characters > limits.all_characters:
+        reason = f"The texts have {characters:,} characters together: give {limits.all_characters:,} at most."
+        raise Refusal(413, "too_long", reason)
+    return items
 
 
 def _item(given: Any, number: str, limits: Limits) -> Item:
@@ -133,13 +133,17 @@ def _item(given: Any, number: str, limits: Limits) -> Item:
         return Item(id_, None, refusal.reason)
 
 
-def _as_seconds(value: str | None) -> float | None:
+def _as_number(value: str | None) -> float | None:
+    """Of a field that was not left empty; nan for what is no number as JSON writes them."""
     if not value:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
+    return float(value) if _NUMBER.fullmatch(value) else math.nan
+
+
+def _as_seconds(value: str | None) -> float | None:
+    seconds = _as_number(value)
+    if seconds is None:
+        return None
     if not (math.isfinite(seconds) and seconds >= SHORTEST_WINDOW):
         raise bad(f"`windows` is no length: give {SHORTEST_WINDOW:g} seconds or more.")
     return seconds

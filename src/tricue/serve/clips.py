@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 
 from tricue.evaluation.predictions import abstained
-from tricue.features.media import SAMPLE_RATE, Clip, MediaError
-from tricue.recording.segments import Segment, usable, windows
+from tricue.features.media import SAMPLE_RATE
+from tricue.features.worker import Ready
+from tricue.recording.segments import Segment, windows
 from tricue.recording.speech import stretches_in
 from tricue.recording.timeline import Entry, Timeline, as_json
 from tricue.recording.transcribe import Transcriber
 from tricue.serve.answers import answer
 from tricue.serve.asked import Question
 from tricue.serve.decoders import Decoders
-from tricue.serve.errors import Refusal
+from tricue.serve.errors import Refusal, left
 from tricue.serve.limits import Limits
 from tricue.serve.reading import Reader, Reading
-from tricue.serve.upload import Look, Upload
+from tricue.serve.upload import Look, Upload, too_many
 from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 
 LONG = 20.0  # seconds from which a clip has a timeline unasked
+NO_SPEECH = "no speech was heard in it: it is read without words"
 WINDOW = 5.0  # seconds of its segments where nothing else parts it
 _GROUP = 8  # segments that are read together, so that texts need not wait long
-_GROUP_BYTES = 300_000_000  # of their signals: fewer where pictures are large
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Script:
 
     parts: list[Segment] | None  # each with its own words; None: the clip is read as a whole
     text: str | None  # of the whole
-    notes: tuple[str, ...] = ()  # what is left out
+    notes: tuple[str, ...] = ()  # what is left out, or not heard
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Clips:
     def answer(self, question: Question, gone: Event) -> dict[str, Any]:
         """An `answers.Answer`, but for its time. gone: set where nobody waits any more.
 
-        Raises Refusal: 400 (gone), 413, 422, 503, 504.
+        Raises Refusal: 413, 422, 499 (gone), 503, 504.
         """
         assert question.file is not None
         _go_on(gone)
@@ -64,8 +65,10 @@ class Clips:
         self._check(look, [text, *(s.text for s in parts or ())], question)
         whole = self._row(upload.path, look, text)
         if parts is None:
-            return self._told(self._read([whole], upload)[0], question, text, None)
-        readings = list(self._along(whole, parts, upload, look, gone))
+            reading = self._read([whole], upload)[0]
+            reading = replace(reading, notes=(*reading.notes, *script.notes))
+            return self._told(reading, question, text, None)
+        readings = list(self._along(whole, parts, upload, gone))
         found = abstained([r.prediction for r in readings], question.abstain)
         timeline = Timeline(
             Path(question.name), look.seconds, self.reader.emotions, list(self.reader.cues),
@@ -84,14 +87,19 @@ class Clips:
         if hears and self.transcriber is None:
             raise nothing("This service hears no words: it was started without --transcribe")
         wave = upload.sound() if hears and look.sound else None
-        told = upload.subtitles(question.subtitles) if question.subtitles is not None else None
-        parts = told.segments if told is not None else self._cut(question, look, wave)
+        if question.subtitles is not None:
+            found = upload.subtitles(question.subtitles, look.seconds)
+            return Script(found.segments, question.text, found.notices)
+        parts = self._cut(question, look, wave)
         if parts is None:
             text = question.text if wave is None else self._words(wave) or None
-            return Script(None, text)
-        kept, notes = self._usable(parts, look)
-        notes = (*(told.notices if told is not None else ()), *notes)
-        return Script(kept if wave is None else self._heard(kept, wave, gone), question.text, notes)
+            return Script(None, text, (NO_SPEECH,) if hears and text is None else ())
+        if len(parts) > self.limits.segments:
+            raise too_many(len(parts), self.limits.segments)
+        if wave is not None:
+            parts = self._heard(parts, wave, gone)
+        silent = hears and not any(part.text for part in parts)
+        return Script(parts, question.text, (NO_SPEECH,) if silent else ())
 
     def _cut(self, question: Question, look: Look, wave: np.ndarray | None) -> list[Segment] | None:
         """wave: its sound, where its words are to be heard. None: the clip is read as a whole."""
@@ -104,19 +112,6 @@ class Clips:
                 return stretches_in([(0.0, wave)]) or _windows(look, WINDOW)
         readable = any(cue in self.reader.cues for cue in _cues(look))
         return _windows(look, WINDOW) if readable else None
-
-    def _usable(self, parts: Sequence[Segment], look: Look) -> tuple[list[Segment], tuple[str, ...]]:
-        """Those that lie in the clip, and a note where others do not. Raises Refusal: 413, 422."""
-        try:
-            kept, _ = usable(parts, look.seconds)
-        except InputError as error:
-            raise Refusal(422, "no_segments", str(error)) from error
-        if len(kept) > self.limits.segments:
-            reason = f"{len(kept):,} segments: give {self.limits.segments:,} at most, e.g. longer windows."
-            raise Refusal(413, "too_many", reason)
-        left_out = len(parts) - len(kept)
-        note = f"{left_out} of {len(parts)} segments left out: outside the recording, or without length"
-        return kept, (note,) if left_out else ()
 
     def _heard(self, parts: Sequence[Segment], wave: np.ndarray, gone: Event) -> list[Segment]:
         """The same with the words that are said in them."""
@@ -150,7 +145,7 @@ class Clips:
         return Utterance("1", text=text if "text" in self.reader.cues else None, **given)  # type: ignore[arg-type]
 
     def _along(
-        self, whole: Utterance, parts: Sequence[Segment], upload: Upload, look: Look, gone: Event
+        self, whole: Utterance, parts: Sequence[Segment], upload: Upload, gone: Event
     ) -> Iterator[Reading]:
         """A reading per segment; they follow one another as turns of one dialogue."""
         words = "text" in self.reader.cues
@@ -161,43 +156,27 @@ class Clips:
             )
             for i, s in enumerate(parts)
         ]  # fmt: skip
-        frames = self.reader.frames if whole.video is not None else 0
-        group = max(1, min(_GROUP, int(_GROUP_BYTES / (1 + 3 * frames * look.pixels))))
-        for first in range(0, len(rows), group):
+        for first in range(0, len(rows), _GROUP):
             _go_on(gone)
             earlier = rows[max(0, first - self.reader.turns) : first]
             before = [replace(row, audio=None, video=None) for row in earlier]
-            yield from self._read(rows[first : first + group], upload, before)
+            yield from self._read(rows[first : first + _GROUP], upload, before)
 
     def _read(
         self, rows: Sequence[Utterance], upload: Upload, before: Sequence[Utterance] = ()
     ) -> list[Reading]:
-        """Decoded first, and then read: the model is not kept waiting for a decoder."""
-        signals = {(row.start, row.end): self._signal(row, upload) for row in rows}
+        """Decoded and made ready first, and then read: the model is not kept waiting for a decoder."""
+        signals = [*([] for _ in before), *(self._signals(row, upload) for row in rows)]
+        return self.reader.read([*before, *rows], signals)[len(before) :]
 
-        def decoded(_: Path, *, start: float | None, end: float | None, **__: Any) -> Clip:
-            found = signals[start, end]
-            if isinstance(found, MediaError):
-                raise found
-            return found
-
-        return self.reader.read([*before, *rows], decoded)[len(before) :]
-
-    def _signal(self, row: Utterance, upload: Upload) -> Clip | MediaError:
-        if row.audio is None and row.video is None:
-            return Clip()
-        try:
-            return upload.decode(
-                start=row.start, end=row.end, audio=row.audio is not None,
-                frames=self.reader.frames if row.video is not None else 0, max_seconds=self.reader.max_seconds,
-            )  # fmt: skip
-        except MediaError as error:
-            return error
+    def _signals(self, row: Utterance, upload: Upload) -> list[Ready]:
+        cues: list[Cue] = [cue for cue in ("audio", "video") if getattr(row, cue) is not None]
+        return upload.signals(cues, row.start, row.end) if cues else []
 
     def _told(
         self, reading: Reading, question: Question, text: str | None, timeline: dict[str, Any] | None
     ) -> dict[str, Any]:
-        if reading.prediction.emotion is None and timeline is None:
+        if reading.prediction.emotion is None:
             raise nothing(f"Nothing to go by: {reading.prediction.error}")
         return answer(
             "1", reading, self.reader.emotions, text=text, abstain=question.abstain, timeline=timeline
@@ -228,7 +207,7 @@ def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Se
 def _go_on(gone: Event) -> None:
     """Raises Refusal where nobody waits for the answer."""
     if gone.is_set():
-        raise Refusal(400, "gone", "The client has gone away.")
+        raise left()
 
 
 def nothing(reason: str) -> Refusal:

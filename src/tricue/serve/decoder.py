@@ -1,5 +1,6 @@
 """The process that opens what others sent: media and subtitles. It is told what to do over a pipe, and may be killed.
 
+It makes sound and pictures ready for the encoders, too, so that the service computes on arrays of known sizes alone.
 It writes no file and takes no more memory than it is given. Answers are JSON and bare arrays, never pickles: whoever
 takes it over through a flaw of a codec can say wrong things, but run nothing in the service.
 """
@@ -18,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from tricue.features.container import opened, playing_time, streams_of
 from tricue.features.media import MediaError, decode
+from tricue.features.sound import SAMPLE_RATE
+from tricue.recording.segments import usable
 from tricue.recording.subtitles import read_subtitles
 from tricue.types import InputError
 
-Reply = tuple[dict[str, Any], Sequence[np.ndarray]]
+Reply = tuple[dict[str, Any], Sequence[np.ndarray]]  # arrays: float32
 
-_WORN = {"error": "it needs more memory than a decoder may take", "worn": True}
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_NO_MEMORY: Reply = {"error": "it needs more memory than a decoder may take", "worn": True}, []
 
 
 def look(path: Path) -> Reply:
@@ -39,38 +43,76 @@ def look(path: Path) -> Reply:
     return {"seconds": seconds, "sound": sound is not None, "size": size}, []
 
 
-def read_clip(path: Path, asked: dict[str, Any]) -> Reply:
-    """asked: the arguments of `media.decode`."""
-    clip = decode(path, **asked)
-    told = {"sound": clip.audio is not None, "faults": clip.faults, "notes": clip.notes}
-    frames = clip.frames or []
-    shapes = None if clip.frames is None else [frame.shape for frame in frames]
-    return told | {"shapes": shapes}, [*([] if clip.audio is None else [clip.audio]), *frames]
+def hear(path: Path, seconds: float) -> Reply:
+    """Its sound, the first `seconds` of it: (samples,) at 16 kHz, mono, finite; none where it has no sound."""
+    wave = decode(path, audio=True, max_seconds=seconds).audio
+    if wave is None:
+        return {}, []
+    if not np.isfinite(wave).all():
+        raise MediaError("its sound holds samples that are not finite numbers")
+    return {}, [wave]
 
 
-def read_words(path: Path) -> Reply:
-    told = read_subtitles(path)
-    cues = [[s.start, s.end, s.text, s.speaker] for s in told.segments]
-    return {"segments": cues, "notices": told.notices}, []
+def prepare(worker: Any, path: Path, asked: dict[str, Any]) -> Reply:
+    """A stretch of it as the worker's extractors make it ready for their encoders (signals.py).
+
+    asked: the cues, and `start` and `end` in seconds, or None.
+    """
+    # imported for a model that reads sound or pictures alone: it takes seconds, and hundreds of megabytes
+    from tricue.features.worker import NO_MEMORY, Job, Source
+    from tricue.serve.signals import parts_of
+
+    source = Source(path, asked["start"], asked["end"])
+    job = Job("", dict.fromkeys(asked["cues"], ""), files=dict.fromkeys(asked["cues"], source))
+    ready = worker.prepare([job])
+    if any(r.note == NO_MEMORY for r in ready):
+        return _NO_MEMORY
+    parts = [parts_of(r.signal) for r in ready]
+    told = [[r.cue, r.note, len(own)] for r, own in zip(ready, parts, strict=True)]
+    return {"ready": told}, [array for own in parts for array in own]
 
 
-def work(asked: dict[str, Any]) -> Reply:
+def read_words(path: Path, asked: dict[str, Any]) -> Reply:
+    """The subtitles that lie in a recording of so many `seconds`: up to `segments` of up to `characters` together."""
+    found = read_subtitles(path)
+    try:
+        kept, _ = usable(found.segments, asked["seconds"])
+    except InputError as error:
+        return {"outside": str(error)}, []
+    characters = sum(len(s.text or "") + len(s.speaker or "") for s in kept)
+    few = len(kept) <= asked["segments"] and characters <= asked["characters"]
+    told = [[s.start, s.end, s.text, s.speaker] for s in kept] if few else []
+    counts = {"given": len(found.segments), "kept": len(kept), "characters": characters}
+    return counts | {"segments": told, "notices": found.notices}, []
+
+
+def work(worker: Any, asked: dict[str, Any]) -> Reply:
     """What is asked, or why it cannot be had."""
     path = Path(asked["path"])
     try:
-        if asked["do"] == "look":
-            return look(path)
-        return read_words(path) if asked["do"] == "words" else read_clip(path, asked["how"])
+        match asked["do"]:
+            case "look":
+                return look(path)
+            case "hear":
+                return hear(path, asked["seconds"])
+            case "words":
+                return read_words(path, asked)
+            case _:
+                return prepare(worker, path, asked)
     except MediaError as error:
-        return (_WORN if isinstance(error.__cause__, MemoryError) else {"error": error.reason}), []
+        return _NO_MEMORY if isinstance(error.__cause__, MemoryError) else ({"error": error.reason}, [])
     except InputError as error:
         return {"error": str(error).replace(str(path), path.name)}, []
     except MemoryError:
-        return _WORN, []
+        return _NO_MEMORY
 
 
 def main() -> None:
     pipe, most = Connection(int(sys.argv[1])), int(sys.argv[2])
+    preparing = pipe.recv()  # the service is trusted, never this process: it unpickles nothing of ours
+    worker = None if preparing is None else preparing.worker
+    if preparing is not None:
+        _warm_up(preparing)
     _restrict(most)
     gc.freeze()  # modules are never garbage: a collection need not look through them
     pipe.send_bytes(b"ready")
@@ -79,19 +121,31 @@ def main() -> None:
             asked = json.loads(pipe.recv_bytes())
         except EOFError:  # the service has ended
             return
-        _reply(pipe, asked)
+        _reply(pipe, worker, asked)
         gc.collect()  # PyAV's containers and pictures hold one another: uncollected they add up, job by job
 
 
-def _reply(pipe: Connection, asked: dict[str, Any]) -> None:
+def _reply(pipe: Connection, worker: Any, asked: dict[str, Any]) -> None:
     """In a function of its own: its arrays are gone before the next job."""
-    told, arrays = work(asked)
-    pipe.send_bytes(json.dumps(told | {"arrays": len(arrays)}).encode())
+    told, arrays = work(worker, asked)
+    pipe.send_bytes(json.dumps(told | {"arrays": [array.shape for array in arrays]}).encode())
     for array in arrays:
-        pipe.send_bytes(array.tobytes())
+        pipe.send_bytes(array.astype(np.float32, copy=False).tobytes())
+
+
+def _warm_up(preparing: Any) -> None:
+    """Load what the extractors need, with files and memory that are refused later."""
+    for cue, extractor in preparing.worker.extractors.items():
+        if cue == "audio":
+            extractor.prepare(np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10))
+        else:
+            black = [np.zeros((64, 64, 3), np.uint8)]
+            extractor.prepare(extractor.faces.crop(black)[0] if extractor.faces else black)
 
 
 def _restrict(most: int) -> None:
+    """most: bytes of memory (address space) beside what is loaded."""
+    most += psutil.Process().memory_info().vms
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, who ends this process
     for what, limit in (
         (resource.RLIMIT_AS, most), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, 64),

@@ -8,20 +8,30 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from math import prod
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from queue import LifoQueue
 from threading import Lock, Timer
 from typing import Any
 
+import numpy as np
+
 from tricue.serve.errors import Refusal, busy
 from tricue.serve.limits import Limits
 from tricue.serve.metrics import Metrics
+from tricue.serve.signals import Preparing
+
+Told = tuple[
+    dict[str, Any], list[np.ndarray], float
+]  # an answer, its arrays (float32), the seconds that it took
 
 _LOG = logging.getLogger(__name__)
-_START = 60.0  # seconds that a process may take to start on a busy machine
+_START = 120.0  # seconds that a process may take to start on a busy machine
+_TOLD = 16_000_000  # bytes of an answer beside its arrays
+_ARRAYS = 8  # of an answer
 _THREADS = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -46,7 +56,7 @@ class Decoder:
         self._ready = False
         self.worked = False  # whether this process has answered already
 
-    def start(self) -> None:
+    def start(self, preparing: Preparing | None) -> None:
         """Raises OSError where the machine has no room for a process; there is none then."""
         mine, theirs = Pipe()
         try:
@@ -60,6 +70,8 @@ class Decoder:
             mine.close()
             raise
         self._pipe, self._ready, self.worked = mine, False, False
+        with suppress(OSError):  # it has died already: the first to ask is told
+            mine.send(preparing)
 
     @property
     def started(self) -> bool:
@@ -69,9 +81,9 @@ class Decoder:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
-        """What it answers, and the seconds that it took, its start left out. Raises Ended; the process is of no use
-        then."""
+    def ask(self, asked: dict[str, Any], seconds: float, room: int) -> Told:
+        """What it answers, in arrays of up to `room` bytes, and the seconds that it took, its start left out. Raises
+        Ended; the process is of no use then."""
         assert self._pipe is not None
         if not self._ready:
             with self._killed_after(_START):
@@ -80,10 +92,14 @@ class Decoder:
         began = time.monotonic()
         with self._killed_after(seconds):
             self._pipe.send_bytes(json.dumps(asked).encode())
-            told = json.loads(self._pipe.recv_bytes(self._most))
-            arrays = [self._pipe.recv_bytes(self._most) for _ in range(told["arrays"])]
+            told = json.loads(self._pipe.recv_bytes(_TOLD))
+            arrays = [self._array(shape) for shape in _checked(told, room)]
         self.worked = True
         return told, arrays, time.monotonic() - began
+
+    def _array(self, shape: Sequence[int]) -> np.ndarray:
+        assert self._pipe is not None
+        return np.frombuffer(self._pipe.recv_bytes(4 * prod(shape)), np.float32).reshape(shape).copy()
 
     @contextmanager
     def _killed_after(self, seconds: float) -> Iterator[None]:
@@ -119,20 +135,36 @@ class Decoder:
         self._process = self._pipe = None
 
 
+def _checked(told: Any, room: int) -> list[list[int]]:
+    """The shapes of the arrays that follow. Raises ValueError for what no decoder of ours says."""
+    shapes = told.get("arrays") if isinstance(told, dict) else None
+    if not isinstance(shapes, list) or len(shapes) > _ARRAYS:
+        raise ValueError("no answer of a decoder")
+    for shape in shapes:
+        if not (isinstance(shape, list) and all(isinstance(n, int) and n >= 0 for n in shape)):
+            raise ValueError("no shape of an array")
+    if sum(4 * prod(shape) for shape in shapes) > room:
+        raise ValueError("arrays beyond their room")
+    return shapes
+
+
 class Decoders:
     """As many as limits.decoders; who asks waits for one that is free."""
 
     def __init__(self, limits: Limits, metrics: Metrics) -> None:
         self._limits, self._metrics = limits, metrics
+        self.preparing: Preparing | None = None
         self._all = [Decoder(limits) for _ in range(limits.decoders)]
         self._free: LifoQueue[Decoder] = LifoQueue()
         self._starting = Lock()  # none is started while, or after, all are ended
         self._over = False
 
-    def start(self) -> None:
-        """Raises OSError where a process cannot be started."""
+    def start(self, preparing: Preparing | None) -> None:
+        """preparing: what they make ready; None: nothing, for the model reads words alone. Raises OSError where a
+        process cannot be started."""
+        self.preparing = preparing
         for decoder in self._all:
-            decoder.start()
+            decoder.start(preparing)
             self._metrics.decoders.inc()
             self._free.put(decoder)
 
@@ -143,16 +175,16 @@ class Decoders:
             for decoder in self._all:
                 decoder.kill()
 
-    def ask(self, asked: dict[str, Any], seconds: float) -> tuple[dict[str, Any], list[bytes], float]:
+    def ask(self, asked: dict[str, Any], seconds: float, room: int = 0) -> Told:
         """As `Decoder.ask`. Raises Refusal: 422 where the process dies of it, 503 where none can be started, 504 where
         it takes too long."""
         with self._place() as decoder:
             worked = decoder.worked
-            told, arrays, took = self._asked(decoder, asked, seconds)
+            told, arrays, took = self._asked(decoder, asked, seconds, room)
             if (
                 told.get("worn") and worked and decoder.alive
             ):  # what it did before may have left it too little
-                told, arrays, again = self._asked(decoder, asked, seconds - took)
+                told, arrays, again = self._asked(decoder, asked, seconds - took, room)
                 took += again
             return told, arrays, took
 
@@ -169,12 +201,10 @@ class Decoders:
         finally:
             self._free.put(decoder)
 
-    def _asked(
-        self, decoder: Decoder, asked: dict[str, Any], seconds: float
-    ) -> tuple[dict[str, Any], list[bytes], float]:
+    def _asked(self, decoder: Decoder, asked: dict[str, Any], seconds: float, room: int) -> Told:
         """One that dies of it, or has no memory left, is replaced at once: the next one need not wait for it."""
         try:
-            told, arrays, took = decoder.ask(asked, seconds)
+            told, arrays, took = decoder.ask(asked, seconds, room)
         except Ended as ended:
             self._replace(decoder, "late" if ended.late else "died")
             raise self._refusal(ended) from ended
@@ -192,7 +222,7 @@ class Decoders:
             if self._over:
                 return
             try:
-                decoder.start()
+                decoder.start(self.preparing)
             except OSError as error:
                 _LOG.error("A decoder cannot be started: %s", error)
                 return

@@ -9,13 +9,15 @@ from typing import Any
 class Refusal(Exception):
     """A request that is answered with an error; `reason` is one sentence for the one who asks."""
 
-    def __init__(self, status: int, code: str, reason: str, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, reason: str, *, retry_after: int | None = None, close: bool = False
+    ) -> None:
+        """retry_after: seconds. close: whether the connection ends with it."""
         super().__init__(reason)
-        self.status, self.code, self.reason, self.retry_after = status, code, reason, retry_after
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        self.status, self.code, self.reason = status, code, reason
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        if close:
+            self.headers["Connection"] = "close"
 
 
 def error_body(code: str, reason: str) -> dict[str, Any]:
@@ -24,6 +26,15 @@ def error_body(code: str, reason: str) -> dict[str, Any]:
 
 def error_bytes(code: str, reason: str) -> bytes:
     return json.dumps(error_body(code, reason)).encode()
+
+
+def bad(reason: str) -> Refusal:
+    return Refusal(400, "bad_request", reason)
+
+
+def left() -> Refusal:
+    """Nobody reads it; it is for the counters. 499 is what nginx calls it."""
+    return Refusal(499, "gone", "The client has gone away.")
 
 
 def busy(reason: str) -> Refusal:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from tricue.serve.errors import Refusal, error_bytes
+from tricue.serve.errors import Refusal, busy, error_bytes
 from tricue.serve.metrics import Metrics
 
 _HEADERS = [
@@ -38,7 +39,8 @@ class Guard:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        began, route, status = time.perf_counter(), _route(scope["path"]), 500
+        began, route = time.perf_counter(), _route(scope["path"])
+        status: int | None = None
 
         async def sending(message: Any) -> None:
             nonlocal status
@@ -53,12 +55,17 @@ class Guard:
                 await _answer(refused, sending)
             else:
                 await self.app(scope, receive, sending)
+        except asyncio.CancelledError:  # the service is being ended, and the time for this request is over
+            if status is None:
+                await _answer(busy("The service is being ended"), sending)
         finally:
-            self.metrics.requests.labels(route, str(status)).inc()
+            self.metrics.requests.labels(route, str(status or 500)).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
 
     def _refused(self, scope: Any) -> Refusal | None:
         given = dict(scope["headers"])
+        if b"content-length" in given and b"transfer-encoding" in given:  # a proxy may have read it otherwise
+            return Refusal(400, "bad_request", "The body is both chunked and of a given length.", close=True)
         host = given.get(b"host", b"").decode("latin-1").lower()
         if self.names is not None and not _is_one_of(_name(host), self.names):
             return Refusal(
@@ -98,5 +105,6 @@ def _is_one_of(name: str, names: Collection[str]) -> bool:
 async def _answer(refusal: Refusal, send: Any) -> None:
     body = error_bytes(refusal.code, refusal.reason)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -8,6 +8,7 @@ from tricue.types import MAX_TEXT_CHARACTERS, InputError
 
 LONGEST_ID = 200  # characters
 _ESCAPED = 12  # bytes at most of a character in JSON: an emoji, as two \uXXXX
+_VALUES = 16  # of a text's row in JSON: itself, its fields, and some that are not read
 _AROUND = 100  # bytes of a text's row beside it and its id: names of fields, spaces
 
 
@@ -19,10 +20,13 @@ class Limits:
     seconds: float = 600.0  # that a recording lasts
     pixels: int = 9_000_000  # of one picture: 4K has 8.3 million
     decode_seconds: float = 60.0  # that the decoder may work on one upload, all its passes together
-    decoder_bytes: int = 3_000_000_000  # of memory (address space) that a decoder may take
+    decoder_bytes: int = (
+        3_000_000_000  # of memory (address space) that a decoder may take beside its libraries
+    )
     decoders: int = 2  # processes that decode
     texts: int = 256  # in one request
     characters: int = MAX_TEXT_CHARACTERS  # of one text
+    all_characters: int = 256_000  # of all texts of one request, or of all subtitles of a clip
     segments: int = 1_000  # of one timeline
     body_seconds: float = 60.0  # until a request's body has arrived; and until its answer is fetched
     head_seconds: float = 10.0  # until a request's head has arrived
@@ -39,7 +43,13 @@ class Limits:
     @property
     def json_bytes(self) -> int:
         """Of a JSON body: all its texts and ids at their longest, each character escaped."""
-        return self.texts * (_ESCAPED * (self.characters + LONGEST_ID) + _AROUND)
+        characters = min(self.texts * self.characters, self.all_characters)
+        return _ESCAPED * (characters + self.texts * LONGEST_ID) + self.texts * _AROUND
+
+    @property
+    def json_values(self) -> int:
+        """In a JSON body."""
+        return _VALUES * (self.texts + 1)
 
     @property
     def queue(self) -> int:
@@ -51,6 +61,7 @@ class Limits:
         return {
             "bytes": self.bytes, "seconds": self.seconds, "pixels": self.pixels,
             "decode_seconds": self.decode_seconds, "texts": self.texts, "characters": self.characters,
+            "all_characters": self.all_characters,
         }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -14,12 +15,16 @@ from tricue.checkpoint import check_encoders
 from tricue.evaluation.attribution import read_vectors
 from tricue.evaluation.explain import chances_of_subsets, shapley
 from tricue.features.extract import FeatureSet
-from tricue.features.extractors import make_extractors
+from tricue.features.extractors import Extractor, make_extractors
+from tricue.features.media import SAMPLE_RATE
 from tricue.features.text import HubText, TokenText, with_context
-from tricue.features.worker import Decode, Job, Source, Worker
+from tricue.features.worker import Job, Ready, Result, Worker
 from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.serve.signals import Preparing, Shape, parts_of
 from tricue.types import Cue, Fault, InputError, Prediction, Utterance
 
+_WARM = "I can't believe that you did this for me, of all people!"
+_SIDE = 64  # pixels of the picture from which sizes are measured
 _PADDING = 100  # characters, about 25 tokens: so many are encoded in the time that a call costs
 
 
@@ -70,34 +75,47 @@ class Reader:
     def emotions(self) -> list[str]:
         return self.card.emotions
 
-    @property
-    def frames(self) -> int:
-        """Key frames that the model looks at in a clip; 0: none."""
-        return self.card.config.features.video.frames if "video" in self.cues else 0
+    def warm_up(self, batch: int) -> Preparing | None:
+        """Read texts and a hum of ours: the first inputs of a process wait for what is loaded when it is needed.
 
-    @property
-    def max_seconds(self) -> float:
-        """Of sound that the model hears at once."""
-        return self.card.config.features.audio.max_seconds
+        Gives what decoders have to prepare, measured on that hum and on black pictures; None: nothing.
+        """
+        for size in (1, batch):
+            self.read([Utterance("", text=_WARM)] * size)
+        media: dict[Cue, Extractor] = {cue: e for cue, e in self._extractors.items() if cue != "text"}
+        if not media:
+            return None
+        config, largest = self.card.config.features, dict[Cue, list[Shape]]()
+        if "audio" in media:
+            heard = media["audio"].prepare(np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10))
+            self.read([Utterance("")], [[Ready("", "audio", "", heard)]])
+            seconds = math.ceil(config.audio.max_seconds)
+            largest["audio"] = [((len(p) + 1) * seconds, *p.shape[1:]) for p in parts_of(heard)]
+        if "video" in media:
+            black = np.zeros((_SIDE, _SIDE, 3), np.uint8)
+            shown = media["video"].prepare([black] * config.video.frames)
+            largest["video"] = [part.shape for part in parts_of(shown)]
+        return Preparing(Worker(media), largest)
 
-    def read(self, utterances: Sequence[Utterance], decode: Decode | None = None) -> list[Reading]:
-        """One reading per utterance, in order; whatever their ids are. decode: in place of `media.decode`."""
+    def read(
+        self, utterances: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None = None
+    ) -> list[Reading]:
+        """One reading per utterance, in order; whatever their ids are. Files are not opened here: signals are what
+        decoders made ready of them, for each utterance."""
         with self._one:
-            return self._read([replace(u, id=str(i)) for i, u in enumerate(utterances)], decode)
+            return self._read([replace(u, id=str(i)) for i, u in enumerate(utterances)], signals)
 
-    def _read(self, rows: Sequence[Utterance], decode: Decode | None) -> list[Reading]:
-        features = self._features(rows, decode)
+    def _read(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> list[Reading]:
+        features = self._features(rows, signals)
         predictions = self.recognizer.predict_features(rows, features)
         notes: dict[str, list[str]] = {u.id: [] for u in rows}
         for note in features.notes:
             notes[note.id].append(f"{note.cue}: {note.reason}")
         return [Reading(p, self._subsets(p, features), tuple(notes[p.id])) for p in predictions]
 
-    def _features(self, rows: Sequence[Utterance], decode: Decode | None) -> FeatureSet:
+    def _features(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> FeatureSet:
         found = FeatureSet({cue: {} for cue in self.cues}, self._dims)
-        worker = Worker(self._extractors, self.recognizer.device, decode)
-        jobs = self._jobs(rows, found)
-        for result in (r for group in alike(jobs) for r in worker(group)):
+        for result in self._results(rows, signals, found):
             if result.row.values is not None:
                 found.arrays[result.cue][result.id] = result.row.values
             if result.row.note is not None:
@@ -105,8 +123,18 @@ class Reader:
                 told.append(Fault(result.id, result.cue, result.row.note))
         return found
 
+    def _results(
+        self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None, found: FeatureSet
+    ) -> Iterator[Result]:
+        worker = Worker(self._extractors, self.recognizer.device)
+        for group in alike(self._jobs(rows, found)):
+            yield from worker(group)
+        if signals is not None:
+            ready = [replace(r, id=row.id) for row, own in zip(rows, signals, strict=True) for r in own]
+            yield from worker.encode(ready)
+
     def _jobs(self, rows: Sequence[Utterance], found: FeatureSet) -> list[Job]:
-        """What the extractors have to do; tokens of a live encoder are put into `found` at once."""
+        """What the text extractor has to do; tokens of a live encoder are put into `found` at once."""
         jobs = []
         spoken = with_context(rows, self.turns) if "text" in self.cues else [None] * len(rows)
         for row, words in zip(rows, spoken, strict=True):
@@ -118,13 +146,6 @@ class Reader:
                     (found.notes if len(tokens) else found.faults).append(Fault(row.id, "text", note))
             elif words is not None:
                 jobs.append(Job(row.id, {"text": row.id}, spoken=words))
-            files: dict[Cue, Source] = {
-                cue: Source(path, *row.span(cue))
-                for cue, path in (("audio", row.audio), ("video", row.video))
-                if path is not None and cue in self.cues
-            }
-            if files:
-                jobs.append(Job(row.id, dict.fromkeys(files, row.id), files=files))
         return jobs
 
     def _subsets(self, prediction: Prediction, features: FeatureSet) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import math
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +19,11 @@ from tricue.serve.errors import error_bytes
 from tricue.serve.limits import Limits
 from tricue.types import InputError
 
+_LOG = logging.getLogger(__name__)
 _GRACE = 5  # seconds that requests have when the service is stopped
+_PAUSE = 1.0  # seconds between two lines of the log that say the same
+_PIECE = 16_384  # bytes that are read of a connection before others have their turn
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # for another connection
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -33,7 +41,7 @@ def listening(host: str, port: int) -> socket.socket:
 def serve(app: Any, place: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
     """Answer until interrupted; `ready` is called once the model is warm and the port answers."""
     config = uvicorn.Config(
-        app, http=_patient(limits), ws="none", lifespan="on", log_config=None, log_level="warning",
+        app, loop="asyncio", http=_patient(limits), ws="none", lifespan="on", log_config=None, log_level="warning",
         access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=_GRACE,
     )  # fmt: skip
     server = _Announcing(config)
@@ -45,9 +53,26 @@ class _Announcing(uvicorn.Server):
     ready: Callable[[], None]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(_Faults())
         await super().startup(sockets)
         if self.started:
             self.ready()
+
+
+class _Faults:
+    """Of the event loop. Where no connection can be accepted, asyncio says so thousands of times in each second in
+    which it tries again; here it is one line."""
+
+    def __init__(self) -> None:
+        self._said = -math.inf
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _NO_ROOM):
+            loop.default_exception_handler(context)
+        elif time.monotonic() - self._said >= _PAUSE:
+            self._said = time.monotonic()
+            _LOG.error("Connections cannot be accepted: %s", error.strerror)
 
 
 def _patient(limits: Limits) -> type[H11Protocol]:
@@ -62,6 +87,8 @@ def _patient(limits: Limits) -> type[H11Protocol]:
             super().connection_made(transport)
             # asyncio does so for its own sockets; else an answer's body waits 40 ms for the receipt of its head
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # what asyncio reads at once is worked through at once, and may be thousands of chunks of a byte
+            transport.max_size = _PIECE
             # writing is paused as long as anything waits here to be fetched
             transport.set_write_buffer_limits(0)
             if len(self.connections) > limits.connections:

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -20,24 +19,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tricue import __version__
-from tricue.features.media import SAMPLE_RATE, Clip
 from tricue.recording.transcribe import Transcriber
 from tricue.serve.answers import Answer, Answers, Error, answer, failed
 from tricue.serve.asked import Question
 from tricue.serve.batching import Batcher
 from tricue.serve.clips import Clips
 from tricue.serve.decoders import Decoders
-from tricue.serve.errors import Refusal, busy, error_body
+from tricue.serve.errors import Refusal, busy, error_body, left
 from tricue.serve.guard import Guard
 from tricue.serve.limits import LIMITS, Limits
 from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader, Reading
-from tricue.serve.schema import BODY
+from tricue.serve.schema import body
+from tricue.serve.scratch import sweep
 from tricue.serve.uploads import is_large, received
 from tricue.types import Utterance
 
 STATIC = Path(__file__).with_name("static")
-_WARM = "I can't believe that you did this for me, of all people!"
 
 
 class Service:
@@ -56,8 +54,11 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Warmed up, and ended with whatever runs."""
-        self._decoders.start()
-        await asyncio.get_running_loop().run_in_executor(self._texts, self._warm_up)
+        warming = asyncio.get_running_loop().run_in_executor(
+            self._texts, self.reader.warm_up, self.limits.batch
+        )
+        await asyncio.to_thread(sweep)
+        self._decoders.start(await warming)  # then: what was compiled on first use, they load
         reading = asyncio.create_task(self._batcher.run())
         try:
             yield
@@ -66,14 +67,6 @@ class Service:
             for threads in (self._texts, self._threads):
                 threads.shutdown(wait=False, cancel_futures=True)
             self._decoders.end()
-
-    def _warm_up(self) -> None:
-        """The first inputs of a process wait for what is loaded when it is needed."""
-        for size in (1, self.limits.batch):
-            self.reader.read([Utterance("", text=_WARM)] * size)
-        if "audio" in self.reader.cues:
-            hum = np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10)
-            self.reader.read([Utterance("", audio=Path("hum"))], lambda *_, **__: Clip(hum))
 
     def model(self) -> dict[str, Any]:
         card = self.reader.card
@@ -186,24 +179,25 @@ def make_app(
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504)
+        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504, 507)
     }
+    refused: dict[int | str, dict[str, Any]] = {status: refusals[status] for status in (400, 403, 500)}
 
     @app.post(
         "/v1/predict",
-        openapi_extra={"requestBody": BODY},
+        openapi_extra={"requestBody": body(service.limits)},
         responses={200: {"model": Answer | Answers}, **refusals},
     )
     async def predict(request: Request) -> Response:
         """The emotion of a text, a clip, or both; or of a batch of texts."""
         return JSONResponse(await service.predict(request), headers={"Cache-Control": "no-store"})
 
-    @app.get("/v1/health")
+    @app.get("/v1/health", responses=refused)
     async def health() -> dict[str, str]:
         """Whether it answers."""
         return {"status": "ok", "model": service.name}
 
-    @app.get("/v1/model")
+    @app.get("/v1/model", responses=refused)
     async def model() -> dict[str, Any]:
         """The model, and the limits of a request."""
         return service.model()
@@ -235,8 +229,8 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(error_body(code, f"{error.detail}."), error.status_code, headers=error.headers)
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(_: Request, error: ClientDisconnect) -> Response:
-        return JSONResponse(error_body("gone", "The client has gone away."), 400)
+    async def gone(request: Request, _: ClientDisconnect) -> Response:
+        return await refused(request, left())
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.features.media import Clip, MediaError
+from tricue.features.media import SAMPLE_RATE
+from tricue.features.worker import Ready
 from tricue.recording.segments import Segment
 from tricue.recording.subtitles import Subtitles
 from tricue.serve.decoders import Decoders
 from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
+from tricue.serve.signals import as_ready
+from tricue.types import Cue
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Upload:
         self._left = limits.decode_seconds
 
     def look(self) -> Look:
-        told, _ = self._ask(do="look", path=self.path)
+        told, _ = self._ask(0, do="look", path=self.path)
         if "error" in told:
             raise unreadable(f"The file cannot be decoded: {told['error']}.")
         width, height = told["size"] or (0, 0)
@@ -49,40 +54,62 @@ class Upload:
             raise Refusal(413, "too_long", reason)
         return Look(told["seconds"], told["sound"], width * height)
 
-    def decode(self, **how: Any) -> Clip:
-        """As `media.decode`, whose arguments these are. Raises MediaError, too."""
-        if how.get("max_seconds") is None:  # a header may say less than there is
-            how["max_seconds"] = self._limits.seconds
-        told, arrays = self._ask(do="clip", path=self.path, how=how)
+    def signals(self, cues: Sequence[Cue], start: float | None, end: float | None) -> list[Ready]:
+        """What the encoders of `cues` read of [start, end) seconds, or why there is nothing."""
+        preparing = self._decoders.preparing
+        assert preparing is not None  # decoders of a model that reads words alone are not asked
+        told, arrays = self._ask(
+            preparing.room, do="prepare", path=self.path, cues=cues, start=start, end=end
+        )
         if "error" in told:
-            raise MediaError(told["error"])
-        sound = np.frombuffer(arrays.pop(0), np.float32).copy() if told["sound"] else None
-        frames = None
-        if told["shapes"] is not None:
-            shaped = zip(arrays, told["shapes"], strict=True)
-            frames = [np.frombuffer(array, np.uint8).reshape(shape).copy() for array, shape in shaped]
-        return Clip(sound, frames, told["faults"], told["notes"])
+            return [Ready("", cue, "", None, told["error"]) for cue in cues]
+        try:
+            return as_ready(told, arrays, preparing)
+        except ValueError as error:  # whoever has taken it over may say anything
+            raise unreadable(f"A decoder gave back what no encoder reads ({error}).") from error
 
     def sound(self) -> np.ndarray:
         """(samples,) float32 at 16 kHz, mono: all of it, pauses as silence."""
-        try:
-            wave = self.decode(audio=True).audio
-        except MediaError as error:
-            raise unreadable(f"The sound cannot be decoded: {error.reason}.") from error
-        return np.zeros(0, np.float32) if wave is None else wave
+        seconds = self._limits.seconds  # a header may say less than there is
+        told, arrays = self._ask(
+            4 * math.ceil(seconds * SAMPLE_RATE), do="hear", path=self.path, seconds=seconds
+        )
+        if "error" in told:
+            raise unreadable(f"The sound cannot be decoded: {told['error']}.")
+        return arrays[0] if arrays else np.zeros(0, np.float32)
 
-    def subtitles(self, path: Path) -> Subtitles:
-        told, _ = self._ask(do="words", path=path)
+    def subtitles(self, path: Path, seconds: float) -> Subtitles:
+        """Those of a recording of so many seconds."""
+        most, characters = self._limits.segments, self._limits.all_characters
+        told, _ = self._ask(0, do="words", path=path, seconds=seconds, segments=most, characters=characters)
         if "error" in told:
             raise Refusal(422, "bad_subtitles", f"The subtitles cannot be read: {told['error']}")
-        return Subtitles([Segment(*cue) for cue in told["segments"]], tuple(told["notices"]))
+        if "outside" in told:
+            raise Refusal(422, "no_segments", told["outside"])
+        if told["kept"] > most:
+            raise too_many(told["kept"], most)
+        if told["characters"] > characters:
+            reason = f"The subtitles have {told['characters']:,} characters: give {characters:,} at most."
+            raise Refusal(413, "too_long", reason)
+        notices = list(told["notices"])
+        if left_out := told["given"] - told["kept"]:
+            notices.append(
+                f"{left_out} of {told['given']} segments left out: outside the recording, or without length"
+            )
+        return Subtitles([Segment(*cue) for cue in told["segments"]], tuple(notices))
 
-    def _ask(self, **asked: Any) -> tuple[dict[str, Any], list[bytes]]:
+    def _ask(self, room: int, **asked: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """room: bytes that its arrays may have."""
         told, arrays, took = self._decoders.ask(
-            {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}, self._left
+            {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()},
+            self._left, room,
         )  # fmt: skip
         self._left -= took
         return told, arrays
+
+
+def too_many(segments: int, most: int) -> Refusal:
+    return Refusal(413, "too_many", f"{segments:,} segments: give {most:,} at most, e.g. longer windows.")
 
 
 def unreadable(reason: str) -> Refusal:

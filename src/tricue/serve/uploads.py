@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import shutil
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from tricue.serve.asked import FIELDS, Question, bad, of_form, of_json
-from tricue.serve.errors import Refusal
+from tricue.serve.asked import FIELDS, Question, of_form, of_json
+from tricue.serve.errors import Refusal, bad, busy
 from tricue.serve.limits import Limits
+from tricue.serve.scratch import scratch
+
+_LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _BESIDE = 1_000_000  # bytes of a form beside its media file and text: subtitles, boundaries
 _SMALL = 65_536  # bytes of a body that is no burden
 _FILES = ("file", "subtitles")
+_HEADERS = 8  # of one part of a form
+_HEADER_BYTES = 16_384  # of all headers of one part
 
 
 def is_large(request: Request) -> bool:
@@ -35,23 +42,43 @@ def is_large(request: Request) -> bool:
 async def received(request: Request, limits: Limits) -> AsyncIterator[Question]:
     """What is asked; its files lie in a private folder under names of ours, and are removed at the end.
 
-    Raises Refusal: 400, 408 (too slow), 413, 415.
+    Raises Refusal: 400, 408 (too slow), 413, 415, 503 (no descriptors left), 507 (no room on the disk).
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        yield of_json(await _in_time(_body(request, limits), limits), limits)
+        body = await _in_time(_body(request, limits), limits)
+        if len(body) > _SMALL:  # others are answered meanwhile
+            yield await asyncio.to_thread(of_json, body, limits)
+        else:
+            yield of_json(body, limits)
     elif kind == "multipart/form-data":
-        with tempfile.TemporaryDirectory(prefix="tricue-serve-", ignore_cleanup_errors=True) as folder:
-            form = await _in_time(_form(request, limits), limits)
-            try:  # out of the time: a copy that goes on in its thread would outlive the folder
-                question = await _question(form, Path(folder), limits)
-            finally:
-                await form.close()
+        with ExitStack() as stack:
+            with _room():
+                folder = stack.enter_context(scratch())
+                form = await _in_time(_form(request, limits), limits)
+                try:  # out of the time: a copy that goes on in its thread would outlive the folder
+                    question = await _question(form, folder, limits)
+                finally:
+                    await form.close()
             yield question
     else:
         raise Refusal(
             415, "unsupported_media", "The body is neither multipart/form-data nor application/json: see /docs."
         )  # fmt: skip
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Raises Refusal where the machine has no room for what is sent: 503, 507."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise busy("No file can be opened") from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _LOG.error("An upload cannot be kept: %s. $TMPDIR names another folder.", error.strerror)
+        raise Refusal(507, "no_room", "The service has no room left for uploads.") from error
 
 
 async def _in_time(reading: Awaitable[T], limits: Limits) -> T:
@@ -82,9 +109,37 @@ async def _within(request: Request, most: int) -> AsyncGenerator[bytes]:
         raise Refusal(413, "too_large", f"The body is larger than {most:,} bytes.")
 
 
+class _Parts(MultiPartParser):
+    """Bounds what stands before the content of each part, which the parser's own limits leave out."""
+
+    _header_bytes = 0
+
+    def on_part_begin(self) -> None:
+        self._header_bytes = 0
+        super().on_part_begin()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._bounded(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._bounded(end - start)
+        super().on_header_value(data, start, end)
+
+    def on_header_end(self) -> None:
+        super().on_header_end()
+        if len(self._current_part.item_headers) > _HEADERS:
+            raise MultiPartException(f"A part has more than {_HEADERS} headers.")
+
+    def _bounded(self, more: int) -> None:
+        self._header_bytes += more
+        if self._header_bytes > _HEADER_BYTES:
+            raise MultiPartException(f"The headers of a part have more than {_HEADER_BYTES:,} bytes.")
+
+
 async def _form(request: Request, limits: Limits) -> Any:
     most = limits.bytes + 4 * limits.characters + _BESIDE
-    parser = MultiPartParser(
+    parser = _Parts(
         request.headers, _within(request, most), max_files=len(_FILES), max_fields=len(FIELDS),
         max_part_size=4 * limits.characters,
     )  # fmt: skip
@@ -96,6 +151,8 @@ async def _form(request: Request, limits: Limits) -> Any:
                 413, "too_long", f"A field is longer than {limits.characters:,} characters."
             ) from error
         raise bad(f"The form cannot be read: {error.message}") from error
+    except FormParserError as error:  # of the parser below: not all versions of Starlette catch it
+        raise bad("The form cannot be read: it is no multipart/form-data.") from error
     except UnicodeError as error:  # the parser falls back where a charset is unknown, but not for "undefined"
         raise bad(f"The form is not in the charset that it names ({type(error).__name__}).") from error
 
@@ -114,8 +171,9 @@ async def _question(form: Any, folder: Path, limits: Limits) -> Question:
         if not isinstance(value, UploadFile):
             fields[name] = value
         elif value.filename or value.size:  # a form whose file was not chosen has an empty one
-            if (value.size or 0) > limits.bytes:
-                raise Refusal(413, "too_large", f"The file is larger than {limits.bytes:,} bytes.")
+            most = limits.bytes if name == "file" else _BESIDE
+            if (value.size or 0) > most:
+                raise Refusal(413, "too_large", f"The {name} is larger than {most:,} bytes.")
             files[name] = folder / name
             called = value.filename or "" if name == "file" else called
             await asyncio.to_thread(_keep, value.file, files[name])

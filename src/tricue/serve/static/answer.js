@@ -1,7 +1,7 @@
 /** One answer of the service as a part of the page. */
 
 import { CUE_COLOURS } from "./colours.js";
-import { element, swatch } from "./elements.js";
+import { element, named, swatch } from "./elements.js";
 import { cueName, listed, percent, points, sureness, took } from "./format.js";
 
 /** What is said of an answer in one line, also to those who listen. */
@@ -33,7 +33,7 @@ export function answerView(answer, colours) {
 /** What stands in an answer's place until there is one: the emotions that may come. */
 export function ghostView(colours) {
   const rows = [...colours].map(([emotion, colour]) =>
-    element("li", {}, element("span", { class: "name" }, swatch(colour), emotion), element("span", { class: "bar" })));
+    element("li", {}, element("span", { class: "name" }, named(colour, emotion)), element("span", { class: "bar" })));
   return element("ol", { class: "bars ghost", "aria-hidden": "true" }, ...rows);
 }
 
@@ -44,8 +44,12 @@ function headline(answer, colours) {
   return element(
     "p",
     { class: "headline" },
-    swatch(colours.get(answer.emotion)),
-    element("strong", { id: "emotion" }, answer.emotion),
+    element(
+      "span",
+      { class: "named" },
+      swatch(colours.get(answer.emotion)),
+      element("strong", { id: "emotion" }, answer.emotion),
+    ),
     element("span", {}, more),
   );
 }
@@ -55,7 +59,7 @@ function bars(answer, colours) {
     element(
       "li",
       {},
-      element("span", { class: "name" }, swatch(colours.get(emotion)), emotion),
+      element("span", { class: "name" }, named(colours.get(emotion), emotion)),
       bar(share, colours.get(emotion)),
       element("span", { class: "number" }, percent(share)),
     ),
@@ -82,7 +86,7 @@ function contributionsView(answer) {
     element(
       "li",
       {},
-      element("span", { class: "name" }, swatch(CUE_COLOURS[cue]), cueName(cue)),
+      element("span", { class: "name" }, named(CUE_COLOURS[cue], cueName(cue))),
       leaning(share / widest, CUE_COLOURS[cue]),
       element("span", { class: "number" }, points(share)),
     ),

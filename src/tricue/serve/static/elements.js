@@ -21,6 +21,11 @@ export function byId(id) {
   return found;
 }
 
+/** A class's square and its name, which stays beside it however many lines it takes. */
+export function named(colour, name) {
+  return element("span", { class: "named" }, swatch(colour), element("span", {}, name));
+}
+
 /** A small square in a class's colour, hatched for none; for eyes alone: the name always stands beside it. */
 export function swatch(colour) {
   const made = element("span", { class: colour ? "swatch" : "swatch unsure", "aria-hidden": "true" });

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { asCaptions, asJson, asTable } from "./downloads.js";
-import { element, swatch } from "./elements.js";
+import { element, named } from "./elements.js";
 import { clock, percent } from "./format.js";
 import { currentOf, ledTo, segmentsAt } from "./segments.js";
 
@@ -70,7 +70,7 @@ class View {
   feeling(entry) {
     if (entry.emotion === null) return ["no answer"];
     const sure = entry.emotion === "uncertain" ? "" : ` ${percent(entry.confidence)}`;
-    return [swatch(this.colours.get(entry.emotion)), `${entry.emotion}${sure}`];
+    return [named(this.colours.get(entry.emotion), `${entry.emotion}${sure}`)];
   }
 
   file(name, type, content, label) {
