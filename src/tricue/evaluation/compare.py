@@ -69,7 +69,7 @@ def compare(folders: Sequence[Path], *, draws: int, seed: int, out: Path | None)
     content = {
         "comparable": not first.leaky,
         "mark": LEAKY_MARK if first.leaky else None,
-        "notes": [*_notes(results, kind), *_shared_notes(shared), *_twin_notes(results)],
+        "notes": [*_notes(results, kind), *_shared_notes(shared), *_twin_notes(results, shared)],
         **{name: first.metrics[name] for name in ("protocol", "corpus", "split")},
         "n": len(labels),
         "classes": first.classes,
@@ -169,12 +169,12 @@ def _shared_notes(shared: Sequence[Shared | None]) -> list[str]:
     ]
 
 
-def _twin_notes(results: Sequence[Result]) -> list[str]:
-    """Models after the first that share all their weights: their two comparisons are one."""
-    pairs = combinations(range(1, len(results)), 2)
-    shared = [(i, j, shared_weights(results[i], results[j])) for i, j in pairs]
+def _twin_notes(results: Sequence[Result], shared: Sequence[Shared | None]) -> list[str]:
+    """Models that share all their weights with each other and not with the first: their two comparisons are one."""
+    others = [i for i, s in enumerate(shared, start=1) if s is None or not s.all]
+    pairs = [(i, j, shared_weights(results[i], results[j])) for i, j in combinations(others, 2)]
     return [
-        f"{_name(j)} and {_name(i)} have the same weights" for i, j, s in shared if s is not None and s.all
+        f"{_name(j)} and {_name(i)} have the same weights" for i, j, s in pairs if s is not None and s.all
     ]
 
 

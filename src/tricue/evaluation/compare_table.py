@@ -25,7 +25,10 @@ def comparison_table(comparison: Comparison) -> Table:
     mark = f"{content['mark']}\n" if content["mark"] else ""
     title = Text(f"{mark}Compared with A on {where}", style="bold")
     table = Table(title=title, caption=_caption(content), box=None, show_header=False, padding=0)
-    for part in (_models(content), _tested(content), _described(content), _mcnemar(content)):
+    parts: list[Table | Group] = [_models(content), _tested(content)]
+    if _differing(content):
+        parts += [_described(content), _mcnemar(content)]
+    for part in parts:
         table.add_row(part)
     return table
 
@@ -75,10 +78,15 @@ def _tested(content: dict[str, Any]) -> Table:
     return table
 
 
+def _differing(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The comparisons of two models, not of one with itself."""
+    return [pair for pair in content["comparisons"] if pair["verdict"] != SAME]
+
+
 def _described(content: dict[str, Any]) -> Group:
     names = [HEADLINE[name] for name in DESCRIBED]
     table = _numbers(["", *names], folds=names)
-    for pair in content["comparisons"]:
+    for pair in _differing(content):
         numbers = [_points(pair["differences"][name]) for name in DESCRIBED]
         table.add_row(f"{pair['model']} - {pair['against']}", *numbers)
     return Group(Text("Beside it, in points (not tested)"), table)
@@ -87,7 +95,7 @@ def _described(content: dict[str, Any]) -> Group:
 def _mcnemar(content: dict[str, Any]) -> Group:
     several = len(content["comparisons"]) > 1
     table = _numbers(["", "Both right", "Only A", "Only other", "Neither", "p", *(["p (Holm)"] * several)])
-    for pair in content["comparisons"]:
+    for pair in _differing(content):
         test = pair["mcnemar"]
         counts = [str(test[name]) for name in ("both_right", "only_first", "only_second", "neither")]
         p_values = [test["p"], *([test["p_corrected"]] if several else [])]

@@ -349,5 +349,4 @@ def _report_calibration(card: Card) -> None:
     """Log why the kept model's probabilities have no fitted temperature, where they have none."""
     found = card.calibration or {}
     if found.get("held"):  # a run that an earlier version began does not say
-        level = logging.WARNING if found["bounded"] else logging.INFO
-        logger.log(level, "The temperature stays 1, probabilities are not calibrated: %s.", found["held"])
+        logger.warning("The temperature stays 1, probabilities are not calibrated: %s.", found["held"])
