@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from tricue.data.manifest import read_manifest
+from tricue.features.formats import MEDIA_ENDINGS
 from tricue.features.media import MediaError, probe
 from tricue.files import is_file
 from tricue.types import InputError, Utterance
 
-_VIDEO = ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .3gp .ts"
-_SOUND = ".wav .flac .mp3 .m4a .aac .ogg .opus .aiff .wma"
-MEDIA_ENDINGS = frozenset(f"{_VIDEO} {_SOUND}".split())
 TABLE_ENDINGS = frozenset([".csv", ".parquet"])
 Kind = Literal["words", "clip", "folder", "table"]
 
@@ -59,9 +57,7 @@ def _read(item: str, without_cues: bool) -> Iterator[Utterance]:
     else:
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_ENDINGS and p.is_file())
         if not files:
-            raise InputError(
-                f"{item}: no media file lies in this folder ({', '.join(sorted(MEDIA_ENDINGS))})."
-            )
+            raise InputError(f"{item}: no media file lies in this folder (.wav, .mp3, .mp4, .mkv, ...).")
         yield from (of_file(file, file.relative_to(path).as_posix()) for file in files)
 
 

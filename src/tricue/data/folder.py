@@ -20,14 +20,13 @@ from tricue.data.joined import known_labels
 from tricue.data.manifest import COLUMNS, MEDIA, OPTIONAL_COLUMNS, RowReader, read_manifest
 from tricue.data.reading import ENCODINGS, files_below, some
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
+from tricue.features.formats import MEDIA_ENDINGS, SOUND_ENDINGS, VIDEO_ENDINGS
 from tricue.files import is_file
 from tricue.types import Cue, Fault, InputError
 
 TABLES = (".csv", ".parquet")
 FILE_COLUMNS = ("file", "filename", "path", "clip", "name")
 ALIASES = {"label": "emotion", "transcript": "text", "sentence": "text", "actor": "speaker"}
-SOUND = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma", ".aif", ".aiff")
-VIDEO = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".flv", ".wmv", ".mpg", ".mpeg", ".3gp")
 
 Clips = dict[str, list[Path]]  # name -> the files of that name
 
@@ -48,7 +47,7 @@ def read(source: Path, config: Config) -> Corpus:
     root = path.parent
     clips: Clips = defaultdict(list)
     for clip in files_below(root):
-        if clip.suffix.lower() in (*SOUND, *VIDEO):
+        if clip.suffix.lower() in MEDIA_ENDINGS:
             clips[clip.name].append(clip)
     corpus = Corpus(root.name, [], emotions=list(config.data.emotions))
     table = read_table(path, ENCODINGS)
@@ -138,7 +137,7 @@ def _name_fault(number: int, column: str, name: str, found: list[Path]) -> RowFa
     if not name:
         return RowFault(number, column, name, "no clip named", "name it, or leave the row out")
     if not _cues(name):
-        endings = f"{some(SOUND)}, {some(VIDEO)}"
+        endings = f"{some(SOUND_ENDINGS)}, {some(VIDEO_ENDINGS)}"
         return RowFault(
             number, column, name, "not a sound or video file", f"give its name in full ({endings})"
         )
@@ -151,9 +150,9 @@ def _name_fault(number: int, column: str, name: str, found: list[Path]) -> RowFa
 def _cues(name: str) -> tuple[Cue, ...]:
     """What a file of that name holds."""
     ending = Path(name).suffix.lower()
-    if ending in SOUND:
+    if ending in SOUND_ENDINGS:
         return ("audio",)
-    return ("audio", "video") if ending in VIDEO else ()
+    return ("audio", "video") if ending in VIDEO_ENDINGS else ()
 
 
 def _manifest_cells(cells: dict[str, str], name: str, media: dict[Cue, list[Path]]) -> dict[str, str]:

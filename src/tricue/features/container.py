@@ -15,14 +15,11 @@ from typing import Any
 import av
 from av.stream import Disposition
 
+from tricue.features.formats import DEMUXERS
 from tricue.features.sound import PREROLL
 from tricue.types import InvalidFileError
 
 MAX_PIXELS = 36_000_000  # an 8K picture; a small file can claim far more and would cost gigabytes at open
-_FORMATS = (  # FFmpeg's demuxers of self-contained files; playlists (concat, hls, dash) would read other files
-    "mov,matroska,avi,wav,w64,rf64,aiff,caf,flac,ogg,mp3,aac,ac3,amr,au,mpegts,mpeg,mpegvideo,m4v,h264,hevc,"
-    "flv,asf,dv,mxf,rm,gif,png_pipe,jpeg_pipe,yuv4mpegpipe"
-)
 
 
 class MediaError(InvalidFileError):
@@ -108,7 +105,7 @@ def opened(path: Path) -> Any:
     try:
         return av.open(
             str(path.absolute()),  # as it is, `http:a.mp4` would be fetched and `12:30.mp4` be of no protocol
-            options={"max_pixels": str(MAX_PIXELS), "format_whitelist": _FORMATS},
+            options={"max_pixels": str(MAX_PIXELS), "format_whitelist": DEMUXERS},
             metadata_errors="replace",  # a title in Latin-1 says nothing against the sound
         )
     except av.error.ArgumentError as error:
