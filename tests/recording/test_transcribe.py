@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tricue.features.sound import SAMPLE_RATE
-from tricue.recording import transcribe
+from tricue.recording import speech, transcribe
 from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
 from tricue.recording.transcribe import Transcriber
@@ -25,6 +25,17 @@ def scribe(monkeypatch: pytest.MonkeyPatch) -> Transcriber:
     own = Transcriber("some/whisper", device="cpu")
     monkeypatch.setattr(own, "_generate", lambda waves: [f"{w.size / SAMPLE_RATE:g}s" for w in waves])
     return own
+
+
+def test_settings_are_json_and_follow_the_weights(scribe: Transcriber, tmp_path: Path) -> None:
+    scribe._folder = tmp_path
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    first = scribe.settings
+    assert json.loads(json.dumps(first)) == first and first["model"] == "whisper" and first["version"] >= 1
+    assert first["detector"]["pause"] == speech.PAUSE
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    del scribe.settings
+    assert scribe.settings["weights"] != first["weights"]
 
 
 def test_stretches_get_their_words_in_order(scribe: Transcriber, tmp_path: Path) -> None:

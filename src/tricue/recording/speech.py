@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ SHORTEST, LONGEST = 0.25, 20.0  # seconds of a stretch; a longer one is parted a
 MARGIN = 0.1  # seconds kept before and after the speech: the detector is late for soft sounds
 _CHUNK = 512  # samples that the detector takes at once, the only number it knows
 _JUMP = 0.05  # seconds from which a block does not follow the one before it
+
+
+def detector_settings() -> dict[str, Any]:
+    """Everything that decides where speech is found, as JSON: for the key of what is stored."""
+    return {
+        "name": "silero-vad", "version": version("silero-vad"), "pause": PAUSE, "shortest": SHORTEST,
+        "longest": LONGEST, "margin": MARGIN,
+    }  # fmt: skip
 
 
 def speech_stretches(path: Path, progress: bool = True) -> list[Segment]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from tricue.features.media import decode
 from tricue.features.progress import Bar
 from tricue.features.sound import SAMPLE_RATE
 from tricue.recording.segments import Segment
-from tricue.recording.speech import stretches_in
+from tricue.recording.speech import detector_settings, stretches_in
 from tricue.types import InputError
 
+VERSION = 1  # raised by hand when the same speech is transcribed otherwise: the key of stored transcripts
 DEFAULT_MODEL = "openai/whisper-tiny.en"
 _BATCH = 8  # stretches that are decoded and transcribed together
 _WINDOW = 30 * SAMPLE_RATE  # samples that Whisper hears at once
@@ -40,7 +42,17 @@ class Transcriber:
 
     def __init__(self, source: str = DEFAULT_MODEL, device: str = "auto") -> None:
         self.name, self.device = source, choose_device(device)
-        self._model, self._extractor, self._tokenizer = _load(_find(source), self.device)
+        self._folder = _find(source)
+        self._model, self._extractor, self._tokenizer = _load(self._folder, self.device)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides a transcript, as JSON: the key of stored transcripts. The weights count by their
+        content, wherever they lie."""
+        return {
+            "version": VERSION, "model": Path(self.name).name, "weights": hub.encoder_digest(self._folder),
+            "detector": detector_settings(),
+        }  # fmt: skip
 
     def words(self, wave: np.ndarray) -> str:
         """What is said in (samples,) float32 at 16 kHz, mono; an empty string where nobody speaks."""
