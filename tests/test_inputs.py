@@ -69,8 +69,9 @@ def test_ids_are_told_apart() -> None:
 
 
 MEANT = [
-    ("gone.mp4", "no file gone.mp4"), ("x/gone.CSV", "no file"), ("  ", "nothing to go by"),
-    ("My talk.mp4", "no file My talk.mp4.*full stop"), ("clipz/", "no folder clipz/"),
+    ("gone.mp4", r'gone\.mp4: file not found.*tricue predict "gone\.mp4\."'), ("x/gone.CSV", "file not found"),
+    ("  ", "text is empty"), ("My talk.mp4", "My talk.mp4: file not found.*append a period"),
+    ("clipz/", "clipz/: folder not found"),
 ]  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
 
 
 def test_a_folder_without_media(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no media file lies in this folder"):
+    with pytest.raises(InputError, match="no media file in this folder"):
         read_inputs([str(tmp_path)])
 
 

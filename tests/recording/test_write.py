@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -68,7 +69,9 @@ def test_the_files(told: Timeline, tmp_path: Path) -> None:
     files = write_timeline(told, tmp_path / "new/folder")
     assert files == {name: tmp_path / "new/folder" / name for name in NAMES}
     assert sorted(p.name for p in (tmp_path / "new/folder").iterdir()) == sorted(NAMES)
-    assert json.loads(files["timeline.json"].read_text(encoding="utf-8")) == as_json(told)
+    assert json.loads(files["timeline.json"].read_text(encoding="utf-8")) == as_json(told) | {
+        "path": os.path.relpath("/nowhere/talk #1: a & b.mp4", (tmp_path / "new/folder").resolve())
+    }
     assert files["captions.vtt"].read_text(encoding="utf-8") == captions(told)
     assert files["timeline.html"].read_text(encoding="utf-8") == page(told, tmp_path / "new/folder")
 
