@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tricue.config import Config
-from tricue.data.prepared import MANIFEST
+from tricue.data.manifest import COLUMNS
+from tricue.data.prepared import MANIFEST, RECORD
 from tricue.files import check_not_input
+from tricue.types import InputError
+
+_HEADER_CHARACTERS = 1000
 
 
 def run_outputs(save_dir: Path) -> list[Path]:
@@ -56,6 +60,27 @@ def check_outputs(
         check_not_input(flag, output, inputs, [*corpora, *folders])
 
 
+def check_measured(
+    model: Path,
+    outputs: Iterable[Path],
+    dataset: str | None,
+    data_dir: Path | None,
+    manifest: Sequence[Path] | None,
+    store: Path | None,
+) -> None:
+    """`check_outputs` of a command that measures a model into --out. dataset: None is the model's own."""
+    from tricue.checkpoint import SETTINGS, checkpoint_folder, read_card
+    from tricue.data.corpora import config_of
+
+    config = None
+    if dataset is not None:
+        config = config_of(dataset)
+    elif (checkpoint_folder(model) / SETTINGS).is_file():
+        config = read_card(checkpoint_folder(model)).config
+    check_outputs("--out", outputs, config=config, data_dir=data_dir, manifest=manifest, model=model)
+    check_store(store, config=config, data_dir=data_dir)
+
+
 def check_store(
     store: Path | None,
     *,
@@ -66,6 +91,18 @@ def check_store(
     """Raise InputError where features would be kept in the folder of a corpus, or of clips."""
     if store is not None:
         check_outputs("--store", [store], config=config, data_dir=data_dir, folders=folders)
+
+
+def check_not_own(manifest: Path) -> None:
+    """Raise InputError where `tricue prepare` would replace a manifest that it has not written."""
+    if manifest.is_file() and not manifest.with_name(RECORD).is_file():
+        with manifest.open(encoding="utf-8", errors="replace") as file:
+            header = file.readline(_HEADER_CHARACTERS).strip()
+        if not header.startswith(",".join(COLUMNS)):  # else of a killed `prepare`, whose record comes last
+            raise InputError(
+                f"--out {manifest.parent}: its {MANIFEST} was not written by tricue prepare, and would be replaced. "
+                "Choose another folder with --out."
+            )
 
 
 def _checkpoint_files(model: Path) -> list[Path]:

@@ -97,7 +97,7 @@ def as_json(timeline: Timeline) -> dict[str, Any]:
         "seconds": round(timeline.seconds, 3),
         "emotions": timeline.emotions,
         "note": timeline.note,
-        "entries": [_entry(entry) for entry in timeline.entries],
+        "entries": [_entry(entry, timeline.note or "") for entry in timeline.entries],
     }
 
 
@@ -113,7 +113,8 @@ def _utterances(recording: Path, segments: Sequence[Segment]) -> list[Utterance]
     ]  # fmt: skip
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: Entry, known: str) -> dict[str, Any]:
+    """known: the note of the model, which is told once."""
     segment, prediction = entry.segment, entry.prediction
     return {
         "start": round(segment.start, 3),
@@ -125,5 +126,5 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "probabilities": prediction.probabilities,
         "cues": list(prediction.cues),
         "error": prediction.error,
-        "note": prediction.note,
+        "note": (prediction.note or "").removeprefix(known).removeprefix("; ") or None,
     }
