@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tricue.inputs import kind_of, of_file, read_inputs
@@ -51,6 +53,41 @@ def test_a_folder_gives_its_media_files_by_name(make_clip: Any, tmp_path: Path) 
     for name in ("b.mp4", "a.MP4", "deep/c.mp4", "notes.txt"):
         shutil.copy(clip, tmp_path / "all" / name)
     assert [u.id for u in read_inputs([str(tmp_path / "all")])] == ["a.MP4", "b.mp4", "deep/c.mp4"]
+
+
+def test_what_a_folder_holds_beside_media_is_named(
+    make_clip: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case folder_endings: hidden files and those of the system are passed over, in silence."""
+    clip = make_clip()
+    folder = tmp_path / "all"
+    for name in ("a.mp4", ".hidden.mp4", "._a.mp4", ".git/b.mp4", "__MACOSX/._a.wav", "deep/LOUD.MTS"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._x.wav"):
+        (folder / name).write_bytes(b"\0\5\26\7")
+    os.mkfifo(folder / "pipe.wav")
+    for i in range(7):
+        (folder / f"notes{i}.txt").write_text("mine")
+    assert [u.id for u in read_inputs([str(folder)])] == ["a.mp4", "deep/LOUD.MTS"]
+    named = "8 files are no media and were skipped: notes0.txt, notes1.txt, notes2.txt, notes3.txt, notes4.txt and 3"
+    assert named in caplog.text and "hidden" not in caplog.text and "Thumbs" not in caplog.text
+
+
+def test_a_file_without_a_media_ending_is_read_where_it_opens_as_a_container(
+    make_clip: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is read singly is read in a folder; a picture, a table and noise are no clips, whatever they open as."""
+    clip = make_clip()
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for name in ("talk", "talk.bin", "b.mp4", "photo.heic"):
+        shutil.copy(clip, folder / name)
+    (folder / "noise.dat").write_bytes(np.random.default_rng(0).bytes(50_000))
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    (folder / "rows.csv").write_text("id\n")
+    assert [u.id for u in read_inputs([str(folder)])] == ["b.mp4", "talk", "talk.bin"]
+    assert "4 files are no media and were skipped: noise.dat, photo.heic, photo.png, rows.csv" in caplog.text
 
 
 def test_a_table_gives_its_rows(tmp_path: Path) -> None:
