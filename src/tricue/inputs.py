@@ -22,6 +22,7 @@ from tricue.types import InputError, Utterance, quoted
 _LOG = logging.getLogger(__name__)
 _NAMED = 5  # files that a message names; of the others it gives the number
 _SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini"])
+_UNKNOWN = "application/octet-stream"
 _PICTURES = frozenset([".heic", ".heif", ".avif"])  # their format is that of mp4
 _CONTAINERS = frozenset([  # FFmpeg's formats that say what they are; a bare stream may be anything
     "mov", "mp4", "matroska", "webm", "avi", "wav", "w64", "rf64", "aiff", "caf", "flac", "ogg", "au", "mpegts", "mpeg",
@@ -105,8 +106,8 @@ def _is_hidden(path: Path) -> bool:
 
 def _opens_as_media(path: Path) -> bool:
     """Whether a file without a media ending is one: bare streams and pictures are not told from other files."""
-    kind, _ = mimetypes.guess_type(path.name)
-    if path.suffix.lower() in _PICTURES or (kind and not kind.startswith(("audio/", "video/"))):
+    kind = mimetypes.guess_type(path.name)[0] or _UNKNOWN
+    if path.suffix.lower() in _PICTURES or not kind.startswith(("audio/", "video/", _UNKNOWN)):
         return False  # a table, a page, an archive
     try:
         with opened(path) as container:

@@ -70,14 +70,12 @@ def _holds_another(folder: Path, recording: Path) -> bool:
         return False
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        if told.get(PATH) is None:  # of an earlier version, which knew the name alone
-            return bool(told["recording"] != recording.name)
-        there = Path(folder, told[PATH])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # whose it is cannot be known
+        there = folder / told[PATH] if PATH in told else None  # None: earlier versions told the name alone
+        if there is not None and there.exists():
+            return not there.samefile(recording)
+        return bool(told["recording"] != recording.name)  # the recording was moved
+    except (ValueError, TypeError, KeyError, OSError, RecursionError):  # whose it is cannot be known
         return True
-    if there.exists():
-        return not there.samefile(recording)
-    return bool(told["recording"] != recording.name)  # the recording was moved
 
 
 def _path_from(folder: Path, recording: Path) -> str:
