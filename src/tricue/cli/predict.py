@@ -10,6 +10,7 @@ import typer
 
 from tricue.cli.answering import DEFAULT_TABLE, STDOUT, Answering, Hearing
 from tricue.cli.app import Device, Encoder, Modalities, Quiet, Set, Store, Whisper, app, console
+from tricue.cli.outputs import check_outputs
 from tricue.cli.settings import parse_cues
 from tricue.config import parse_overrides
 from tricue.types import InputError
@@ -98,6 +99,8 @@ def predict(
             "Subtitles cut the recording and give its words: leave out --windows, --transcribe and --whisper."
         )
     _check_places(timeline, output_file, store if hearing is None else None, out)
+    if output_file is not None:  # the rest is known once the model and the rows are
+        check_outputs("--output_file", [output_file], files=map(Path, items))
     from tricue.recognizer import find_model
 
     recognizer = open_model(model_path, encoder, settings, device, backend)
