@@ -23,6 +23,7 @@ import numpy as np
 from tricue.config import FeaturesConfig
 from tricue.features.array_file import ArrayArchive, read_npy, readable
 from tricue.files import file_digest
+from tricue.spreadsheet import unguarded
 from tricue.types import Cue, InputError, InvalidFileError
 
 _SHOWN = 5  # ids named in an error
@@ -182,7 +183,7 @@ def _table(path: Path, rows: Iterator[list[str]]) -> tuple[list[str], np.ndarray
                 f"{path}, line {line}: {len(row)} columns where the first line has {len(header)}: the features "
                 "differ in width."
             )
-        ids.append(row[at].strip())
+        ids.append(unguarded(row[at]).strip())
         values.append(_numbers(f"{path}, line {line}", names, row[:at] + row[at + 1 :]))
     if not ids:
         raise InvalidFileError(f"{path}: it has no row of features.")
