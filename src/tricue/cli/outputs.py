@@ -105,7 +105,7 @@ def check_not_own(manifest: Path) -> None:
             )
 
 
-def _checkpoint_files(model: Path) -> list[Path]:
+def _checkpoint_files(model: str | Path) -> list[Path]:
     from tricue.checkpoint import ROWS, SETTINGS, TEXT_ENCODER, WEIGHTS, checkpoint_folder
 
     folder = checkpoint_folder(model)
