@@ -1,18 +1,32 @@
-"""Writing to disk so that a kill or a full disk leaves the old content or the new, never a mixture."""
+"""Writing to disk so that a kill or a full disk leaves the old content or the new, never a mixture.
+
+What is not whole yet has a name that ends in `.tricue-HOST-PID`, and so it is known whose it is: what a process has
+left that is gone is deleted by the next one that writes into the folder.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from tricue.types import InputError
+
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # process ids are of one machine
+_LEFTOVER = re.compile(r"\..+\.tricue-([0-9a-f]{8})-(\d+)")
+_REPLACED = re.compile(r"\.(.+)\.old\.tricue-[0-9a-f]{8}-\d+")
+_STALE_SECONDS = 24 * 3600.0  # from which what another machine has left is given up
+_NAME_BYTES = 100  # of a file's own name in that of its unfinished part: systems take 255 in all
 
 
 def check_place(path: Path) -> None:
@@ -24,6 +38,46 @@ def check_place(path: Path) -> None:
         raise InputError(f"{parent} is a file, so {path} cannot lie in it; choose another place.")
     if not os.access(parent, os.W_OK):
         raise InputError(f"{parent} cannot be written to; choose another place for {path}.")
+
+
+def check_not_input(flag: str, output: Path, inputs: Iterable[Path], folders: Iterable[Path] = ()) -> None:
+    """Raise InputError where writing `output` would destroy an input, or add to a folder that is read as a whole.
+
+    Links, hard links and the case of letters are followed as the file system does.
+
+    Args:
+        flag: Option that names the output, for the message.
+        output: A file, or a folder that is replaced as a whole.
+        inputs: Files and folders that are read.
+        folders: Of those, folders in which nothing may be written.
+    """
+    whole = output.is_dir()  # then what lies in it would go, too
+    for taken in inputs if os.path.lexists(output) else ():
+        if any(_is_same(place, output) for place in (taken, *(_parents(taken) if whole else ()))):
+            raise InputError(
+                f"{flag} {output}: writing there would destroy the input {taken}. Choose another place with {flag}."
+            )
+    places = (output, *_parents(output))
+    for folder in folders:
+        if any(_is_same(place, folder) for place in places):
+            raise InputError(
+                f"{flag} {output}: the folder {folder} is an input, and what is written in it would be read with it. "
+                f"Choose a place outside it with {flag}."
+            )
+
+
+def _parents(path: Path) -> list[Path]:
+    try:
+        return list(path.resolve().parents)
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or links in a circle: nothing lies there
+        return []
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one is not there, so that writing it destroys nothing
+        return False
 
 
 def is_file(path: Path) -> bool:
@@ -38,9 +92,11 @@ def is_file(path: Path) -> bool:
 def replaced_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place once it is whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    _sweep(path.parent.resolve())
+    name = os.fsencode(path.name)[:_NAME_BYTES].decode(errors="ignore")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=_owned(""))
     os.close(handle)
-    part = Path(name)
+    part = Path(temporary)
     try:
         yield part
         part.chmod(0o644)  # mkstemp's files are for their owner alone
@@ -58,8 +114,9 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     recover_folder(folder)
-    fresh, old = folder.with_name(f".{folder.name}.new"), _old(folder)
-    for leftover in (fresh, old):  # of a killed run
+    _sweep(folder.parent.resolve())
+    fresh, old = (_beside(folder, word) for word in ("new", "old"))
+    for leftover in (fresh, old, _former(folder, "old")):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir()
     try:
@@ -79,14 +136,20 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 def recover_folder(folder: Path) -> None:
     """Put back the old folder where a kill fell between the two renames of `replaced_folder`."""
-    if _old(folder).is_dir() and not folder.exists():
-        _old(folder).rename(folder)
+    if folder.exists() or not folder.parent.is_dir():
+        return
+    old = [path for path in folder.parent.iterdir() if _is_old(path, folder)]
+    if old:
+        max(old, key=lambda path: path.stat().st_mtime).rename(folder)
 
 
 def remove_folder(folder: Path) -> None:
     """Delete a folder so that a kill leaves the whole of it or nothing under its name, and the next call the rest."""
-    gone = folder.with_name(f".{folder.name}.gone")
-    shutil.rmtree(gone, ignore_errors=True)
+    if folder.parent.is_dir():
+        _sweep(folder.parent.resolve())
+    gone = _beside(folder, "gone")
+    for leftover in (gone, _former(folder, "gone")):
+        shutil.rmtree(leftover, ignore_errors=True)
     if folder.is_dir():
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
@@ -104,8 +167,54 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
+def _owned(name: str) -> str:
+    """The name with the mark of this process behind it."""
+    return f"{name}.tricue-{_HOST}-{os.getpid()}"
+
+
+def _beside(folder: Path, word: str) -> Path:
+    return folder.with_name(_owned(f".{folder.name}.{word}"))
+
+
+def _former(folder: Path, word: str) -> Path:
+    """The same as earlier versions named it, without the mark of a process."""
+    return folder.with_name(f".{folder.name}.{word}")
+
+
+def _is_old(path: Path, folder: Path) -> bool:
+    """Whether `path` is what `folder` was before somebody began to replace it, who does so no more."""
+    name, found = f".{folder.name}.old", _LEFTOVER.fullmatch(path.name)
+    if found is None:
+        return path.name == name
+    mine = path.name == _owned(name)  # this process failed between the renames
+    return path.name.startswith(f"{name}.tricue-") and (mine or _is_abandoned(path, found[1], int(found[2])))
+
+
+@lru_cache(maxsize=1024)
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes have left unfinished in a folder: once per folder and process."""
+    there: list[Path] = []
+    with suppress(OSError):  # a folder may be written to and not be listed
+        there += folder.iterdir()
+    for path in there:
+        found = _LEFTOVER.fullmatch(path.name)
+        if found is None or not _is_abandoned(path, found[1], int(found[2])):
+            continue
+        replaced = _REPLACED.fullmatch(path.name)
+        if replaced and not folder.joinpath(replaced[1]).exists():
+            continue  # the only copy: `recover_folder` puts it back
+        with suppress(OSError):  # another process sweeps, too
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _is_abandoned(path: Path, host: str, process: int) -> bool:
+    if host == _HOST:
+        import psutil
+
+        return not psutil.pid_exists(process)
+    with suppress(OSError):
+        return time.time() - path.lstat().st_mtime > _STALE_SECONDS
+    return False
 
 
 def _sync(path: Path) -> None:

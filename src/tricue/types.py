@@ -42,6 +42,7 @@ class TrainingError(RuntimeError):
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 
+MAX_QUOTED_CHARACTERS = 200  # of what somebody else wrote, in a message or a reason
 MAX_TEXT_CHARACTERS = 10_000  # of one utterance: ten minutes of speech; every source of text keeps to it
 
 
@@ -77,6 +78,17 @@ class Fault:
     id: str
     cue: Cue
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", quoted(self.reason))
+
+
+def quoted(text: str) -> str:
+    """The text as messages quote it: of a long one the beginning and the end, 200 characters in all."""
+    if len(text) <= MAX_QUOTED_CHARACTERS:
+        return text
+    half = MAX_QUOTED_CHARACTERS // 2
+    return f"{text[: half - 1]}…{text[-half:]}"
 
 
 @dataclass(frozen=True)

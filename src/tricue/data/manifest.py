@@ -2,7 +2,8 @@
 
 Columns (design.md, section 3): `id` (unique), `text`, `audio`, `video` (paths relative to the manifest's
 folder), `start`, `end` (seconds), `emotion`, `speaker`, `dialogue`, `turn`, `split`. Only `id` and one of the
-three cues must be there; other columns are ignored. Written only where they are needed: `session` (what `loso`
+three cues must be there; other columns are ignored. In CSV, cells that a spreadsheet would run are guarded by an
+apostrophe (spreadsheet.py). Written only where they are needed: `session` (what `loso`
 leaves out), `corpus`, `crop` (`left` or `right`: the half of the picture that shows the speaker) and `cut` (`audio`
 or `video`: that file holds the utterance alone, so `start` and `end` are of the other).
 """
@@ -21,6 +22,7 @@ from typing import TypeVar
 
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
+from tricue.spreadsheet import guarded, unguarded
 from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance
 
 Name = TypeVar("Name", bound=str)
@@ -62,7 +64,11 @@ def read_manifest(
     reader = RowReader(
         path.resolve().parent, emotions, need_emotion, for_prediction, rename or {}, without_cues
     )
-    utterances = [reader.read(number, cells) for number, cells in table.rows]
+    plain = unguarded if path.suffix.lower() == ".csv" else str
+    utterances = [
+        reader.read(number, {column: plain(cell) for column, cell in cells.items()})
+        for number, cells in table.rows
+    ]
     explained = {fault.column for fault in header_faults}  # a missing column is one fault, not one per row
     faults = [*table.faults, *header_faults, *(f for f in reader.faults if f.column not in explained)]
     if faults:
@@ -245,7 +251,10 @@ def _csv_bytes(rows: Sequence[dict[str, object]]) -> bytes:
     # its \r\n ends a line, so that a \r inside text is quoted
     writer = csv.DictWriter(buffer, _columns(rows), extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(
+        {column: guarded(cell) if isinstance(cell, str) else cell for column, cell in row.items()}
+        for row in rows
+    )
     return buffer.getvalue().encode("utf-8")
 
 

@@ -16,6 +16,7 @@ from tricue.checkpoint import LEAKY_MARK
 from tricue.data.table import ManifestError, read_table
 from tricue.evaluation.metrics import GroupKind
 from tricue.evaluation.paired import TESTED, seed_scores
+from tricue.spreadsheet import unguarded
 from tricue.types import InputError
 
 NEEDED = ("weighted_f1", "n", "protocol", "corpus", "split", "per_class", "seeds")  # of metrics.json
@@ -159,10 +160,11 @@ def read_rows(path: Path, classes: Sequence[str], shares: Sequence[float] | None
     if missing or others or not table.rows:
         what = f"no column {', '.join(missing)}" if missing else f"the classes {', '.join(others)} besides"
         raise _damaged(path, "it has no row" if not table.rows else f"it has {what}")
-    rows = [row for _, row in table.rows]
+    numbered = [(n, {column: unguarded(cell) for column, cell in row.items()}) for n, row in table.rows]
+    rows = [row for _, row in numbered]
     common = Counter(row["label"] for row in rows).most_common(1)[0][0]
     nothing = shares if shares is not None else [float(name == common) for name in classes]
-    chances = [_chances(path, number, row, classes) or nothing for number, row in table.rows]
+    chances = [_chances(path, number, row, classes) or nothing for number, row in numbered]
     kinds: tuple[GroupKind, ...] = ("dialogue", "speaker")
     return Rows(
         path,

@@ -25,6 +25,7 @@ import numpy as np
 
 from tricue.config import FeaturesConfig
 from tricue.files import file_digest
+from tricue.spreadsheet import unguarded
 from tricue.types import Cue, InputError
 
 _SHOWN = 5  # ids named in an error
@@ -169,7 +170,7 @@ def _csv(path: Path) -> tuple[list[str], np.ndarray]:
                 f"{path}, line {i + 2}: {len(row)} columns where the first line has {len(header)}: the features "
                 "differ in width."
             )
-        ids.append(row[at].strip())
+        ids.append(unguarded(row[at]).strip())
         for column, cell in enumerate(row[:at] + row[at + 1 :]):
             try:
                 values[i, column] = float(cell)
