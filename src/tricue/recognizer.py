@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -16,18 +17,27 @@ from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_cues
 from tricue.evaluation.explain import Explanation, explain
-from tricue.evaluation.predictions import abstained, check_table, predict_utterances, write_predictions
+from tricue.evaluation.predictions import (
+    abstained,
+    check_table,
+    growing_table,
+    is_failed,
+    predict_utterances,
+    unfinished,
+    with_notes,
+)
 from tricue.export.folder import export_folder, push_folder
 from tricue.export.licences import check_rights
 from tricue.export.onnx_network import open_onnx
 from tricue.features import hub
-from tricue.features.extract import FeatureSet, extract
+from tricue.features.extract import FeatureSet, extract, extract_in_parts
+from tricue.features.plan import MEDIA_BATCH, TEXT_BATCH
 from tricue.features.precomputed import located
-from tricue.files import is_file
+from tricue.files import check_not_input, is_file
 from tricue.inference import Predictor
 from tricue.inputs import is_missing_file
 from tricue.model.network import Network
-from tricue.types import CUES, Cue, InputError, Prediction, Utterance
+from tricue.types import CUES, Cue, Fault, InputError, Prediction, Utterance, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +156,8 @@ class MultimodalEmotionRecognizer:
         utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
         with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
             features = self._read(utterances, read, Path(scratch), not progress, workers)
-            predictions = abstained(self.predict_features(utterances, features), abstain)
+            found = with_notes(self.predict_features(utterances, features), features.notes)
+            predictions = abstained(found, abstain)
         return [replace(p, id=u.id) for p, u in zip(predictions, asked, strict=True)]
 
     def predict_stored(
@@ -163,11 +174,43 @@ class MultimodalEmotionRecognizer:
 
         folder: where files of precomputed features may lie. Raises InputError where two utterances share an id.
         """
+        parts = self.predict_in_parts(
+            utterances, store=store, cues=cues, abstain=abstain, quiet=quiet, folder=folder
+        )
+        return [prediction for part in parts for prediction in part]
+
+    def predict_in_parts(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        store: Path,
+        cues: Sequence[str] | None = None,
+        abstain: float | None = None,
+        quiet: bool = False,
+        folder: Path | None = None,
+        faults: Sequence[Fault] = (),
+    ) -> Iterator[list[Prediction]]:
+        """As `predict_stored`: the predictions of the next few utterances each time, as soon as they are read.
+
+        faults: of whoever made the utterances; they are told in `error`.
+        """
         (most,) = Counter(u.id for u in utterances).most_common(1) or [("", 0)]
         if most[1] > 1:
-            raise InputError(f"{most[1]} utterances have the id {most[0]!r}: give each its own.")
-        features = self._read(utterances, cues, store, quiet, folder=folder)
-        return abstained(self.predict_features(utterances, features), abstain)
+            raise InputError(f"{most[1]} utterances have the id {quoted(most[0])!r}: give each its own.")
+        media = any(u.audio is not None or u.video is not None for u in utterances)
+        size = MEDIA_BATCH if media else TEXT_BATCH
+        parts = [utterances[at : at + size] for at in range(0, len(utterances), size)]
+        config = self.card.config
+        read = extract_in_parts(
+            parts, located(config.features, folder), self._checked_cues(cues), store,
+            live_text=config.finetunes_text, device=self.device, progress=not quiet,
+        )  # fmt: skip
+        with closing(read):
+            for rows, features in zip(parts, read, strict=True):
+                ids = {row.id for row in rows}
+                own = [fault for fault in faults if fault.id in ids]
+                found = with_notes(self.predict_features(rows, features, own), features.notes)
+                yield abstained(found, abstain)
 
     def predict_file(
         self,
@@ -183,12 +226,17 @@ class MultimodalEmotionRecognizer:
         Raises InputError for a table that is not one, or rows that contradict themselves.
         """
         check_table(output_file)
+        for place in (output_file, unfinished(output_file)):
+            check_not_input("output_file", place, [input_file])
         utterances = read_manifest(input_file, for_prediction=True, without_cues=self.reads_precomputed)
-        predictions = self.predict_stored(
-            utterances, store=store, cues=cues, quiet=quiet, folder=input_file.parent
-        )
-        write_predictions(output_file, predictions, self.card.emotions)
-        return sum(p.error is not None for p in predictions)
+        failed = 0
+        with growing_table(output_file, self.card.emotions) as add:
+            for predictions in self.predict_in_parts(
+                utterances, store=store, cues=cues, quiet=quiet, folder=input_file.parent
+            ):
+                add(predictions, {})
+                failed += sum(map(is_failed, predictions))
+        return failed
 
     def save_pretrained(
         self,
@@ -249,10 +297,18 @@ class MultimodalEmotionRecognizer:
             )
         return cues
 
-    def predict_features(self, utterances: Sequence[Utterance], features: FeatureSet) -> list[Prediction]:
+    def _checked_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
+        """The model's cues, or those wanted of them. Raises InputError for others, and for encoders not its own."""
+        used = usable_cues(self.cues, wanted)
+        check_encoders(self.card, self.card.config, used)
+        return used
+
+    def predict_features(
+        self, utterances: Sequence[Utterance], features: FeatureSet, faults: Sequence[Fault] = ()
+    ) -> list[Prediction]:
         """One prediction per utterance from features that were read with this model's settings."""
-        batch_size = self.card.config.evaluation.batch_size
-        return predict_utterances(self.answering, self.card, utterances, features, batch_size, self.device)
+        size = self.card.config.evaluation.batch_size
+        return predict_utterances(self.answering, self.card, utterances, features, size, self.device, faults)
 
     def _read(
         self,
@@ -261,16 +317,13 @@ class MultimodalEmotionRecognizer:
         store: Path,
         quiet: bool,
         workers: int | None = None,
-        folder: Path | None = None,
     ) -> FeatureSet:
-        config, used = self.card.config, usable_cues(self.cues, cues)
-        check_encoders(self.card, config, used)
         return extract(
             utterances,
-            located(config.features, folder),
-            used,
+            located(self.card.config.features, None),
+            self._checked_cues(cues),
             store,
-            live_text=config.finetunes_text,
+            live_text=self.card.config.finetunes_text,
             device=self.device,
             workers=workers,
             progress=not quiet,

@@ -16,7 +16,7 @@ from tricue.data.corpora import Manifests, config_of, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.device import choose_device
 from tricue.evaluation.metrics import GroupKind, score
-from tricue.evaluation.predictions import predict_utterances, write_predictions
+from tricue.evaluation.predictions import predict_utterances, with_notes, write_predictions
 from tricue.evaluation.rows import deal, known_rows, labelled, split_name
 from tricue.features.corruption import Corruption
 from tricue.features.extract import FeatureSet, extract
@@ -170,9 +170,10 @@ def open_trial(
 def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
     """The second half of `measure`: what the model answers to `features` of the cues that it may use."""
     card, config, corpus, rows = trial.card, trial.config, trial.corpus, trial.rows
-    predictions = predict_utterances(
+    answers = predict_utterances(
         trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults
     )
+    predictions = with_notes(answers, features.notes)
     probabilities = np.array([
         [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
     ])  # fmt: skip

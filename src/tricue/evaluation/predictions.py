@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,11 @@ from tricue.checkpoint import Card
 from tricue.features.extract import FeatureSet
 from tricue.files import check_place, replaced_file
 from tricue.inference import Predictor, read_logits
+from tricue.spreadsheet import guarded
 from tricue.training.batches import gather_examples
 from tricue.types import UNCERTAIN, Cue, Fault, InputError, Prediction, Utterance
 
+_LOG = logging.getLogger(__name__)
 More = Mapping[str, Sequence[str]]  # further columns
 
 
@@ -85,11 +89,67 @@ def abstained(predictions: Sequence[Prediction], least: float | None) -> list[Pr
     ]
 
 
+def is_failed(prediction: Prediction) -> bool:
+    """Whether nothing of a row could be read; a row without one cue of several is answered all the same."""
+    return prediction.emotion is None and prediction.error is not None
+
+
+def with_notes(predictions: Sequence[Prediction], notes: Iterable[Fault]) -> list[Prediction]:
+    """The predictions with what is peculiar about their cues (cut, damaged) behind what is known of the model."""
+    told: dict[str, list[str]] = defaultdict(list)
+    for note in notes:
+        told[note.id].append(f"{note.cue}: {note.reason}")
+    return [
+        replace(p, note="; ".join(filter(None, [p.note, *told[p.id]]))) if p.id in told else p
+        for p in predictions
+    ]
+
+
 def check_table(path: Path) -> None:
     """Raise InputError where predictions cannot be written to `path`: to be known before the work."""
     check_place(path)
+    check_place(unfinished(path))
     if path.suffix.lower() not in WRITERS:
         raise InputError(f"{path}: predictions are written as {', '.join(WRITERS)}; give such an ending.")
+
+
+def unfinished(path: Path) -> Path:
+    """Where rows lie until all of them are there: `answers.part.csv` beside `answers.csv`; of JSON a line per row."""
+    return path.with_name(f"{path.stem}.part{'.csv' if path.suffix.lower() == '.csv' else '.jsonl'}")
+
+
+@contextmanager
+def growing_table(
+    path: Path, emotions: Sequence[str]
+) -> Iterator[Callable[[Sequence[Prediction], More], None]]:
+    """Gives what takes the next rows: they are in `unfinished(path)` at once, and in `path` at the end, in one step.
+
+    A kill or an error leaves the rows so far, and `path` as it was.
+    """
+    part = unfinished(path)
+    known: list[Prediction] = []
+    columns: dict[str, list[str]] = defaultdict(list)
+
+    def add(predictions: Sequence[Prediction], more: More) -> None:
+        if path.suffix.lower() == ".csv":
+            rows = _csv(predictions, emotions, more, head=not known, notes=True)
+        else:
+            rows = json_lines(predictions, emotions, more)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("a" if known else "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(rows)
+        known.extend(predictions)
+        for name, column in more.items():
+            columns[name] += column
+
+    try:
+        yield add
+    except BaseException:
+        if known:
+            _LOG.warning("Stopped: the first %d rows are in %s", len(known), part)
+        raise
+    write_predictions(path, known, emotions, columns)
+    part.unlink(missing_ok=True)
 
 
 def write_predictions(
@@ -102,7 +162,9 @@ def write_predictions(
     Lines by the ending of `path`."""
     written = WRITERS[path.suffix.lower()](predictions, emotions, dict(more or {}))
     with replaced_file(path) as part:
-        part.write_text(written, encoding="utf-8", newline="")
+        part.write_text(
+            written, encoding="utf-8", errors="replace", newline=""
+        )  # half a surrogate is no text
 
 
 def as_json(prediction: Prediction) -> dict[str, Any]:
@@ -110,17 +172,28 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     return {**asdict(prediction), "cues": list(prediction.cues)}
 
 
-def _csv(predictions: Sequence[Prediction], emotions: Sequence[str], more: More) -> str:
-    if any(p.note for p in predictions):
+def _csv(
+    predictions: Sequence[Prediction],
+    emotions: Sequence[str],
+    more: More,
+    *,
+    head: bool = True,
+    notes: bool = False,
+) -> str:
+    """head: with the names of the columns. notes: with a column `note` even where there is none."""
+    if notes or any(p.note for p in predictions):
         more = {"note": [p.note or "" for p in predictions], **more}
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
-    writer.writerow(["id", "emotion", "confidence", *(f"p_{e}" for e in emotions), "cues", "error", *more])
+    if head:
+        names = ["id", "emotion", "confidence", *(f"p_{e}" for e in emotions), "cues", "error", *more]
+        writer.writerow(names)
     for i, p in enumerate(predictions):
         chances = [f"{p.probabilities[e]:.6f}" if p.probabilities else "" for e in emotions]
         confidence = "" if p.confidence is None else f"{p.confidence:.6f}"
         writer.writerow([
-            p.id, p.emotion or "", confidence, *chances, "+".join(p.cues), p.error or "", *(more[m][i] for m in more)
+            guarded(p.id), guarded(p.emotion or ""), confidence, *chances, "+".join(p.cues), guarded(p.error or ""),
+            *(guarded(more[m][i]) for m in more),
         ])  # fmt: skip
     return buffer.getvalue()
 

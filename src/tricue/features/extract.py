@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from tricue.features.progress import Bar
 from tricue.features.store import Row
 from tricue.features.text import HubText, Spoken, TokenText, with_context
 from tricue.features.worker import NO_WORDS, Result, Worker
-from tricue.types import Cue, Fault, InputError, Utterance
+from tricue.types import Cue, Fault, InputError, Utterance, quoted
 
 _LOG = logging.getLogger(__name__)
 _FEW = 200  # jobs that need no announcement
@@ -71,24 +71,53 @@ def extract(
     A cue that cannot be had is a Fault and a logged warning, never an error. Raises InputError where an
     encoder cannot be loaded or the store cannot be written.
     """
+    (found,) = extract_in_parts(
+        [utterances], config, cues, store, live_text=live_text, among=among, damage=damage, device=device,
+        workers=workers, engine=engine, progress=progress,
+    )  # fmt: skip
+    return found
+
+
+def extract_in_parts(
+    parts: Sequence[Sequence[Utterance]],
+    config: FeaturesConfig,
+    cues: Sequence[Cue],
+    store: Path,
+    *,
+    live_text: bool = False,
+    among: Sequence[Utterance] | None = None,
+    damage: Corruption | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
+    engine: Engine | None = None,
+    progress: bool = True,
+) -> Generator[FeatureSet]:
+    """`extract` of each of the parts, in order, as soon as its features are there: those of later parts are read
+    meanwhile. The parts are one list of utterances: they share context, ids and files."""
+    utterances = [row for rows in parts for row in rows]
     extractors = make_extractors(config, cues, device, text_weights=not live_text)
     if damage is not None:
         extractors = with_damage(extractors, damage)
-    found = _given(utterances, config, cues, extractors)
+    given = _given(utterances, config, cues, extractors)
     spoken = _spoken(utterances, config, extractors, among)
     if live_text and (text := extractors.pop("text", None)):
-        _tokens(spoken, text, found)
-    if extractors:
-        with Bar(progress) as bar:
-            plan = make_plan(utterances, spoken, extractors, store, bar)
-            if len(plan.jobs) > _FEW:
-                _LOG.info(size_line(plan, extractors))
-            passing = _work(plan, Worker(extractors, device), engine or local_engine(workers), bar)
-        found.faults.extend(plan.faults)
-        _collect(plan, passing, found)
-    if damage is None:
-        _report(found)
-    return found
+        _tokens(spoken, text, given)
+    with Bar(progress) as bar:
+        plan = make_plan(utterances, spoken, extractors, store, bar) if extractors else Plan({}, {})
+        if len(plan.jobs) > _FEW:
+            _LOG.info(size_line(plan, extractors))
+        given.faults.extend(plan.faults)
+        faults = defaultdict(list)
+        for fault in given.faults:
+            faults[fault.id].append(fault)
+        passing: dict[tuple[Cue, str], str] = {}
+        worker = Worker(extractors, device)
+        for rows in _finished(plan, parts, passing, worker, engine or local_engine(workers), bar):
+            found = _part(given, faults, rows)
+            _collect(plan, passing, rows, found)
+            if damage is None:
+                _report(found)
+            yield found
 
 
 def verify(
@@ -185,19 +214,43 @@ def _tokens(texts: Mapping[str, Spoken | None], extractor: Extractor, found: Fea
             found.faults.append(Fault(id_, "text", NO_WORDS))
 
 
-def _work(plan: Plan, worker: Worker, engine: Engine, bar: Bar) -> dict[tuple[Cue, str], str]:
-    """Do the plan's jobs, each batch written as soon as it is there; (cue, key) -> the reasons that may pass."""
-    passing: dict[tuple[Cue, str], str] = {}
-    batches = plan.batches()
+def _part(given: FeatureSet, faults: Mapping[str, list[Fault]], rows: Sequence[Utterance]) -> FeatureSet:
+    """What is given of some rows: a set that is still to be filled with what is extracted."""
+    ids = dict.fromkeys(row.id for row in rows)
+    arrays = {cue: {id_: held[id_] for id_ in ids if id_ in held} for cue, held in given.arrays.items()}
+    return FeatureSet(arrays, given.dims, [fault for id_ in ids for fault in faults.get(id_, ())])
+
+
+def _finished(
+    plan: Plan,
+    parts: Sequence[Sequence[Utterance]],
+    passing: dict[tuple[Cue, str], str],
+    worker: Worker,
+    engine: Engine,
+    bar: Bar,
+) -> Iterator[Sequence[Utterance]]:
+    """Do the plan's jobs, each batch written as soon as it is there; the parts, each once all of it is there.
+
+    passing: gets the reasons that may pass, by cue and key.
+    """
+    waiting = deque(parts)
+    batches = plan.batches({u.id: i for i, rows in enumerate(parts) for u in rows})
     bar.begin("Extracting", len(plan.jobs))
     if batches:
         with closing(engine(worker, batches)) as done:  # its processes end with the loop, however that ends
             for results in done:
                 _keep(results, plan, passing)
                 bar.advance(len({result.id for result in results}))
+                while len(waiting) > 1 and _is_there(plan, passing, waiting[0]):
+                    yield waiting.popleft()
     for store in plan.stores.values():
         store.merge()
-    return passing
+    yield from waiting
+
+
+def _is_there(plan: Plan, passing: Mapping[tuple[Cue, str], str], rows: Sequence[Utterance]) -> bool:
+    keys = ((cue, own[row.id]) for cue, own in plan.keys.items() for row in rows if row.id in own)
+    return all((cue, key) in passing or key in plan.stores[cue] for cue, key in keys)
 
 
 def _keep(results: Sequence[Result], plan: Plan, passing: dict[tuple[Cue, str], str]) -> None:
@@ -212,10 +265,14 @@ def _keep(results: Sequence[Result], plan: Plan, passing: dict[tuple[Cue, str], 
         plan.stores[cue].add(own)
 
 
-def _collect(plan: Plan, passing: Mapping[tuple[Cue, str], str], found: FeatureSet) -> None:
-    """Read the row of every utterance into `found`."""
+def _collect(
+    plan: Plan, passing: Mapping[tuple[Cue, str], str], rows: Sequence[Utterance], found: FeatureSet
+) -> None:
+    """Read what is stored of some rows into `found`."""
+    ids = dict.fromkeys(row.id for row in rows)
     for cue, keys in plan.keys.items():
-        for id_, key in keys.items():
+        for id_ in (id_ for id_ in ids if id_ in keys):
+            key = keys[id_]
             row = Row(None, passing[cue, key]) if (cue, key) in passing else plan.stores[cue][key]
             if row.values is not None:
                 found.arrays[cue][id_] = row.values
@@ -227,9 +284,9 @@ def _collect(plan: Plan, passing: Mapping[tuple[Cue, str], str], found: FeatureS
 
 def _report(found: FeatureSet) -> None:
     for fault in found.faults:
-        _LOG.warning("%s: %s is missing: %s", fault.id, fault.cue, fault.reason)
+        _LOG.warning("%s: %s is missing: %s", quoted(fault.id), fault.cue, fault.reason)
     for note in found.notes:
-        _LOG.warning("%s: %s is not whole: %s", note.id, note.cue, note.reason)
+        _LOG.warning("%s: %s is not whole: %s", quoted(note.id), note.cue, note.reason)
     if found.without_face:
         missed = sum(frames for frames, _ in found.without_face.values())
         total = sum(map(len, found.arrays["video"].values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -35,11 +36,18 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)  # files that cannot even be looked at
 
-    def batches(self) -> list[list[Job]]:
-        """Texts of like length together, then clips in their order."""
-        texts = sorted((job for job in self.jobs if job.spoken), key=lambda job: len(_whole(job.spoken)))
-        clips = [job for job in self.jobs if job.files]
-        return [*_split(texts, TEXT_BATCH), *_split(clips, MEDIA_BATCH)]
+    def batches(self, part_of: Mapping[str, int] | None = None) -> list[list[Job]]:
+        """Texts of like length together, then clips in their order; part_of: utterance id -> number of its part, and
+        the parts one after another."""
+        parts: dict[int, list[Job]] = defaultdict(list)
+        for job in self.jobs:
+            parts[part_of[job.id] if part_of else 0].append(job)
+        batches = []
+        for _, jobs in sorted(parts.items()):
+            texts = sorted((job for job in jobs if job.spoken), key=lambda job: len(_whole(job.spoken)))
+            clips = [job for job in jobs if job.files]
+            batches += [*_split(texts, TEXT_BATCH), *_split(clips, MEDIA_BATCH)]
+        return batches
 
 
 def make_plan(
