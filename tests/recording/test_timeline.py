@@ -171,6 +171,7 @@ def test_as_json(told: Timeline) -> None:
         "start": 4.0, "end": 8.0, "speaker": "<v Bob>", "text": "</script><b>a --> b</b>", "emotion": "uncertain",
         "confidence": 0.4, "probabilities": {"anger": 0.4, "joy": 0.35, "neutral": 0.25}, "cues": ["text"],
         "error": "audio: cut",
+        "note": None,
     }  # fmt: skip
     assert content["entries"][2]["emotion"] is content["entries"][2]["text"] is None
     assert "nowhere" not in json.dumps(content)  # where it lay is nobody's business

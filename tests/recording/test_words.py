@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from tricue.types import Utterance
 
 class Scribe:
     """Says which stretches it was given."""
+
+    settings: ClassVar[dict[str, Any]] = {"model": "scribe"}
 
     def __init__(self) -> None:
         self.given: list[tuple[Path, list[Segment]]] = []
@@ -43,19 +46,26 @@ def spoken(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Segment]]:
     return found
 
 
-def heard(*utterances: Utterance) -> list[str | None]:
-    scribe: Any = Scribe()
-    return [u.text for u in words.with_words(utterances, scribe, progress=False)]
+@pytest.fixture
+def heard(tmp_path: Path) -> Callable[..., list[str | None]]:
+    def texts(*utterances: Utterance) -> list[str | None]:
+        scribe: Any = Scribe()
+        found = words.with_words(utterances, scribe, tmp_path / "store", progress=False)
+        return [u.text for u in found.utterances]
+
+    return texts
 
 
-def test_what_is_written_or_has_no_sound_stays(spoken: dict[str, list[Segment]]) -> None:
+def test_what_is_written_or_has_no_sound_stays(heard: Callable[..., list[str | None]]) -> None:
     assert heard(Utterance("a", text="Hi", audio=Path("a.wav")), Utterance("b", video=Path("b.mp4"))) == [
         "Hi",
         None,
     ]
 
 
-def test_stretches_are_joined_and_silence_has_no_words(spoken: dict[str, list[Segment]]) -> None:
+def test_stretches_are_joined_and_silence_has_no_words(
+    spoken: dict[str, list[Segment]], heard: Callable[..., list[str | None]]
+) -> None:
     spoken |= {"a.wav": [Segment(0, 1), Segment(2, 3), Segment(4, 5)], "silent.wav": []}
     told = heard(Utterance("a", audio=Path("a.wav")), Utterance("s", audio=Path("silent.wav")))
     assert told == ["from 2 from 4", None]
@@ -63,7 +73,7 @@ def test_stretches_are_joined_and_silence_has_no_words(spoken: dict[str, list[Se
 
 @pytest.mark.parametrize(("start", "end", "seconds"), [(0.5, 1.5, 1.0), (0.5, None, 1.5), (None, 0.5, 0.5)])
 def test_a_row_with_a_time_is_heard_there_alone(
-    start: float | None, end: float | None, seconds: float, make_clip: Any
+    start: float | None, end: float | None, seconds: float, make_clip: Any, heard: Callable[..., Any]
 ) -> None:
     clip = make_clip("long.m4a", frames=0, sound=2.0)
     (told,) = heard(Utterance("a", audio=clip, start=start, end=end))
@@ -71,7 +81,7 @@ def test_a_row_with_a_time_is_heard_there_alone(
 
 
 def test_what_cannot_be_heard_is_named_and_stays(
-    spoken: dict[str, list[Segment]], caplog: pytest.LogCaptureFixture
+    spoken: dict[str, list[Segment]], caplog: pytest.LogCaptureFixture, heard: Callable[..., Any]
 ) -> None:
     assert heard(Utterance("x", audio=Path("broken.wav"))) == [None]
-    assert "x: no words can be heard: it has no sound" in caplog.text
+    assert "x: no words can be transcribed: it has no sound" in caplog.text

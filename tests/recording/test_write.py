@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from tricue.recording.captions import captions
 from tricue.recording.page import clock, page
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline, as_json
-from tricue.recording.write import check_folder, write_timeline
+from tricue.recording.write import check_folder, free_folder, write_timeline
 from tricue.types import InputError
 
 NAMES = ["timeline.html", "timeline.csv", "timeline.json", "captions.vtt"]
@@ -68,7 +69,9 @@ def test_the_files(told: Timeline, tmp_path: Path) -> None:
     files = write_timeline(told, tmp_path / "new/folder")
     assert files == {name: tmp_path / "new/folder" / name for name in NAMES}
     assert sorted(p.name for p in (tmp_path / "new/folder").iterdir()) == sorted(NAMES)
-    assert json.loads(files["timeline.json"].read_text(encoding="utf-8")) == as_json(told)
+    assert json.loads(files["timeline.json"].read_text(encoding="utf-8")) == as_json(told) | {
+        "path": os.path.relpath("/nowhere/talk #1: a & b.mp4", (tmp_path / "new/folder").resolve())
+    }
     assert files["captions.vtt"].read_text(encoding="utf-8") == captions(told)
     assert files["timeline.html"].read_text(encoding="utf-8") == page(told, tmp_path / "new/folder")
 
@@ -87,7 +90,9 @@ def test_the_table(told: Timeline, tmp_path: Path) -> None:
     )
     assert failed["error"] == "no text to go by"
     assert [failed[c] for c in ("speaker", "text", "emotion", "confidence", "p_joy", "cues")] == [""] * 6
-    assert "note" not in rows_of(write_timeline(replace(told, note=None), tmp_path)["timeline.csv"])[0]
+    plain = [replace(e, prediction=replace(e.prediction, note=None)) for e in told.entries]
+    told = replace(told, note=None, entries=plain)
+    assert "note" not in rows_of(write_timeline(told, tmp_path)["timeline.csv"])[0]
 
 
 @pytest.mark.parametrize("text", ['=HYPERLINK("http://x","y")', "+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1"])
@@ -186,3 +191,41 @@ def test_where_nothing_can_be_written(told: Timeline, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         write_timeline(told, tmp_path / "out")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["timeline.csv"]
+
+
+def test_another_recording_keeps_its_folder(told: Timeline, tmp_path: Path) -> None:
+    """`x/talk.wav`, `y/talk.wav` and `y/talk.mp3` have a folder each; the same one again takes its own."""
+    names = ("x/talk.wav", "y/talk.wav", "y/talk.mp3", "z/talk.wav")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    results, given = tmp_path / "results", {}
+    for name in names:
+        given[name] = free_folder(results, tmp_path / name)
+        write_timeline(replace(told, recording=tmp_path / name), given[name])
+    assert [given[name].name for name in names] == ["talk", "talk.wav", "talk.mp3", "talk.wav (2)"]
+    assert [free_folder(results, tmp_path / name) for name in names] == list(given.values())
+    (tmp_path / "link.wav").symlink_to(tmp_path / "x/talk.wav")
+    (tmp_path / "results").rename(tmp_path / "x/results")
+    (tmp_path / "x").rename(tmp_path / "moved")  # both together
+    assert free_folder(tmp_path / "moved/results", tmp_path / "moved/talk.wav").name == "talk"
+
+
+def test_a_timeline_of_an_earlier_version_or_a_damaged_one(told: Timeline, tmp_path: Path) -> None:
+    recording = tmp_path / "talk.wav"
+    recording.write_bytes(b"")
+    (tmp_path / "r/talk").mkdir(parents=True)
+    for content, name in (
+        ('{"recording": "talk.wav"}', "talk"), ('{"recording": "talk.mp3"}', "talk.wav"), ("{", "talk.wav"),
+        ("[1]", "talk.wav"), ('{"recording": "talk.wav", "path": "../../gone/talk.wav"}', "talk"),
+        ('{"path": 3}', "talk.wav"), ('{"path": "a\\u0000b"}', "talk.wav"), ("\xff", "talk.wav"),
+    ):  # fmt: skip
+        (tmp_path / "r/talk/timeline.json").write_bytes(content.encode("latin-1"))
+        assert free_folder(tmp_path / "r", recording).name == name, content
+
+
+def test_a_timeline_does_not_take_the_place_of_its_recording(told: Timeline, tmp_path: Path) -> None:
+    recording = tmp_path / "captions.vtt"
+    recording.write_bytes(b"")
+    with pytest.raises(InputError, match="destroy the input"):
+        write_timeline(replace(told, recording=recording), tmp_path)

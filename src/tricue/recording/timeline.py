@@ -14,6 +14,7 @@ from tricue.features.progress import Bar
 from tricue.inputs import of_file
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.recording.segments import Segment, usable
+from tricue.recording.words import told_silent
 from tricue.types import Cue, Prediction, Utterance
 
 _LOG = logging.getLogger(__name__)
@@ -50,13 +51,15 @@ def make_timeline(
     abstain: float | None = None,
     progress: bool = False,
     workers: int | None = None,
+    transcribed: bool = False,
 ) -> Timeline:
     """The emotion of each segment of a recording that lies in it (`segments.usable`), by its words, sound and pictures,
     as far as there are any and the model reads them; one without an answer says why in `prediction.error`.
 
     Memory does not grow with the recording's length. The segments are one dialogue: a model whose text encoder reads
     the turns before is given them, whatever the batch. cues, abstain: as for `predict_batch`. workers: processes; None
-    is this one, more are worth their start for hours of video.
+    is this one, more are worth their start for hours of video. transcribed: a segment without text is one in which
+    nobody speaks, which is no fault.
     Raises InputError where the recording cannot be opened, or no segment lies in it.
     """
     seconds = playing_time(recording)
@@ -75,7 +78,10 @@ def make_timeline(
             before = [replace(row, audio=None, video=None) for row in rows[max(0, first - turns) : first]]
             batch = rows[first : first + size]
             answers = recognizer.predict_batch([*before, *batch], read, abstain=abstain, workers=workers or 0)
-            predictions += answers[len(before) :]
+            predictions += [
+                told_silent(answer, row, read) if transcribed and row.text is None else answer
+                for answer, row in zip(answers[len(before) :], batch, strict=True)
+            ]
             bar.advance(len(batch))
     return Timeline(
         recording, seconds, recognizer.emotions, [c for c in read if c not in features.precomputed_cues()],
@@ -91,7 +97,7 @@ def as_json(timeline: Timeline) -> dict[str, Any]:
         "seconds": round(timeline.seconds, 3),
         "emotions": timeline.emotions,
         "note": timeline.note,
-        "entries": [_entry(entry) for entry in timeline.entries],
+        "entries": [_entry(entry, timeline.note or "") for entry in timeline.entries],
     }
 
 
@@ -107,7 +113,8 @@ def _utterances(recording: Path, segments: Sequence[Segment]) -> list[Utterance]
     ]  # fmt: skip
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: Entry, known: str) -> dict[str, Any]:
+    """known: the note of the model, which is told once."""
     segment, prediction = entry.segment, entry.prediction
     return {
         "start": round(segment.start, 3),
@@ -119,4 +126,5 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "probabilities": prediction.probabilities,
         "cues": list(prediction.cues),
         "error": prediction.error,
+        "note": (prediction.note or "").removeprefix(known).removeprefix("; ") or None,
     }

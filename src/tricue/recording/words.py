@@ -1,49 +1,123 @@
-"""The words of clips, heard where nobody has written them down."""
+"""The words of clips and of segments, transcribed where nobody has written them down, and kept for the next run."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tricue.features.media import MediaError, decode
 from tricue.features.progress import Bar
+from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
 from tricue.recording.transcribe import Transcriber
-from tricue.types import Utterance
+from tricue.recording.transcripts import Transcripts, transcript_key
+from tricue.types import Cue, Fault, Prediction, Utterance
 
+NO_SPEECH = "no speech was found"
 _LOG = logging.getLogger(__name__)
+_BATCH = 8  # segments that are transcribed and written together: a kill loses at most these
+
+
+@dataclass(frozen=True)
+class Transcribed:
+    """Utterances with the words that were transcribed for them."""
+
+    utterances: list[Utterance]
+    silent: set[str] = field(default_factory=set)  # ids of those in which nobody speaks
+    faults: list[Fault] = field(default_factory=list)  # files that could not be transcribed
 
 
 def with_words(
-    utterances: Sequence[Utterance], transcriber: Transcriber, progress: bool = True
-) -> list[Utterance]:
+    utterances: Sequence[Utterance], transcriber: Transcriber, store: Path, progress: bool = True
+) -> Transcribed:
     """Each utterance that has sound and no text, with what is said in it; one without speech stays without.
 
-    A file that cannot be heard stays as it is, with a warning: where it is read the reason is told again.
+    store: transcripts are kept there, and not made again. A file that cannot be read stays as it is, with a warning
+    and a fault. Raises InputError where the store cannot be written.
     """
-    heard = []
+    kept, done = Transcripts(store, transcriber.settings), Transcribed([])
     with Bar(progress) as bar:
-        bar.begin("Hearing words", len(utterances))
+        bar.begin("Transcribing clips", len(utterances))
         for utterance in utterances:
-            heard.append(_with_words(utterance, transcriber))
+            done.utterances.append(_with_words(utterance, transcriber, kept, done))
             bar.advance()
-    return heard
+    return done
 
 
-def _with_words(utterance: Utterance, transcriber: Transcriber) -> Utterance:
+def _with_words(
+    utterance: Utterance, transcriber: Transcriber, kept: Transcripts, done: Transcribed
+) -> Utterance:
     if utterance.text is not None or utterance.audio is None:
         return utterance
+    key = _key(utterance.audio, *utterance.span("audio"))
+    text = kept.get(key) if key is not None else None
+    if text is None:
+        try:
+            text = _words(utterance, transcriber)
+        except MediaError as error:
+            _LOG.warning("%s: no words can be transcribed: %s", utterance.id, error.reason)
+            done.faults.append(Fault(utterance.id, "text", f"no words can be transcribed: {error.reason}"))
+            return utterance
+        if key is not None:
+            kept.add({key: text})
+    if not text:
+        done.silent.add(utterance.id)
+    return replace(utterance, text=text or None)
+
+
+def _words(utterance: Utterance, transcriber: Transcriber) -> str:
+    assert utterance.audio is not None
     start, end = utterance.span("audio")
+    if start is None and end is None:  # however long the file is
+        stretches = speech_stretches(utterance.audio, progress=False)
+        said = transcriber.transcribe(utterance.audio, stretches, progress=False)
+        return " ".join(s.text for s in said if s.text)
+    wave = decode(utterance.audio, start=start, end=end).audio
+    return "" if wave is None else transcriber.words(wave)
+
+
+def _key(path: Path, *span: float | None) -> str | None:
+    """None: the file cannot be looked at; the reason is told where it is read."""
     try:
-        if start is None and end is None:  # however long the file is
-            stretches = speech_stretches(utterance.audio, progress=False)
-            said = transcriber.transcribe(utterance.audio, stretches, progress=False)
-            words = " ".join(s.text for s in said if s.text)
-        else:
-            wave = decode(utterance.audio, start=start, end=end).audio
-            words = "" if wave is None else transcriber.words(wave)
-    except MediaError as error:
-        _LOG.warning("%s: no words can be heard: %s", utterance.id, error.reason)
-        return utterance
-    return replace(utterance, text=words or None)
+        return transcript_key(path, *span)
+    except (OSError, ValueError):
+        return None
+
+
+def transcribe_segments(
+    recording: Path, segments: Sequence[Segment], transcriber: Transcriber, store: Path, progress: bool = True
+) -> list[Segment]:
+    """The segments of a recording with their words; text stays None where nobody speaks.
+
+    store: as for `with_words`. Batches are the same in every run, so that a resumed one says the same: a neighbour may
+    change what is transcribed. Raises MediaError where the file cannot be read.
+    """
+    kept, said = Transcripts(store, transcriber.settings), list[Segment]()
+    with Bar(progress) as bar:
+        bar.begin("Transcribing segments", len(segments))
+        for first in range(0, len(segments), _BATCH):
+            batch = segments[first : first + _BATCH]
+            spans = [number for segment in batch for number in (segment.start, segment.end)]
+            keys = [_key(recording, segment.start, segment.end, *spans) for segment in batch]
+            known = [None if key is None else kept.get(key) for key in keys]
+            texts = [text for text in known if text is not None]
+            if len(texts) < len(batch):
+                texts = [s.text or "" for s in transcriber.transcribe(recording, batch, progress=False)]
+                kept.add({key: text for key, text in zip(keys, texts, strict=True) if key is not None})
+            said += [replace(s, text=text or None) for s, text in zip(batch, texts, strict=True)]
+            bar.advance(len(batch))
+    return said
+
+
+def told_silent(prediction: Prediction, utterance: Utterance, cues: Sequence[Cue]) -> Prediction:
+    """The prediction of an utterance in which nobody speaks, with a note: where it has no other cue, there is no answer
+    and no fault.
+
+    cues: those that are read.
+    """
+    note = "; ".join(filter(None, [prediction.note, f"text: {NO_SPEECH}"]))
+    others = any(getattr(utterance, cue) is not None for cue in cues)
+    nothing = prediction.emotion is None and not others
+    return replace(prediction, note=note, error=None if nothing else prediction.error)

@@ -4,43 +4,86 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from tricue.files import check_place, replaced_file
+from tricue.files import check_not_input, check_place, replaced_file
 from tricue.recording.captions import captions
 from tricue.recording.page import page
 from tricue.recording.timeline import Timeline, as_json
+from tricue.spreadsheet import guarded
 
 PAGE, TABLE, JSON, CAPTIONS = "timeline.html", "timeline.csv", "timeline.json", "captions.vtt"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
+PATH = "path"  # in timeline.json: where the recording lies, seen from the folder
 
 
 def write_timeline(timeline: Timeline, folder: Path) -> dict[str, Path]:
     """timeline.html, timeline.csv, timeline.json and captions.vtt in `folder`, by their names (docs/timeline.md).
 
     They take the place of older ones once all of them are whole; what else lies in the folder stays. Raises InputError
-    where nothing can be written there.
+    where nothing can be written there, or one of them is the recording.
     """
     check_folder(folder)
+    for file in timeline_files(folder):
+        check_not_input("folder", file, [timeline.recording])
+    content = as_json(timeline) | {PATH: _path_from(folder, timeline.recording)}
     contents = {
         PAGE: page(timeline, folder),
         TABLE: _table(timeline),
-        JSON: json.dumps(as_json(timeline), indent=2, ensure_ascii=False) + "\n",
+        JSON: json.dumps(content, indent=2, ensure_ascii=False) + "\n",
         CAPTIONS: captions(timeline),
     }
     with ExitStack() as stack:
         parts = {name: stack.enter_context(replaced_file(folder / name)) for name in contents}
-        for name, content in contents.items():
-            parts[name].write_text(content, encoding="utf-8", newline="")
+        for name, written in contents.items():
+            parts[name].write_text(written, encoding="utf-8", errors="replace", newline="")
     return {name: folder / name for name in contents}
 
 
 def check_folder(folder: Path) -> None:
     """Raise InputError where a timeline cannot be written to `folder`: to be known before the work, not after it."""
-    for name in (PAGE, TABLE, JSON, CAPTIONS):
-        check_place(folder / name)
+    for file in timeline_files(folder):
+        check_place(file)
+
+
+def timeline_files(folder: Path) -> list[Path]:
+    return [folder / name for name in (PAGE, TABLE, JSON, CAPTIONS)]
+
+
+def free_folder(parent: Path, recording: Path) -> Path:
+    """The folder for a recording's timeline: `talk`, or the next of `talk.mp3`, `talk.mp3 (2)`, ... that does not hold
+    the timeline of another recording."""
+    numbered = (f"{recording.name} ({n})" for n in itertools.count(2))
+    for name in itertools.chain([recording.stem, recording.name], numbered):
+        if not _holds_another(parent / name, recording):
+            return parent / name
+    raise AssertionError("there is always another number")
+
+
+def _holds_another(folder: Path, recording: Path) -> bool:
+    """Whether the timeline of another recording lies in a folder; a file of another kind is told by `check_folder`."""
+    path = folder / JSON
+    if not path.is_file():
+        return False
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        there = folder / told[PATH] if PATH in told else None  # None: earlier versions told the name alone
+        if there is not None and there.exists():
+            return not there.samefile(recording)
+        return bool(told["recording"] != recording.name)  # the recording was moved
+    except (ValueError, TypeError, KeyError, OSError, RecursionError):  # whose it is cannot be known
+        return True
+
+
+def _path_from(folder: Path, recording: Path) -> str:
+    there, here = recording.resolve(), folder.resolve()
+    try:
+        return Path(os.path.relpath(there, here)).as_posix()
+    except ValueError:  # Windows: another drive
+        return there.as_posix()
 
 
 def _table(timeline: Timeline) -> str:
@@ -49,12 +92,12 @@ def _table(timeline: Timeline) -> str:
     Words come from whoever wrote the subtitles, and spreadsheets run what looks like a formula: such words have an
     apostrophe before them here. The JSON has them as they are.
     """
-    more = {"note": timeline.note} if timeline.note else {}
+    noted = timeline.note is not None or any(entry.prediction.note for entry in timeline.entries)
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow([
         "start", "end", "speaker", "text", "emotion", "confidence", *(f"p_{e}" for e in timeline.emotions),
-        "cues", "error", *more,
+        "cues", "error", *(["note"] if noted else []),
     ])  # fmt: skip
     for entry in timeline.entries:
         segment, answer = entry.segment, entry.prediction
@@ -62,12 +105,10 @@ def _table(timeline: Timeline) -> str:
             f"{answer.probabilities[e]:.6f}" if answer.probabilities else "" for e in timeline.emotions
         ]
         confidence = "" if answer.confidence is None else f"{answer.confidence:.6f}"
+        note = [guarded(answer.note or timeline.note or "")] if noted else []
         writer.writerow([
-            f"{segment.start:.3f}", f"{segment.end:.3f}", _cell(segment.speaker), _cell(segment.text),
-            answer.emotion or "", confidence, *chances, "+".join(answer.cues), _cell(answer.error), *more.values(),
+            f"{segment.start:.3f}", f"{segment.end:.3f}", guarded(segment.speaker or ""), guarded(segment.text or ""),
+            guarded(answer.emotion or ""), confidence, *chances, "+".join(answer.cues), guarded(answer.error or ""),
+            *note,
         ])  # fmt: skip
     return buffer.getvalue()
-
-
-def _cell(text: str | None) -> str:
-    return f"'{text}" if text and text.startswith(_FORMULA) else text or ""
