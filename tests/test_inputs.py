@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tricue.inputs import kind_of, of_file, read_inputs
@@ -53,6 +55,41 @@ def test_a_folder_gives_its_media_files_by_name(make_clip: Any, tmp_path: Path) 
     assert [u.id for u in read_inputs([str(tmp_path / "all")])] == ["a.MP4", "b.mp4", "deep/c.mp4"]
 
 
+def test_what_a_folder_holds_beside_media_is_named(
+    make_clip: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Case folder_endings: hidden files and those of the system are passed over, in silence."""
+    clip = make_clip()
+    folder = tmp_path / "all"
+    for name in ("a.mp4", ".hidden.mp4", "._a.mp4", ".git/b.mp4", "__MACOSX/._a.wav", "deep/LOUD.MTS"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._x.wav"):
+        (folder / name).write_bytes(b"\0\5\26\7")
+    os.mkfifo(folder / "pipe.wav")
+    for i in range(7):
+        (folder / f"notes{i}.txt").write_text("mine")
+    assert [u.id for u in read_inputs([str(folder)])] == ["a.mp4", "deep/LOUD.MTS"]
+    named = "8 files are no media and were skipped: notes0.txt, notes1.txt, notes2.txt, notes3.txt, notes4.txt and 3"
+    assert named in caplog.text and "hidden" not in caplog.text and "Thumbs" not in caplog.text
+
+
+def test_a_file_without_a_media_ending_is_read_where_it_opens_as_a_container(
+    make_clip: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is read singly is read in a folder; a picture, a table and noise are no clips, whatever they open as."""
+    clip = make_clip()
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for name in ("talk", "talk.bin", "b.mp4", "photo.heic"):
+        shutil.copy(clip, folder / name)
+    (folder / "noise.dat").write_bytes(np.random.default_rng(0).bytes(50_000))
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    (folder / "rows.csv").write_text("id\n")
+    assert [u.id for u in read_inputs([str(folder)])] == ["b.mp4", "talk", "talk.bin"]
+    assert "4 files are no media and were skipped: noise.dat, photo.heic, photo.png, rows.csv" in caplog.text
+
+
 def test_a_table_gives_its_rows(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("id,text\nx,Hello there\ny,Go away\n")
     read = read_inputs([str(tmp_path / "rows.csv"), "And words"])
@@ -69,8 +106,9 @@ def test_ids_are_told_apart() -> None:
 
 
 MEANT = [
-    ("gone.mp4", "no file gone.mp4"), ("x/gone.CSV", "no file"), ("  ", "nothing to go by"),
-    ("My talk.mp4", "no file My talk.mp4.*full stop"), ("clipz/", "no folder clipz/"),
+    ("gone.mp4", r'gone\.mp4: file not found.*tricue predict "gone\.mp4\."'), ("x/gone.CSV", "file not found"),
+    ("  ", "text is empty"), ("My talk.mp4", "My talk.mp4: file not found.*append a period"),
+    ("clipz/", "clipz/: folder not found"),
 ]  # fmt: skip
 
 
@@ -81,7 +119,7 @@ def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
 
 
 def test_a_folder_without_media(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no media file lies in this folder"):
+    with pytest.raises(InputError, match="no media file in this folder"):
         read_inputs([str(tmp_path)])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import mimetypes
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,37 +12,54 @@ from pathlib import Path
 from typing import Literal
 
 from tricue.data.manifest import read_manifest
+from tricue.data.reading import files_below
+from tricue.features.container import opened
 from tricue.features.formats import MEDIA_ENDINGS
 from tricue.features.media import MediaError, probe
 from tricue.files import is_file
-from tricue.types import InputError, Utterance
+from tricue.types import InputError, Utterance, quoted
 
+_LOG = logging.getLogger(__name__)
+_NAMED = 5  # files that a message names; of the others it gives the number
+_SYSTEM_FILES = frozenset(["thumbs.db", "desktop.ini"])
+_UNKNOWN = "application/octet-stream"
+_PICTURES = frozenset([".heic", ".heif", ".avif"])  # their format is that of mp4
+_CONTAINERS = frozenset([  # FFmpeg's formats that say what they are; a bare stream may be anything
+    "mov", "mp4", "matroska", "webm", "avi", "wav", "w64", "rf64", "aiff", "caf", "flac", "ogg", "au", "mpegts", "mpeg",
+    "flv", "asf", "mxf", "rm",
+])  # fmt: skip
 TABLE_ENDINGS = frozenset([".csv", ".parquet"])
 Kind = Literal["words", "clip", "folder", "table"]
 
 
 def kind_of(item: str) -> Kind:
-    """What an item of the command line is. Raises InputError for an empty one, and for a file or folder that is not
-    there: words end otherwise."""
+    """Tell what an item of the command line is.
+
+    Raises:
+        InputError: The item is blank, or ends like a file or a folder and there is none.
+    """
     path = Path(item)
     if is_file(path):
         return "table" if path.suffix.lower() in TABLE_ENDINGS else "clip"
     if _is_folder(path):
         return "folder"
     if not item.strip():
-        raise InputError("There is nothing to go by: the text is empty.")
+        raise InputError(f"{item!r:.20}: the text is empty; give words in quotes, a file or a folder.")
     if _has_known_ending(item):
-        raise InputError(f"There is no file {item}. Words that end so want a full stop behind them.")
+        name = quoted(item)
+        raise InputError(
+            f'{name}: file not found. To classify it as text, append a period: tricue predict "{name}."'
+        )
     if item.endswith("/"):
-        raise InputError(f"There is no folder {item}")
+        raise InputError(f"{quoted(item)}: folder not found. Check the path.")
     return "words"
 
 
 def read_inputs(items: Sequence[str], *, without_cues: bool = False) -> list[Utterance]:
     """One utterance per file, row or text, in the order of `items`, each with an id of its own.
 
-    A folder gives the media files below it, by name. without_cues: as for `read_manifest`. Raises InputError for what
-    looks like a file and is none, and for a folder without media.
+    A folder gives the media files below it, by name; the others are named in a warning. without_cues: as for
+    `read_manifest`. Raises InputError for what looks like a file and is none, and for a folder without media.
     """
     found = [utterance for item in items for utterance in _read(item, without_cues)]
     return _told_apart(found)
@@ -55,10 +74,52 @@ def _read(item: str, without_cues: bool) -> Iterator[Utterance]:
     elif kind == "clip":
         yield of_file(path, path.name)
     else:
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_ENDINGS and p.is_file())
-        if not files:
-            raise InputError(f"{item}: no media file lies in this folder (.wav, .mp3, .mp4, .mkv, ...).")
-        yield from (of_file(file, file.relative_to(path).as_posix()) for file in files)
+        for file in _media_below(path):
+            yield of_file(file, file.relative_to(path).as_posix())
+
+
+def _media_below(folder: Path) -> list[Path]:
+    """The media files below a folder, by name: those with an ending of one, and others that open as a media container.
+
+    Hidden files and folders are passed over, and what systems leave in a folder.
+    """
+    seen = [path for path in sorted(files_below(folder)) if not _is_hidden(path.relative_to(folder))]
+    regular = [path for path in seen if path.is_file()]  # no pipe, no link that leads nowhere
+    media = [path for path in regular if path.suffix.lower() in MEDIA_ENDINGS or _opens_as_media(path)]
+    skipped = [path.relative_to(folder).as_posix() for path in sorted(set(seen) - set(media))]
+    if not media:
+        there = f"; it holds {_named(skipped)}" if skipped else ""
+        raise InputError(f"{folder}: no media file in this folder{there}. Give a folder of .wav, .mp4, ...")
+    if skipped:
+        told = (
+            "1 file is no media and was"
+            if len(skipped) == 1
+            else f"{len(skipped)} files are no media and were"
+        )
+        _LOG.warning("%s: %s skipped: %s", folder, told, _named(skipped))
+    return media
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts) or path.name.lower() in _SYSTEM_FILES
+
+
+def _opens_as_media(path: Path) -> bool:
+    """Whether a file without a media ending is one: bare streams and pictures are not told from other files."""
+    kind = mimetypes.guess_type(path.name)[0] or _UNKNOWN
+    if path.suffix.lower() in _PICTURES or not kind.startswith(("audio/", "video/", _UNKNOWN)):
+        return False  # a table, a page, an archive
+    try:
+        with opened(path) as container:
+            named = set(container.format.name.split(","))
+            return bool(named & _CONTAINERS and (container.streams.audio or container.streams.video))
+    except MediaError:
+        return False
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(quoted, names[:_NAMED])) + more
 
 
 def is_missing_file(item: str) -> bool:

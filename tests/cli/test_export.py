@@ -93,7 +93,7 @@ def test_a_folder_to_hand_on(
         (["--push_to_hub", "mine"], "'mine' is no place on the hub"),
         (["--encoder", "somewhere"], "--encoder wants text=OWNER/NAME"),
         (["--encoder", "text=me/mine"], "has an encoder of the hub for no cue"),
-        (["--out", "checkpoints/best_model"], "no earlier export"),
+        (["--out", "checkpoints/best_model"], "destroy the input checkpoints/best_model"),
     ],
 )
 def test_a_wrong_call_writes_nothing(

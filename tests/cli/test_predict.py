@@ -165,7 +165,7 @@ def test_a_clip_for_a_model_of_words_says_what_to_do(
     ("arguments", "said"),
     [
         ([], "Nothing to predict"),
-        (["gone.mp4"], "no file gone.mp4"),
+        (["gone.mp4"], "gone.mp4: file not found"),
         (["Hi there", "--output_file", "out.xlsx"], "written as .csv, .json, .jsonl"),
         (["Hi there", "--windows", "5"], "A timeline is made of one recording"),
         (["Hi there", "--encoder", "here"], "this model has none"),

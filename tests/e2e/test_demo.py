@@ -194,7 +194,7 @@ def test_info_of_a_checkpoint_and_of_a_config(demo: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "words"),
-    [("train", "train_sent_emo.csv"), ("evaluate", "No checkpoint"), ("predict", "no file a.csv")],
+    [("train", "train_sent_emo.csv"), ("evaluate", "No checkpoint"), ("predict", "a.csv: file not found")],
 )
 def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str, words: str) -> None:
     wanted = {"train": ["--dataset", "MELD"], "evaluate": [], "predict": ["--input_file", "a.csv"]}[script]
@@ -206,7 +206,7 @@ def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["predict", "--input_file", "none.csv"], "no file none.csv"),
+        (["predict", "--input_file", "none.csv"], "none.csv: file not found"),
         (["train", "--dataset", "nope"], "Shipped"),
         (["train", "--dataset", "MELD", "--epochs", "2"], "at least 3"),
         (["train", "--dataset", "MELD", "--data_dir", "empty"], "train_sent_emo.csv"),

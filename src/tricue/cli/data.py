@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,7 @@ from tricue.cli.app import (
     app,
     console,
 )
+from tricue.cli.outputs import check_not_own, check_outputs, check_store
 from tricue.cli.settings import read_settings
 from tricue.config import load_config, parse_overrides
 from tricue.data.corpora import CORPORA, about, prepare_corpus
@@ -72,6 +73,7 @@ def extract(
     if ray_address is not None and engine != "ray":
         raise InputError("--ray-address is for --engine ray.")
     chosen = read_settings(dataset, config, settings, modalities, None, {})
+    check_store(store, config=chosen, data_dir=data_dir)
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
     report(corpus)
     reading, where = located(chosen.features, corpus.folder), store or room.default_store()
@@ -132,6 +134,7 @@ def _prepare_command(name: str, about: str) -> None:
         settings: Set = None,
     ) -> None:
         folder = out or Path("data") / name
+        check_not_own(folder / MANIFEST)
         record = prepare_corpus(name, source, folder, labels, parse_overrides(settings or []))
         counts = ", ".join(f"{split} {count:,}" for split, count in record.rows.items())
         unlabelled = f", {record.unlabelled:,} of them unlabelled" if record.unlabelled else ""
@@ -173,6 +176,8 @@ def audit(
 
     check_place(out / "audit.json")
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
+    place: dict[str, Any] = {"config": chosen, "data_dir": data_dir, "manifest": manifest}
+    check_outputs("--out", [out / "audit.json"], files=[config], **place)
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_emotion=False)
     report(corpus)
     found = audit_corpus(corpus, chosen, fast=fast, progress=not quiet)

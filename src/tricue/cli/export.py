@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tricue.cli.app import app, console
+from tricue.cli.outputs import check_outputs
 from tricue.cli.settings import parse_cues
 from tricue.types import CUES, Cue, InputError
 
@@ -81,6 +82,7 @@ def export(
     tricue export --metrics runs/mine/test --out mine
     tricue export --metrics runs/mine/test --push_to_hub me/mine --private
     """
+    from tricue.checkpoint import checkpoint_folder
     from tricue.export.folder import check_hub_name, push_folder
     from tricue.export.licences import check_rights
     from tricue.recognizer import MultimodalEmotionRecognizer
@@ -89,10 +91,11 @@ def export(
         check_hub_name(push_to_hub)
     _check_flags(no_onnx, modalities, push_to_hub, private)
     hub_names = _hub_names(encoders)
-    recognizer = MultimodalEmotionRecognizer.from_pretrained(model_path, device="cpu")
-    check_rights(recognizer.card, rights_cleared)
     name = push_to_hub or model_path.resolve().name.removesuffix(".pth")
     folder = out or Path("results/export") / name.rpartition("/")[2]
+    check_outputs("--out", [folder], files=[checkpoint_folder(model_path), *(metrics or ())])
+    recognizer = MultimodalEmotionRecognizer.from_pretrained(model_path, device="cpu")
+    check_rights(recognizer.card, rights_cleared)
     with console.status("Writing the folder ..."):
         recognizer.save_pretrained(
             folder,

@@ -27,6 +27,7 @@ from tricue.cli.app import (
     app,
     console,
 )
+from tricue.cli.outputs import check_measured, check_outputs, check_store, result_outputs, run_outputs
 from tricue.cli.settings import parse_cues, read_settings, with_epochs, with_learning_rate
 from tricue.config import load_config, parse_overrides
 
@@ -94,6 +95,11 @@ def train(
     chosen = read_settings(dataset, config, settings, modalities, seed, flags)
     chosen = with_epochs(chosen, epochs, phases)
     chosen = with_learning_rate(chosen, learning_rate)
+    check_outputs(
+        "--save_dir", run_outputs(save_dir), config=chosen, data_dir=data_dir, manifest=manifest,
+        files=[config, init_from],
+    )  # fmt: skip
+    check_store(store, config=chosen, data_dir=data_dir)
     results = train_all(
         chosen,
         seeds=seeds,
@@ -162,6 +168,7 @@ def evaluate(
 
     scored = split or ("val" if model_path.stem == "leaky_model" else "test")
     out = out or Path("results") / f"{model_path.stem}-{scored}"
+    check_measured(model_path, result_outputs(out), dataset, data_dir, manifest, store)
     choices: dict[str, Any] = {
         "dataset": dataset,
         "data_dir": data_dir,

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from tricue.cli.answering import DEFAULT_TABLE, STDOUT, Answering, Hearing
 from tricue.cli.app import Device, Encoder, Modalities, Quiet, Set, Store, Whisper, app, console
+from tricue.cli.outputs import check_outputs
 from tricue.cli.settings import parse_cues
 from tricue.config import parse_overrides
-from tricue.types import InputError, Prediction, Utterance
+from tricue.types import InputError
 
 if TYPE_CHECKING:
     from tricue.recognizer import MultimodalEmotionRecognizer
-    from tricue.recording.segments import Segment
-    from tricue.recording.transcribe import Transcriber
-
-DEFAULT_TABLE = Path("results/predictions.csv")
-_SHOWN = 20  # answers on the terminal
-_STDOUT = Path("-")
 
 
 @app.command(short_help="Emotions of words, clips, folders, tables, recordings.")
@@ -107,14 +98,22 @@ def predict(
         raise InputError(
             "Subtitles cut the recording and give its words: leave out --windows, --transcribe and --whisper."
         )
-    _check_places(timeline, output_file, store, out)
+    _check_places(timeline, output_file, store if hearing is None else None, out)
+    if output_file is not None:  # the rest is known once the model and the rows are
+        check_outputs("--output_file", [output_file], files=map(Path, items))
+    from tricue.recognizer import find_model
+
     recognizer = open_model(model_path, encoder, settings, device, backend)
-    answer = Answering(recognizer, parse_cues(modalities), abstain, hearing, quiet)
+    places = [Path(item.rpartition("=")[2]) for item in (*(encoder or ()), *([whisper] if whisper else ()))]
+    folders = [place for place in places if place.is_dir()]
+    answer = Answering(
+        recognizer, parse_cues(modalities), abstain, hearing, quiet, find_model(model_path), folders
+    )
     if timeline:
-        failed = answer.timeline(_one_recording(items), subtitles, windows, out)
+        failed = answer.timeline(_one_recording(items), subtitles, windows, out, store)
     else:
         failed = answer.rows(items, input_file, output_file, store)
-    if recognizer.card.note and output_file != _STDOUT:  # each of its lines has the note
+    if recognizer.card.note and output_file != STDOUT:  # each of its lines has the note
         console.print(recognizer.card.note)
     raise typer.Exit(1 if failed else 0)
 
@@ -135,133 +134,6 @@ def open_model(
     return MultimodalEmotionRecognizer.from_pretrained(
         folder, overrides=overrides, device=device, backend=backend
     )
-
-
-@dataclass(frozen=True)
-class Hearing:
-    """Words out of speech, by a Whisper model that is loaded when the first are wanted."""
-
-    whisper: str | None  # None: the default
-    device: str
-
-    @cached_property
-    def transcriber(self) -> Transcriber:
-        from tricue.recording.transcribe import DEFAULT_MODEL, Transcriber
-
-        return Transcriber(self.whisper or DEFAULT_MODEL, self.device)
-
-
-@dataclass(frozen=True)
-class Answering:
-    """What is answered with, and how."""
-
-    recognizer: MultimodalEmotionRecognizer
-    cues: list[str] | None
-    abstain: float | None
-    hearing: Hearing | None
-    quiet: bool
-
-    def timeline(
-        self, recording: Path, subtitles: Path | None, windows: float | None, out: Path | None
-    ) -> int:
-        """Segments of a recording, their emotions, the files that show them; how many failed."""
-        from tricue.recording.timeline import make_timeline
-        from tricue.recording.write import check_folder, write_timeline
-
-        folder = out or Path("results") / recording.stem
-        check_folder(folder)
-        segments = self._segments(recording, subtitles, windows)
-        timeline = make_timeline(
-            self.recognizer,
-            recording,
-            segments,
-            cues=self.cues,
-            abstain=self.abstain,
-            progress=not self.quiet,
-        )
-        files = write_timeline(timeline, folder)
-        told = Counter(str(entry.prediction) for entry in timeline.entries)
-        console.print(", ".join(f"{emotion} {count}" for emotion, count in told.most_common()))
-        console.print(
-            f"Timeline: {files['timeline.html']} (beside it {', '.join(sorted(files.keys() - {'timeline.html'}))})"
-        )
-        return sum(entry.prediction.error is not None for entry in timeline.entries)
-
-    def _segments(self, recording: Path, subtitles: Path | None, windows: float | None) -> list[Segment]:
-        from tricue.features.container import playing_time
-        from tricue.recording import segments, speech
-        from tricue.recording.subtitles import read_subtitles
-
-        if subtitles is not None:
-            return read_subtitles(subtitles)
-        if windows is not None:
-            cut = segments.windows(playing_time(recording), windows)
-        else:
-            cut = speech.speech_stretches(recording, progress=not self.quiet)
-        if self.hearing is not None:
-            return self.hearing.transcriber.transcribe(recording, cut, progress=not self.quiet)
-        if self.recognizer.cues == ["text"]:
-            raise InputError(
-                "This model reads words alone: give --subtitles, or hear them with --transcribe."
-            )
-        return cut
-
-    def rows(self, items: list[str], table: Path | None, output: Path | None, store: Path | None) -> int:
-        """One answer per file, row or text, shown or written; how many failed."""
-        from tricue.evaluation.predictions import check_table, json_lines, write_predictions
-        from tricue.features.extract import default_store
-        from tricue.inputs import kind_of, read_inputs
-
-        few = table is None and all(kind_of(item) in ("words", "clip") for item in items)
-        if output is None and not (few and len(items) <= _SHOWN):
-            output = DEFAULT_TABLE
-        if output not in (None, _STDOUT):
-            check_table(output)
-        utterances = read_inputs(items, without_cues=self.recognizer.reads_precomputed)
-        if self.hearing is not None:
-            from tricue.recording.words import with_words
-
-            utterances = with_words(utterances, self.hearing.transcriber, progress=not self.quiet)
-        predictions = self.recognizer.predict_stored(
-            utterances,
-            store=store or default_store(),
-            cues=self.cues,
-            abstain=self.abstain,
-            quiet=self.quiet,
-            folder=table.parent if table is not None else None,
-        )
-        failed = sum(p.error is not None for p in predictions)
-        words = {"text": [u.text or "" for u in utterances]} if table is None else {}
-        if output == _STDOUT:
-            sys.stdout.write(json_lines(predictions, self.recognizer.emotions, words))
-            return failed
-        if few:
-            console.print(answers_table(predictions[:_SHOWN], utterances))
-        if output is not None:
-            write_predictions(output, predictions, self.recognizer.emotions, words)
-            console.print(
-                f"Predictions: {output}" + (f" ({failed} rows failed; see `error`)" if failed else "")
-            )
-        if (
-            self.hearing is None
-            and self.recognizer.cues == ["text"]
-            and any(u.audio and not u.text for u in utterances)
-        ):
-            console.print("This model reads words alone: --transcribe hears those of a clip.")
-        return failed
-
-
-def answers_table(predictions: Sequence[Prediction], utterances: Sequence[Utterance]) -> Table:
-    """A line per answer: what was asked, the emotion, the likeliest classes, the cues that were used."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "emotion", "", "by"):
-        table.add_column(heading, overflow="fold")
-    for prediction in predictions:
-        likely = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:3]
-        chances = "  ".join(f"{emotion} {100 * chance:.0f}%" for emotion, chance in likely)
-        told = chances if prediction.error is None else f"{chances}  {prediction.error}".strip()
-        table.add_row(prediction.id, str(prediction), told, "+".join(prediction.cues))
-    return table
 
 
 def _check_places(timeline: bool, output_file: Path | None, store: Path | None, out: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ from tricue.cli.app import (
     app,
     console,
 )
+from tricue.cli.outputs import check_measured, check_outputs, check_store, result_outputs, run_outputs
 from tricue.cli.settings import parse_cues, read_settings, with_epochs
 from tricue.config import parse_overrides
 
@@ -68,6 +69,7 @@ def ablate(
     The same call resumes a killed one.
     """
     from tricue.evaluation.ablation import ablate as run
+    from tricue.evaluation.ablation import variants as variants_of
     from tricue.evaluation.compare import comparison_table
     from tricue.features.extract import default_store
     from tricue.report.ablation import draw_ablation
@@ -75,6 +77,13 @@ def ablate(
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})
     chosen = with_epochs(chosen, epochs, (None, None, None))
     out = out or save_dir / "results"
+    runs = [place for v in variants_of(chosen) for place in run_outputs(save_dir / v.name)]
+    place: dict[str, Any] = {"config": chosen, "data_dir": data_dir, "manifest": manifest, "files": [config]}
+    check_outputs("--save_dir", runs, **place)
+    check_outputs(
+        "--out", [out / name for name in ("ablation.json", "ablation.svg", "compare.json")], **place
+    )
+    check_store(store, config=chosen, data_dir=data_dir)
     result, comparison = run(
         chosen,
         save_dir=save_dir,
@@ -120,6 +129,7 @@ def report(
     from tricue.features.extract import default_store
     from tricue.report.report import make_report
 
+    check_measured(model_path, result_outputs(out), dataset, data_dir, manifest, store)
     page = make_report(
         model_path,
         out=out,
@@ -169,6 +179,7 @@ def robustness(
     from tricue.features.extract import default_store
     from tricue.report.robustness import draw_robustness
 
+    check_measured(model_path, [out / RESULT], dataset, data_dir, manifest, store)
     result = measure_robustness(
         model_path,
         out=out,
