@@ -118,6 +118,9 @@ def find_detector(source: str) -> Path:
 
 @lru_cache(maxsize=8)  # one revision for a whole process, and one call to the hub
 def _fetch(source: str, cue: Cue) -> Path:
+    if is_local_looking(source):
+        remedy = f"give the encoder's folder: --encoder FOLDER, or --set features.{cue}.encoder=FOLDER (or `light`)."
+        raise InputError(f"features.{cue}.encoder={source}: not a folder here; {remedy}")
     remedy = (
         f"where there is a connection, fetch it (hf download {source} --local-dir FOLDER), then name the folder: "
         f"--encoder FOLDER of predict and serve, elsewhere --set features.{cue}.encoder=FOLDER (or `light`)."
