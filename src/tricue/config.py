@@ -580,9 +580,11 @@ def _put(tree: dict[str, Any], parts: Sequence[str], value: Any) -> None:
     section[leaf] = value
 
 
-def change_config(config: Config, overrides: Mapping[str, Any], origin: str) -> Config:
-    """`config` with dotted overrides, validated anew; `origin` is named in errors."""
-    return build_config(config.model_dump(mode="json"), overrides, origin, given=origin)
+def change_config(
+    config: Config, overrides: Mapping[str, Any], origin: str, flags: Collection[str] = ()
+) -> Config:
+    """`config` with dotted overrides, validated anew. origin, flags: where they come from, as errors name it."""
+    return build_config(config.model_dump(mode="json"), overrides, origin, given=origin, flags=flags)
 
 
 def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:

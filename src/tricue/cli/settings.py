@@ -10,8 +10,6 @@ from tricue.config import PHASE_SHARES, Config, change_config, load_config, pars
 from tricue.files import is_file
 from tricue.types import InputError
 
-COMMAND_LINE = "the command line"  # where a wrong setting came from, as errors name it
-
 
 def read_settings(
     dataset: str | None,
@@ -64,7 +62,8 @@ def with_epochs(
     elif total is not None:
         there = [share if own else 0 for share, own in zip(PHASE_SHARES, config.training.epochs, strict=True)]
         named = dict(zip(names, share_epochs(total, there), strict=True))
-    return change_config(config, {f"training.{name}": count for name, count in named.items()}, COMMAND_LINE)
+    changed = {f"training.{name}": count for name, count in named.items()}
+    return change_config(config, changed, "the command line", flags=changed)
 
 
 def with_learning_rate(config: Config, rate: float | None) -> Config:
@@ -72,11 +71,11 @@ def with_learning_rate(config: Config, rate: float | None) -> Config:
     if rate is None:
         return config
     if config.finetunes_text:
-        return change_config(config, {"training.encoder_rate": rate}, COMMAND_LINE)
+        return change_config(config, {"training.encoder_rate": rate}, "--learning_rate")
     if rate < 2e-4:
         logging.getLogger("tricue").warning(
             "--learning_rate %g: no encoder is fine-tuned, so this is the whole network's rate; below 2e-4 it "
             "learns very slowly (the seed's 5e-5 is meant for a fine-tuned encoder).",
             rate,
         )
-    return change_config(config, {"training.rate": rate}, COMMAND_LINE)
+    return change_config(config, {"training.rate": rate}, "--learning_rate")

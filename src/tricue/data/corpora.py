@@ -100,7 +100,7 @@ def prepare_corpus(
     """
     check_place(folder / MANIFEST)
     changed = dict(overrides or {}) | ({"data.labels": labels} if labels else {})
-    config = change_config(config_of(name), changed, "the command line")
+    config = change_config(config_of(name), changed, "--set", flags=["data.labels"] if labels else [])
     registered, reader = _reader(name)
     if not source.is_dir():
         raise not_the_corpus(registered, source, "its folder", "Unpack the corpus, and give its folder")

@@ -254,7 +254,7 @@ def reading_config(
         changed["data.name"] = config_of(dataset).data.name
     if seed is not None:
         changed["seed"] = seed
-    return change_config(card.config, changed, "the checkpoint and the command line")
+    return change_config(card.config, changed, "--set", flags=["seed"] if seed is not None else [])
 
 
 def usable_cues(built: Sequence[Any], wanted: Sequence[str] | None) -> list[Any]:
