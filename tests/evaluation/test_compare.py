@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
+from tests.mutations import COUNTS, changed_json, damaged, survived, written
 
 from tricue.checkpoint import LEAKY_MARK, TOY_MARK
 from tricue.evaluation.compare import compare, comparison_table
@@ -617,3 +619,28 @@ def test_an_emotion_that_is_not_the_most_probable_is_refused(tmp_path: Path) -> 
     cells[1] = next(e for e in EMOTIONS if e != cells[1])
     path.write_text("\n".join([first, ",".join(cells), *rest]) + "\n")
     refused(f"row 2: '{cells[1]}' is not the class of the highest probability", a, b)
+
+
+@pytest.mark.parametrize("files", COUNTS)
+def test_fuzz(tmp_path: Path, files: int) -> None:
+    """Results from elsewhere: one error, or a comparison; damage to what was scored changes no number in silence."""
+    a, b = two(tmp_path)
+    whole = {name: (b / name).read_bytes() for name in ("metrics.json", "predictions.csv")}
+    plain = json.loads(whole["metrics.json"])
+
+    def refused(number: int) -> bool:
+        rng = np.random.default_rng([23, number])
+        folder = tmp_path / f"fuzz-{number}"
+        shutil.copytree(b, folder)
+        name = "predictions.csv" if number % 3 == 0 else "metrics.json"
+        harmed = written(changed_json(rng, plain)) if number % 3 == 1 else damaged(rng, whole[name], most=1)
+        (folder / name).write_bytes(harmed)
+        try:
+            comparison_table(compare([a, folder], draws=40, seed=0, out=None))
+        except InputError:
+            return True
+        finally:
+            shutil.rmtree(folder)
+        return False
+
+    assert 0 < survived(files, refused) < files

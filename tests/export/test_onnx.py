@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.mutations import COUNTS, DAMAGE, damaged, flip_bit, survived
 
 from tricue import extras
 from tricue.checkpoint import Card
@@ -23,7 +25,7 @@ from tricue.export import onnx_network
 from tricue.export.onnx import export_onnx
 from tricue.export.onnx_network import NETWORK, OnnxNetwork, open_onnx
 from tricue.model.network import Network
-from tricue.types import CUES, Batch, Cue, InputError
+from tricue.types import CUES, Batch, Cue, InputError, InvalidFileError
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -265,6 +267,28 @@ def test_random_damage_is_refused_or_does_no_harm(exported: Exported, tmp_path: 
         else:
             assert onnx_network.largest_difference(opened, network(), [(4, 3)]) <= TOLERANCE
     assert 45 <= refused < 90  # a bit of a weight may be too small to matter
+
+
+@pytest.mark.parametrize("files", COUNTS)
+def test_fuzz(exported: Exported, tmp_path: Path, files: int) -> None:
+    """As above, with more kinds of damage, and in a child: onnxruntime is native code."""
+    content = exported("text").read_bytes()
+
+    def refused(number: int) -> bool:
+        rng = np.random.default_rng([20, number])
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / NETWORK).write_bytes(damaged(rng, content, [*DAMAGE, flip_bit, flip_bit], most=2))
+        try:
+            opened = open_onnx(folder, network(), card_of())
+            assert onnx_network.largest_difference(opened, network(), [(4, 3)]) <= TOLERANCE
+        except InvalidFileError:
+            return True
+        finally:
+            shutil.rmtree(folder)
+        return False
+
+    assert survived(files, refused) > files / 3
 
 
 def test_a_cue_that_the_file_was_made_without(exported: Exported) -> None:

@@ -18,7 +18,7 @@ from tricue.data.toy_face import draw_face, face_jitter, look_of_speaker
 from tricue.features import faces, hub
 from tricue.features.faces import MARGIN, Box, FaceCrop, Track, face_crop, followed, square, tracks_of
 from tricue.features.video import HubVideo, LightVideo, video_extractor
-from tricue.types import InputError
+from tricue.types import InputError, InvalidFileError
 
 WIDE = np.zeros((90, 160, 3), np.uint8)
 sizes = st.integers(1, 60)
@@ -215,6 +215,30 @@ def test_a_file_that_is_no_detector(tmp_path, content):
     pytest.importorskip("cv2")
     (tmp_path / "broken.onnx").write_bytes(content)
     with pytest.raises(InputError, match=r"features\.video\.face_detector: .* cannot be used as YuNet"):
+        face_crop(VideoFeatures(faces="largest", face_detector=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("trial", "reason"),
+    [
+        ("import os; os.abort()", "OpenCV ends with it"),
+        ("import time; time.sleep(60)", "is not done with it"),
+    ],
+)
+def test_a_file_that_ends_or_holds_the_process_that_opens_it(tmp_path, monkeypatch, trial, reason):
+    pytest.importorskip("cv2")
+    monkeypatch.setattr(faces, "_TRIAL", trial)
+    monkeypatch.setattr(faces, "_TRIAL_SECONDS", 1.0)
+    (tmp_path / "odd.onnx").write_bytes(b"odd")
+    with pytest.raises(InvalidFileError, match=reason):
+        face_crop(VideoFeatures(faces="largest", face_detector=str(tmp_path)))
+
+
+def test_a_file_that_is_too_large_is_not_opened(tmp_path, monkeypatch):
+    pytest.importorskip("cv2")
+    monkeypatch.setattr(faces, "_LARGEST_BYTES", 2)
+    (tmp_path / "odd.onnx").write_bytes(b"odd")
+    with pytest.raises(InvalidFileError, match="3 bytes, more than 2"):
         face_crop(VideoFeatures(faces="largest", face_detector=str(tmp_path)))
 
 

@@ -7,6 +7,8 @@ of ours. It finds faces and tells nobody from another: who is followed is who st
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -38,6 +40,17 @@ _SAME = 0.3  # share of overlap from which two boxes are one face, as OpenCV has
 _LEAST_SIDE = 33
 _REACH = 1.0  # face sizes that a centre moves at most between two of its frames; people side by side are further apart
 _GROWTH = 2.0  # most that a face's size changes between two of its frames, as a factor
+
+_LARGEST_BYTES = 16 * 2**20  # of the detector's file; YuNet has 0.3 MB
+_TRIAL_SECONDS = 60.0  # that the first look at a file may take
+# OpenCV's reader of ONNX is native code that some damaged files end: the first look is in a process of its own
+_TRIAL = """
+import sys, cv2, numpy
+detector = cv2.FaceDetectorYN.create(sys.argv[1], "", (64, 64))
+for width, height in ((64, 64), (640, 360), (360, 640)):
+    detector.setInputSize((width, height))
+    detector.detect(numpy.zeros((height, width, 3), numpy.uint8))
+"""
 
 _ONE_AT_A_TIME = Lock()  # the detector holds the size of its picture, and a service has several threads
 
@@ -95,7 +108,8 @@ class FaceCrop:
 def face_crop(config: VideoFeatures) -> FaceCrop | None:
     """What `features.video.faces` asks for; None where frames stay whole.
 
-    Raises InputError where OpenCV is not installed or the detector cannot be had.
+    Raises InputError where OpenCV is not installed or the detector cannot be had, InvalidFileError where its file is
+    none.
     """
     if config.faces == "none":
         return None
@@ -107,8 +121,34 @@ def face_crop(config: VideoFeatures) -> FaceCrop | None:
             "or leave the frames whole with --set features.video.faces=none."
         ) from error
     crop = FaceCrop(hub.find_detector(config.face_detector), config.faces)
+    _try_detector(crop.model)
     _detector(crop.model)  # a file that is no detector is told now, not in the middle of the clips
     return crop
+
+
+def _no_detector(model: Path, reason: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"features.video.face_detector: {model} cannot be used as YuNet ({reason}); give the folder of "
+        "opencv/face_detection_yunet, version 2023mar, or another copy of it."
+    )
+
+
+@lru_cache(maxsize=2)
+def _try_detector(model: Path) -> None:
+    """Raise InvalidFileError for a file that is no detector, whatever OpenCV does with it."""
+    size = model.stat().st_size
+    if size > _LARGEST_BYTES:
+        raise _no_detector(model, f"{size:,} bytes, more than {_LARGEST_BYTES:,}")
+    command = [sys.executable, "-c", _TRIAL, str(model)]
+    try:
+        trial = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_TRIAL_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _no_detector(model, f"OpenCV is not done with it in {_TRIAL_SECONDS:.0f} s") from error
+    if trial.returncode != 0:
+        lines = [line for line in trial.stderr.splitlines() if line.startswith("cv2.error")]
+        raise _no_detector(model, (lines or ["OpenCV ends with it"])[-1][:200])
 
 
 @lru_cache(maxsize=2)
@@ -123,10 +163,7 @@ def _detector(model: Path) -> Any:
         detector.detect(np.zeros((64, 64, 3), np.uint8))  # another network's outputs are missed only here
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
-        raise InvalidFileError(
-            f"features.video.face_detector: {model} cannot be used as YuNet ({reason}); give the folder of "
-            "opencv/face_detection_yunet, version 2023mar, or another copy of it."
-        ) from error
+        raise _no_detector(model, reason) from error
     return detector
 
 
@@ -147,7 +184,8 @@ def _find(model: Path, frame: np.ndarray) -> list[Box]:
         detector.setInputSize(small)
         _, rows = detector.detect(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     across, down = width / small[0], height / small[1]
-    boxes = [] if rows is None else rows[:, :4].astype(float) * [across, down, across, down]
+    found = [] if rows is None else rows[np.isfinite(rows).all(axis=1), :4].astype(float)
+    boxes = [row * [across, down, across, down] for row in found]
     seen = [Box(*map(float, box)).inside(width, height) for box in boxes]
     return [box for box in seen if box is not None]
 
