@@ -55,6 +55,10 @@ class _Folds(_Section):
     each: dict[str, Any] = {}
 
 
+class _Interval(_Section):
+    unit: str | None = None
+
+
 class _Metrics(_Section):
     """Fields of metrics.json that are read back, and their types."""
 
@@ -67,6 +71,8 @@ class _Metrics(_Section):
     seeds: _Seeds
     class_shares: list[float] | None = None
     folds: _Folds = _Folds()
+    interval: _Interval | str | None = None
+    tuned: dict[str, str] | None = None
     model: dict[str, Any] = {}
 
 
