@@ -103,7 +103,8 @@ def changed_json(rng: np.random.Generator, content: Any) -> Any:
         holder[f"{key}x"] = holder.pop(key)
     elif kind == 2 and isinstance(holder[key], int | float) and not isinstance(holder[key], bool):
         holder[key] = holder[key] * float(rng.choice([-1.0, 0.5, 2.0, 16.0, 1e6]))
-        holder[key] = int(holder[key]) if rng.random() < 0.5 else holder[key]
+        if rng.random() < 0.5 and np.isfinite(holder[key]):
+            holder[key] = int(holder[key])
     elif kind == 3:
         holder[key] = _nested(int(rng.choice([3, 70, 300])))
     else:

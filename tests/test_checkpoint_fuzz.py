@@ -264,3 +264,41 @@ def test_another_network_of_the_same_kind_is_no_checkpoint(saved: Path) -> None:
     write_tensors(saved / "model.safetensors", Network.from_config(CONFIG, DIMS, 3).state_dict())
     with pytest.raises(InputError, match=r"model\.safetensors is not the file that was written"):
         load_checkpoint(saved)
+
+
+# a text encoder that was trained along lies beside the weights
+
+
+@pytest.fixture
+def finetuned(tiny_bert: Path, tmp_path: Path) -> Path:
+    from transformers import AutoModel
+
+    config = load_config(
+        None,
+        {"modalities": ["text"], "model.width": 16, "model.bilstm_layers": 1, "model.bilstm_heads": 2,
+         "features.text.encoder": str(tiny_bert), "model.finetune": "all"},
+    )  # fmt: skip
+    network = Network.from_config(config, {"text": (16,)}, 3, AutoModel.from_pretrained(tiny_bert))
+    save_checkpoint(tmp_path / "finetuned", network, Card(config, EMOTIONS, {"text": (16,)}, [0.5, 0.3, 0.2]))
+    return tmp_path / "finetuned"
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+def test_a_changed_text_encoder_is_noticed(finetuned: Path, name: str) -> None:
+    assert load_checkpoint(finetuned)[0].live_text is not None
+    path = finetuned / "text_encoder" / name
+    path.write_text(path.read_text().replace("gelu", "relu").replace("[UNK]", "[PAD]"))
+    with pytest.raises(InvalidFileError, match="text_encoder has changed"):
+        load_checkpoint(finetuned)
+
+
+@pytest.mark.parametrize("change", [{"hidden_size": 10**9}, {"num_hidden_layers": 10**7}, {"vocab_size": 10**12},
+                                    {"vocab_size": 3}, {"num_attention_heads": 0}, {"num_attention_heads": 7},
+                                    {"model_type": "none"}, {"hidden_act": "none"}, {"hidden_size": "wide"},
+                                    {"model_type": []}])  # fmt: skip
+def test_a_text_encoder_that_its_weights_do_not_fit(finetuned: Path, change: dict[str, Any]) -> None:
+    path = finetuned / "text_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    put(finetuned, fields(finetuned) | {"text_encoder_digest": None})
+    with pytest.raises(InvalidFileError, match=r"do not belong together|config\.json"):
+        load_checkpoint(finetuned)

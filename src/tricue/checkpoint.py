@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from tricue import __version__
 from tricue.card_fields import FORMAT, REMEDY, read_fields, sealed
@@ -222,12 +223,18 @@ def load_checkpoint(folder: str | Path) -> tuple[Network, Card]:
     return network, card
 
 
+_MISFITS = (  # what torch and transformers raise for sizes and names that they cannot take
+    RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, MemoryError, ImportError,
+    StrictDataclassError,
+)  # fmt: skip
+
+
 @contextmanager
 def _belonging(folder: Path) -> Iterator[None]:
     """As InvalidFileError what building and running a network raises for settings that its weights do not fit."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+    except _MISFITS as error:
         if isinstance(error, InvalidFileError):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

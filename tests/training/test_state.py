@@ -44,6 +44,8 @@ def parts(seed: int, steps: int = 0) -> Parts:
         network(batch).logits.square().sum().backward()
         optimizer.step()
         schedule.step()
+    if steps:
+        schedule.epoch_end(0.5)
     return network, optimizer, schedule, queue
 
 
@@ -86,7 +88,7 @@ def test_what_is_saved_comes_back(saved: Path) -> None:
     progress, (network, optimizer, schedule, _) = resumed(saved)
     before = parts(0, steps=2)
     weights = before[0].state_dict()
-    assert progress == PROGRESS and schedule.steps == 2
+    assert progress == PROGRESS and schedule.state_dict() == before[2].state_dict() and schedule.steps == 2
     assert all(torch.equal(tensor, weights[name]) for name, tensor in network.state_dict().items())
     assert optimizer.param_groups[0]["lr"] == before[1].param_groups[0]["lr"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
@@ -180,15 +180,27 @@ class Schedule:
 
     def load_state_dict(self, state: dict) -> None:
         """Raises ValueError for the state of another schedule: its names become attributes."""
-        own = self.state_dict()
-        if set(state) != set(own) or set(state["by_step"]) != set(own["by_step"]):
+        if not _is_alike(state, self.state_dict()):
             raise ValueError("the schedule is another one")
-        self.steps = int(state["steps"])
+        self.steps = state["steps"]
         self.by_step.__dict__.update(state["by_step"])
         if self.plateau is not None:
-            if set(state["plateau"]) != set(own["plateau"]):
-                raise ValueError("the schedule is another one")
             self.plateau.load_state_dict(state["plateau"])
+
+
+def _is_alike(given: Any, own: Any) -> bool:
+    """Whether two trees of plain values have the same names, lengths and kinds of values."""
+    if isinstance(own, dict):
+        return (
+            isinstance(given, dict)
+            and given.keys() == own.keys()
+            and all(_is_alike(given[name], own[name]) for name in own)
+        )
+    if isinstance(own, list):
+        return isinstance(given, list) and len(given) == len(own) and all(map(_is_alike, given, own))
+    if isinstance(own, float):
+        return type(given) in (int, float)
+    return type(given) is type(own)
 
 
 def warmup(step: int, warm: int, start: float) -> float:

@@ -107,7 +107,7 @@ def _of_this_run(folder: Path) -> Iterator[None]:
     """As InvalidFileError what a state of other names, types or shapes raises where it is put back."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+    except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         if isinstance(error, InvalidFileError):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
