@@ -51,7 +51,7 @@ def flip_tail(rng: np.random.Generator, content: bytearray) -> None:
 
 
 def cut(rng: np.random.Generator, content: bytearray) -> None:
-    del content[int(rng.integers(1, len(content))) :]
+    del content[int(rng.integers(1, max(len(content), 2))) :]
 
 
 def take_out(rng: np.random.Generator, content: bytearray) -> None:
