@@ -38,7 +38,8 @@ from tricue.data.manifest import read_manifest, write_manifest
 from tricue.data.splits import fold_names, folds_of
 from tricue.evaluation.evaluate import measure
 from tricue.features.extract import extract
-from tricue.files import remove_folder, write_json
+from tricue.files import remove_folder
+from tricue.json_files import write_json
 from tricue.training.train import train
 from tricue.types import Cue, Utterance
 

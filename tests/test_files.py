@@ -1,103 +1,144 @@
-"""JSON that is read back may be damaged, or made by somebody else: it is refused by one error."""
+"""Outputs over inputs, and temporary names that kills have left (security 9)."""
 
 from __future__ import annotations
 
-import json
 import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from tests.mutations import COUNTS, DAMAGE, changed_json, damaged, flip_bit, survived, written
 
 from tricue import files
-from tricue.files import json_digest, read_json
-from tricue.types import InvalidFileError
-
-WHOLE = {"a": 1, "b": [1.5, None, True, {"c": "d"}], "e": {"f": "\u00e9", "g": -1}}
+from tricue.files import check_not_input, recover_folder, remove_folder, replaced_file, replaced_folder
+from tricue.types import InputError
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "x.json", WHOLE)
-    assert read_json(tmp_path / "x.json", "an x", "Again.") == WHOLE
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    files._sweep.cache_clear()
 
 
-def test_the_digest_is_of_the_values() -> None:
-    assert json_digest(json.loads(json.dumps(WHOLE, indent=9))) == json_digest(dict(reversed(WHOLE.items())))
-    assert json_digest(WHOLE) != json_digest(WHOLE | {"a": 1.0})
+@pytest.fixture
+def dead() -> int:
+    """The number of a process that was."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
 
 
-DAMAGED: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "not valid JSON"),
-    "half": (b'{"a": [1, 2', "not valid JSON"),
-    "no UTF-8": (b'{"a": "\xff"}', "not valid JSON"),
-    "deep": (b"[" * 200_000, "nested too deeply"),
-    "as deep as parses": (b"[" * 70 + b"]" * 70, "nested more than 64"),
-    "a deep object": (b'{"a":' * 70 + b"1" + b"}" * 70, "nested more than 64"),
-    "NaN": (b'{"a": NaN}', "no finite number"),
-    "infinity": (b'{"a": [1, -Infinity]}', "no finite number"),
-    "beyond the range": (b'{"a": 1e999}', "no finite number"),
-    "a number of 5,000 digits": (b'{"a": ' + b"9" * 5_000 + b"}", "not valid JSON"),
-    "half a surrogate": (b'{"a": "\\ud83d"}', "surrogates"),
-    "half a surrogate as a name": (b'{"\\ud83d": 1}', "surrogates"),
-    "a name twice": (b'{"a": {"b": 1, "b": 2}}', "stands twice"),
-    "a list": (b"[1]", "is not an x"),
-    "two values": (b"{} {}", "not valid JSON"),
-    "a byte order mark twice": (b"\xef\xbb\xbf\xef\xbb\xbf{}", "not valid JSON"),
-}
+def mark(process: int, host: str = files._HOST) -> str:
+    return f".tricue-{host}-{process}"
 
 
-@pytest.mark.parametrize("name", DAMAGED)
-def test_json_that_is_refused(tmp_path: Path, name: str) -> None:
-    content, reason = DAMAGED[name]
-    path = tmp_path / "x.json"
-    path.write_bytes(content)
-    with pytest.raises(InvalidFileError, match=reason) as told:
-        read_json(path, "an x", "Make it again.")
-    assert str(told.value).startswith(str(path)) and str(told.value).endswith("Make it again.")
-    assert len(str(told.value)) < 500
+def test_an_input_is_known_by_any_of_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = Path("rows.csv")
+    table.write_text("id\n")
+    Path("link.csv").symlink_to(table)
+    os.link(table, "hard.csv")
+    Path("sub").mkdir()
+    Path("here").symlink_to(tmp_path)
+    for name in ("rows.csv", "./rows.csv", "sub/../rows.csv", "link.csv", "hard.csv", "here/rows.csv"):
+        with pytest.raises(InputError, match=r"--output_file .*destroy the input rows\.csv.*--output_file"):
+            check_not_input("--output_file", Path(name), [table])
+        with pytest.raises(InputError, match="destroy"):
+            check_not_input("--output_file", table, [Path(name)])
+    check_not_input(
+        "--output_file", Path("other.csv"), [table, Path("gone.csv"), Path("no\0name"), Path("x" * 5000)]
+    )
+    check_not_input("--output_file", Path("gone.csv"), [Path("gone.csv")])
 
 
-def test_numbers_that_are_not_finite_where_they_may_be(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"a": -Infinity}')
-    assert read_json(tmp_path / "x.json", "an x", "Again.", finite=False) == {"a": float("-inf")}
+def test_letters_in_another_case_are_another_file_only_where_the_system_says_so(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id\n")
+    if (tmp_path / "ROWS.csv").exists():
+        with pytest.raises(InputError, match="destroy"):
+            check_not_input("--out", tmp_path / "ROWS.csv", [tmp_path / "rows.csv"])
+    else:
+        check_not_input("--out", tmp_path / "ROWS.csv", [tmp_path / "rows.csv"])
 
 
-def test_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_JSON_BYTES", 10)
-    (tmp_path / "x.json").write_text('{"a": "bcdef"}')
-    with pytest.raises(InvalidFileError, match="more than 10 bytes"):
-        read_json(tmp_path / "x.json", "an x", "Again.")
+def test_a_folder_that_is_replaced_may_hold_no_input(tmp_path: Path) -> None:
+    (tmp_path / "run/phase1").mkdir(parents=True)
+    (tmp_path / "run/phase1/my.csv").write_text("id\n")
+    with pytest.raises(InputError, match="destroy the input"):
+        check_not_input("--save_dir", tmp_path / "run/phase1", [tmp_path / "run/phase1/my.csv"])
+    check_not_input("--save_dir", tmp_path / "run/phase2", [tmp_path / "run/phase1/my.csv"])
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("none", "pipe", "."):
-        with pytest.raises(InvalidFileError, match="no regular file"):
-            read_json(tmp_path / name, "an x", "Again.")
+def test_nothing_is_written_into_a_corpus(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "corpus")
+    for place in ("corpus", "corpus/new/run.json", "link/run.json", "corpus/x/../run.json"):
+        with pytest.raises(InputError, match="would be read with it"):
+            check_not_input("--save_dir", tmp_path / place, [], [tmp_path / "corpus"])
+    check_not_input("--save_dir", tmp_path / "runs", [], [tmp_path / "corpus"])
+    check_not_input("--save_dir", tmp_path / "corpus2/run.json", [], [tmp_path / "corpus"])
 
 
-@pytest.mark.parametrize("count", COUNTS)
-def test_fuzz(tmp_path: Path, count: int) -> None:
-    """One error or a tree that can be written again."""
-    whole = json.dumps(WHOLE).encode()
+def test_what_a_kill_has_left_goes_with_the_next_write(tmp_path: Path, dead: int) -> None:
+    left = tmp_path / f".metrics.json.abc{mark(dead)}"
+    folders = [tmp_path / f".{name}{mark(dead)}" for name in ("phase1.new", "state.gone", "phase1.old")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "weights").write_text("half")
+    left.write_text("half")
+    (tmp_path / "phase1").mkdir()
+    living, mine = tmp_path / f".x.abc{mark(os.getppid())}", tmp_path / ".notes.tricue-mine"
+    elsewhere = tmp_path / f".x.abc{mark(dead, '0' * 8)}"
+    for path in (living, mine, elsewhere):
+        path.write_text("keep")
+    with replaced_file(tmp_path / "other.json") as part:
+        part.write_text("{}")
+    assert sorted(tmp_path.iterdir()) == sorted(
+        [tmp_path / "phase1", living, mine, elsewhere, tmp_path / "other.json"]
+    )
 
-    def refused(number: int) -> bool:
-        rng = np.random.default_rng([22, number])
-        path = tmp_path / f"{number}.json"
-        odd: Any = (
-            written(changed_json(rng, WHOLE))
-            if number % 2
-            else damaged(rng, whole, [*DAMAGE, flip_bit], most=2)
-        )
-        path.write_bytes(odd)
-        try:
-            json_digest(read_json(path, "an x", "Again."))
-        except InvalidFileError:
-            return True
-        finally:
-            path.unlink()
-        return False
 
-    assert 0 < survived(count, refused) < count
+def test_what_another_machine_has_left_goes_after_a_day(tmp_path: Path, dead: int) -> None:
+    elsewhere = tmp_path / f".x.abc{mark(dead, '0' * 8)}"
+    elsewhere.write_text("old")
+    os.utime(elsewhere, (0, 0))
+    remove_folder(tmp_path / "state")
+    assert not elsewhere.exists()
+
+
+def test_a_kill_between_the_renames_loses_nothing(tmp_path: Path, dead: int) -> None:
+    old = tmp_path / f".phase1.old{mark(dead)}"
+    old.mkdir()
+    (old / "weights").write_text("whole")
+    with replaced_file(tmp_path / "other.json") as part:  # sweeps
+        part.write_text("{}")
+    recover_folder(tmp_path / "phase1")
+    assert (tmp_path / "phase1/weights").read_text() == "whole" and not old.exists()
+    with replaced_folder(tmp_path / "phase1") as fresh:
+        (fresh / "weights").write_text("new")
+    assert (tmp_path / "phase1/weights").read_text() == "new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other.json", "phase1"]
+
+
+def test_a_folder_that_another_process_is_replacing_is_left_to_it(tmp_path: Path) -> None:
+    old = tmp_path / f".phase1.old{mark(os.getppid())}"
+    old.mkdir()
+    recover_folder(tmp_path / "phase1")
+    assert old.is_dir() and not (tmp_path / "phase1").exists()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from tricue.files import replaced_file
+with replaced_file(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_killed_write_leaves_a_name_that_the_next_one_takes_away(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 120 + ".json")  # whose part has no room for all of its name
+    subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".é") and not target.exists()
+    files.write_json(target, {})
+    assert list(tmp_path.iterdir()) == [target]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from tricue.files import json_digest, read_json
+from tricue.json_files import json_digest, read_json
 from tricue.types import Cue, InvalidFileError
 
 FORMAT = 1

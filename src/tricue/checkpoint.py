@@ -22,7 +22,8 @@ from tricue.card_fields import FORMAT, REMEDY, read_fields, sealed
 from tricue.config import Config, build_config
 from tricue.features import hub
 from tricue.features.likeness import alike, sample
-from tricue.files import file_digest, recover_folder, replaced_folder, write_json
+from tricue.files import file_digest, recover_folder, replaced_folder
+from tricue.json_files import write_json
 from tricue.model.network import Network
 from tricue.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
 from tricue.training.phases import PHASES

@@ -27,7 +27,9 @@ from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, measure
 from tricue.evaluation.metrics import score
 from tricue.evaluation.table import percent_with_interval, subsets_table
 from tricue.features.extract import extract
-from tricue.files import check_place, locked, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
+from tricue.locks import locked
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.report.embedding import FEW
 from tricue.report.report import PAGE, make_report

@@ -9,7 +9,7 @@ from tricue.types import InputError
 EXTRAS = {  # what is imported of each; pyproject.toml has their versions
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "ray": ("ray",),
-    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
+    "serve": ("fastapi", "starlette", "uvicorn", "h11", "python_multipart", "prometheus_client"),
 }
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
-import math
 import os
 import re
 import shutil
@@ -21,16 +19,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
-from filelock import FileLock, Timeout
-
-from tricue.types import InputError, InvalidFileError
-
-MAX_JSON_BYTES = 16 * 2**20  # of a file that one of our commands writes: they take kilobytes
-MAX_JSON_DEPTH = 64  # lists and objects inside one another
-
-LOCK = ".lock"  # in a folder that one process at a time writes; it stays, as deleting it would let two in
+from tricue.types import InputError
 
 _HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # process ids are of one machine
 _LEFTOVER = re.compile(r"\..+\.tricue-([0-9a-f]{8})-(\d+)")
@@ -117,65 +107,6 @@ def _system_devices() -> frozenset[int]:
 
 
 @contextmanager
-def locked(folder: Path, *, beside: bool = False) -> Iterator[None]:
-    """Keep every other process from writing `folder`, which is made where it is missing.
-
-    The operating system releases the lock of a process that ends, however it ends. The same thread may lock a folder
-    again. A folder that was made here and is still empty at the end is removed.
-
-    beside: the lock is a file beside the folder, which is not made: for one that is replaced as a whole. The file is
-    removed at the end, as such folders lie side by side.
-    Raises InputError where another process holds the folder, or no lock can be made in it.
-    """
-    lock = folder.with_name(f".{folder.name}{LOCK}") if beside else folder / LOCK
-    check_place(lock)
-    made = [place for place in lock.parents if not place.exists()]
-    held = FileLock(lock.parent.resolve() / lock.name, timeout=0, is_singleton=True)
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        held.acquire()
-    except Timeout:
-        raise InputError(
-            f"{folder}: {_holder(lock)} is writing this folder. Wait until that process has ended, or name another "
-            "folder."
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{folder}: no lock can be made ({error}); name a folder that can be written."
-        ) from error
-    try:
-        _note_holder(lock)
-        yield
-    finally:
-        if made and list(lock.parent.iterdir()) == [lock]:
-            _remove_made(lock, made)
-        elif beside and os.name != "nt":  # where an open file cannot be removed
-            lock.unlink(missing_ok=True)
-        held.release()
-
-
-def _note_holder(lock: Path) -> None:
-    if os.name != "nt":  # where a locked file cannot be written by a second handle
-        lock.write_text(f"{os.getpid()}\n", encoding="ascii")
-
-
-def _holder(lock: Path) -> str:
-    try:
-        return f"another process (pid {int(lock.read_text(encoding='ascii'))})"
-    except (OSError, ValueError):  # not there yet, not readable on Windows, or not written yet
-        return "another process"
-
-
-def _remove_made(lock: Path, made: list[Path]) -> None:
-    """Remove folders that hold nothing but a held lock, from the innermost on."""
-    lock.unlink()
-    for place in made:
-        if any(place.iterdir()):
-            return
-        place.rmdir()
-
-
-@contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place once it is whole and on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,88 +171,6 @@ def remove_folder(folder: Path) -> None:
     if folder.is_dir():
         folder.rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON in one step."""
-    with replaced_file(path) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path, what: str, remedy: str, *, finite: bool = True, expected: type = dict) -> Any:
-    """Read JSON that may be damaged or made by somebody else.
-
-    Args:
-        path: Regular file in UTF-8.
-        what: Its content in words, for the error.
-        remedy: Sentence that ends the error.
-        finite: Whether NaN and infinities are refused.
-        expected: Type of the outermost value.
-
-    Raises:
-        InvalidFileError: The file can't be read, is too large, no JSON, nested too deeply, repeats a name in an
-            object, holds half a surrogate pair, or its outermost value has another type.
-    """
-    try:
-        content = json.loads(_read_bounded(path, remedy), object_pairs_hook=_without_repeats)
-        _check_values(content, finite)
-    except RecursionError as error:
-        raise InvalidFileError(f"{path} is damaged: not valid JSON (nested too deeply). {remedy}") from error
-    except ValueError as error:  # of the encoding, of the JSON, or of its values
-        if isinstance(error, InvalidFileError):
-            raise
-        raise InvalidFileError(f"{path} is damaged: not valid JSON ({str(error)[:200]}). {remedy}") from error
-    if not isinstance(content, expected):
-        raise InvalidFileError(f"{path} is not {what}. {remedy}")
-    return content
-
-
-def _read_bounded(path: Path, remedy: str) -> str:
-    """The text of a JSON file. Raises UnicodeDecodeError, and InvalidFileError where there is too much of it."""
-    if not is_file(path):  # a pipe would be waited for
-        raise InvalidFileError(f"{path} is no regular file. {remedy}")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_JSON_BYTES + 1)
-    except OSError as error:
-        raise InvalidFileError(f"{path} can't be read ({error.strerror or error}). {remedy}") from error
-    if len(content) > MAX_JSON_BYTES:
-        raise InvalidFileError(f"{path} has more than {MAX_JSON_BYTES:,} bytes. {remedy}")
-    return content.decode("utf-8")
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return content
-
-
-def _check_values(content: Any, finite: bool) -> None:
-    """Raise ValueError for what is nested too deeply, no finite number or no text; level by level, not recursively."""
-    level = [content]
-    for _ in range(MAX_JSON_DEPTH + 1):
-        following: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                following += value.keys()
-                following += value.values()
-            elif isinstance(value, list):
-                following += value
-            elif isinstance(value, str):
-                value.encode()  # half a surrogate pair is a UnicodeEncodeError
-            elif finite and isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{value} is no finite number")
-        if not following:
-            return
-        level = following
-    raise ValueError(f"nested more than {MAX_JSON_DEPTH} deep")
-
-
-def json_digest(content: Any) -> str:
-    """SHA-256 of JSON's values, however they are laid out in a file, in hex."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -172,7 +172,7 @@ def test_a_long_id_is_not_quoted_whole(tmp_path: Path) -> None:
 
 CELLS: dict[str, str] = {
     "inf": "not finite", "1_0": "'1_0' is not a number", "\u0661": "is not a number", "1e999": "not finite",
-    "9" * 100_000: "not finite", "9" * 200_000: "field larger", "x" * 100_000: "is not a number",
+    "9" * 100_000: "not finite", "9" * 200_000: "field larger|not finite", "x" * 100_000: "is not a number",
     "": "is not a number", "\0": "NUL|not a number",
 }  # fmt: skip
 

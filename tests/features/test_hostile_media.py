@@ -704,7 +704,8 @@ def test_no_regular_file_is_a_named_reason(run: Run, tmp_path: Path, monkeypatch
     result = run(**{id_: path for id_, path, _ in found})
     for id_, path, why in found:
         for cue in CUES:
-            assert str(path) in (reason(result, cue, id_) or "") and why in (reason(result, cue, id_) or "")
+            told = reason(result, cue, id_) or ""  # of a long one the beginning and the end
+            assert str(path)[:90] in told and why in told
         with pytest.raises(media.MediaError) as caught:  # asked directly, as the audit does
             media.decode(path)
         assert caught.value.passing

@@ -14,7 +14,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from tricue.features.store import _batches
+from tricue.features.shard import read_batches
 
 KILLS = 20
 CLIPS, BATCH = 48, 4
@@ -74,7 +74,7 @@ def rows_of(store: Path) -> dict[tuple[str, str], list[tuple[object, ...]]]:
     """Every row of every shard: (cue, key) -> what is said of it, once per place where it stands."""
     found: dict[tuple[str, str], list[tuple[object, ...]]] = {}
     for shard in sorted(store.glob("*/shard-*.arrow")):
-        for batch in _batches(shard):
+        for batch in read_batches(shard):
             columns = [batch.column(name).to_pylist() for name in ("key", "width", "note", "missed")]
             for i, (key, *said) in enumerate(zip(*columns, strict=True)):
                 values = pa.array(batch.column("values"))[i].values

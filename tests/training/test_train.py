@@ -12,7 +12,7 @@ import pytest
 from tricue.checkpoint import read_card
 from tricue.config import Config, load_config
 from tricue.data.manifest import write_manifest
-from tricue.files import locked
+from tricue.locks import locked
 from tricue.training import train as train_room
 from tricue.training.train import make_accelerator, train
 from tricue.types import InputError, Utterance

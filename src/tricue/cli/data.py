@@ -28,7 +28,7 @@ from tricue.cli.settings import read_settings
 from tricue.config import load_config, parse_overrides
 from tricue.data.corpora import CORPORA, about, prepare_corpus
 from tricue.data.prepared import MANIFEST
-from tricue.files import locked
+from tricue.locks import locked
 from tricue.types import InputError
 
 if TYPE_CHECKING:  # `tricue -h` stays quick
@@ -174,7 +174,8 @@ def audit(
     from tricue.data.audit import audit_corpus
     from tricue.data.audit_table import audit_table
     from tricue.data.corpora import read_corpus, report
-    from tricue.files import check_place, write_json
+    from tricue.files import check_place
+    from tricue.json_files import write_json
 
     check_place(out / "audit.json")
     chosen = read_settings(dataset, config, settings, modalities, seed, {"data.protocol": protocol})

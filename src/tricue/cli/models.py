@@ -30,7 +30,7 @@ from tricue.cli.app import (
 from tricue.cli.outputs import check_measured, check_outputs, check_store, result_outputs, run_outputs
 from tricue.cli.settings import parse_cues, read_settings, with_epochs, with_learning_rate
 from tricue.config import load_config, parse_overrides
-from tricue.files import locked
+from tricue.locks import locked
 
 if TYPE_CHECKING:  # `tricue -h` stays quick: torch is imported by the commands that compute
     from tricue.training.train import TrainResult

@@ -27,7 +27,7 @@ from tricue.cli.app import (
 from tricue.cli.outputs import check_measured, check_outputs, check_store, result_outputs, run_outputs
 from tricue.cli.settings import parse_cues, read_settings, with_epochs
 from tricue.config import parse_overrides
-from tricue.files import locked
+from tricue.locks import locked
 
 
 @app.command(short_help="What each part of the method gives, trained as long.")

@@ -14,7 +14,8 @@ from tricue.data.corpus import Corpus, Count
 from tricue.data.labels import Labels
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.data.table import MAX_TEXT_BYTES
-from tricue.files import file_digest, write_json
+from tricue.files import file_digest
+from tricue.json_files import write_json
 from tricue.types import Fault, InputError, InvalidFileError, shown
 
 MANIFEST, RECORD = "manifest.csv", "corpus.json"

@@ -32,7 +32,8 @@ from tricue.data.toy_voice import SAMPLE_RATE, Voice, synthesise, voice_jitter, 
 from tricue.data.toy_words import Wording, sentence, wording
 from tricue.device import cores
 from tricue.features.progress import Bar
-from tricue.files import replaced_file, write_json
+from tricue.files import replaced_file
+from tricue.json_files import write_json
 from tricue.types import InputError, Utterance
 
 __all__ = [

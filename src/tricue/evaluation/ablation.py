@@ -21,7 +21,9 @@ from tricue.data.splits import as_given, fold_names, split_utterances
 from tricue.evaluation.compare import Comparison, compare
 from tricue.evaluation.rows import split_name, with_label
 from tricue.evaluation.runs import evaluate_all
-from tricue.files import check_place, locked, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
+from tricue.locks import locked
 from tricue.training.log import read_history, said_once
 from tricue.training.runs import read_runs, train_all
 from tricue.training.train import with_cues

@@ -28,7 +28,8 @@ from tricue.evaluation.paired import (
     smallest_detectable,
 )
 from tricue.evaluation.results import Result, aligned, common_groups, read_result
-from tricue.files import check_place, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
 from tricue.types import InputError
 
 RULE = (

@@ -21,7 +21,9 @@ from tricue.evaluation.rows import deal, known_rows, labelled, split_name
 from tricue.features.corruption import Corruption
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.precomputed import located
-from tricue.files import check_place, locked, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
+from tricue.locks import locked
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError, Prediction, Split, Utterance
 

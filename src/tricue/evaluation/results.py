@@ -16,7 +16,7 @@ from tricue.checkpoint import LEAKY_MARK
 from tricue.data.table import ManifestError, read_table
 from tricue.evaluation.metrics import GroupKind
 from tricue.evaluation.paired import TESTED, seed_scores
-from tricue.files import read_json
+from tricue.json_files import read_json
 from tricue.spreadsheet import unguarded
 from tricue.types import InputError, InvalidFileError
 

@@ -27,7 +27,9 @@ from tricue.features.corruption import Blur, Corruption, FrameLoss, Noise, Occlu
 from tricue.features.extract import FeatureSet
 from tricue.features.progress import Bar
 from tricue.features.word_errors import vocabulary, with_word_errors
-from tricue.files import check_place, locked, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
+from tricue.locks import locked
 from tricue.types import Cue, InputError
 
 logger = logging.getLogger(__name__)

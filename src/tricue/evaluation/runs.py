@@ -24,7 +24,8 @@ from tricue.evaluation.evaluate import (
     write_rows,
     write_scores,
 )
-from tricue.files import check_place, locked
+from tricue.files import check_place
+from tricue.locks import locked
 from tricue.training.runs import Run, read_runs
 from tricue.types import InputError
 

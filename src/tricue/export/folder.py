@@ -13,7 +13,8 @@ from tricue.export.measured import read_measured
 from tricue.export.model_card import NAME, Made, model_card
 from tricue.export.onnx_network import NETWORK
 from tricue.features.hub import LIGHT
-from tricue.files import check_place, locked, replaced_folder
+from tricue.files import check_place, replaced_folder
+from tricue.locks import locked
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, InputError
 

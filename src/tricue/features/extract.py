@@ -107,13 +107,11 @@ def extract_in_parts(
         if len(plan.jobs) > _FEW:
             _LOG.info(size_line(plan, extractors))
         given.faults.extend(plan.faults)
-        faults = defaultdict(list)
-        for fault in given.faults:
-            faults[fault.id].append(fault)
+        faults, notes = _by_row(given.faults), _by_row(given.notes)
         passing: dict[tuple[Cue, str], str] = {}
         worker = Worker(extractors, device)
         for rows in _finished(plan, parts, passing, worker, engine or local_engine(workers), bar):
-            found = _part(given, faults, rows)
+            found = _part(given, faults, notes, rows)
             _collect(plan, passing, rows, found)
             if damage is None:
                 _report(found)
@@ -214,11 +212,26 @@ def _tokens(texts: Mapping[str, Spoken | None], extractor: Extractor, found: Fea
             (found.notes if len(array) else found.faults).append(Fault(id_, "text", note))
 
 
-def _part(given: FeatureSet, faults: Mapping[str, list[Fault]], rows: Sequence[Utterance]) -> FeatureSet:
+def _by_row(remarks: Sequence[Fault]) -> dict[str, list[Fault]]:
+    found: dict[str, list[Fault]] = defaultdict(list)
+    for remark in remarks:
+        found[remark.id].append(remark)
+    return found
+
+
+def _part(
+    given: FeatureSet,
+    faults: Mapping[str, list[Fault]],
+    notes: Mapping[str, list[Fault]],
+    rows: Sequence[Utterance],
+) -> FeatureSet:
     """What is given of some rows: a set that is still to be filled with what is extracted."""
     ids = dict.fromkeys(row.id for row in rows)
     arrays = {cue: {id_: held[id_] for id_ in ids if id_ in held} for cue, held in given.arrays.items()}
-    return FeatureSet(arrays, given.dims, [fault for id_ in ids for fault in faults.get(id_, ())])
+    own_faults, own_notes = (
+        [remark for id_ in ids for remark in remarks.get(id_, ())] for remarks in (faults, notes)
+    )
+    return FeatureSet(arrays, given.dims, own_faults, own_notes)
 
 
 def _finished(

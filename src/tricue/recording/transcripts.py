@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tricue.features.media import content_digest
-from tricue.files import write_json
+from tricue.json_files import write_json
 from tricue.types import InputError
 
 _FORMAT = 1

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
 
-from tricue.files import replaced_file, write_json
+from tricue.files import replaced_file
+from tricue.json_files import write_json
 
 logger = logging.getLogger(__name__)
 

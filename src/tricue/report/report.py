@@ -14,7 +14,8 @@ from tricue.evaluation.evaluate import open_trial
 from tricue.evaluation.runs import single_model
 from tricue.evaluation.table import percent_with_interval
 from tricue.features.progress import Bar
-from tricue.files import check_place, locked, replaced_folder
+from tricue.files import check_place, replaced_folder
+from tricue.locks import locked
 from tricue.report.figure import Drawn
 from tricue.report.page import Section, write_page
 from tricue.report.published import published_section

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tricue.evaluation import ablation, robustness
-from tricue.files import read_json
+from tricue.json_files import read_json
 from tricue.report.ablation import draw_ablation
 from tricue.report.figure import Drawn
 from tricue.report.robustness import draw_robustness

@@ -11,7 +11,8 @@ from tricue.checkpoint import checkpoint_folder
 from tricue.evaluation.evaluate import Evaluation
 from tricue.evaluation.runs import Together, measure_all, run_model
 from tricue.evaluation.table import HEADLINE, percent, percent_with_interval
-from tricue.files import check_place, locked
+from tricue.files import check_place
+from tricue.locks import locked
 from tricue.report.figure import INK, PHASE_COLOURS, Drawn, canvas, short
 from tricue.report.page import Group, Link, Section, Table
 from tricue.report.published import published_section

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
-from tricue.files import read_json, write_json
+from tricue.json_files import read_json, write_json
 from tricue.types import InvalidFileError
 
 HISTORY = "history.json"

@@ -13,7 +13,8 @@ from tricue.data.splits import rows_digest
 from tricue.features import hub
 from tricue.features.extractors import precomputed_files
 from tricue.features.precomputed import read_precomputed
-from tricue.files import read_json, recover_folder, remove_folder
+from tricue.files import recover_folder, remove_folder
+from tricue.json_files import read_json
 from tricue.types import InputError, Utterance
 
 RUN = "run.json"

@@ -16,7 +16,9 @@ from tricue.config import Config
 from tricue.data.corpora import Manifests, read_corpus, report
 from tricue.data.corpus import Corpus
 from tricue.data.splits import fold_names, folds_of
-from tricue.files import check_place, locked, read_json, remove_folder, replaced_folder, write_json
+from tricue.files import check_place, remove_folder, replaced_folder
+from tricue.json_files import read_json, write_json
+from tricue.locks import locked
 from tricue.training.log import said_once
 from tricue.training.place import RUN, OtherRun, clear, has_begun
 from tricue.training.train import TrainResult, train, with_emotions

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from tricue.files import file_digest, read_json, replaced_folder, write_json
+from tricue.files import file_digest, replaced_folder
+from tricue.json_files import read_json, write_json
 from tricue.model.network import Network
 from tricue.tensors import read_tensors, write_tensors
 from tricue.training.losses import AlignmentQueue

@@ -27,7 +27,9 @@ from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract
 from tricue.features.likeness import sample
 from tricue.features.precomputed import located
-from tricue.files import check_place, locked, write_json
+from tricue.files import check_place
+from tricue.json_files import write_json
+from tricue.locks import locked
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.training.batches import (

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tricue.files import LOCK, locked
+from tricue.locks import LOCK, locked
 from tricue.types import InputError
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tricue.files import locked
+from tricue.locks import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
