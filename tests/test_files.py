@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tricue import files
+from tricue import files, json_files
 from tricue.files import check_not_input, recover_folder, remove_folder, replaced_file, replaced_folder
 from tricue.types import InputError
 
@@ -140,5 +140,5 @@ def test_a_killed_write_leaves_a_name_that_the_next_one_takes_away(tmp_path: Pat
     subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".é") and not target.exists()
-    files.write_json(target, {})
+    json_files.write_json(target, {})
     assert list(tmp_path.iterdir()) == [target]
