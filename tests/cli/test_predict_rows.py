@@ -247,6 +247,18 @@ def test_a_clip_without_speech_is_read_and_has_a_note(place: Path, make_clip: An
     assert predict("silent.m4a", "--transcribe", "--output_file", "-") == 0
 
 
+@pytest.mark.parametrize(("name", "sound"), [("silent.m4a", 2.0), ("mute.mp4", None)])
+def test_a_recording_without_speech_is_a_timeline_without_words(
+    place: Path, make_clip: Any, scribe: list[str], name: str, sound: float | None
+) -> None:
+    make_clip(name, frames=0 if sound else 24, sound=sound)
+    assert predict(name, "--transcribe", "--out", "o") == 0
+    told = json.loads(Path("o/timeline.json").read_text())
+    (entry,) = told["entries"]
+    assert (entry["text"], entry["error"], entry["note"]) == (None, None, "text: no speech was found")
+    assert told["notices"] == ["no speech was found"] and scribe == []
+
+
 def test_a_second_run_transcribes_nothing(place: Path, make_clip: Any, scribe: list[str]) -> None:
     for i, name in enumerate(["a.m4a", "silent.m4a"]):
         make_clip(name, frames=0, hertz=200.0 + i)

@@ -186,7 +186,7 @@ def not_a_number(weights: Tensors) -> Tensors:
         (prefixed, "weights are not in its files"),
         (halved, "weights are not in its files"),
         (lacking_one, r"1 weights are not in its files \(encoder\.layer\.1\.output\.LayerNorm\.bias"),
-        (reshaped, "cannot be loaded"),
+        (reshaped, r"1 weights have not the shape that config.json describes \("),
         (not_a_number, r"embeddings\.LayerNorm\.bias holds values that are not finite"),
         (lambda weights: {}, "weights"),
     ],

@@ -98,3 +98,14 @@ def test_lines_that_are_said_twice_elsewhere_stay(ordinary: list[Caption]) -> No
 def test_a_line_of_one_blank_ends_no_cue(tmp_path: Path) -> None:
     (tmp_path / "a.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n \nHi\n\t\nthere\n\nnot said\n")
     assert [s.text for s in read_subtitles(tmp_path / "a.vtt").segments] == ["Hi there"]
+
+
+def test_a_line_that_is_carried_over_brings_no_speaker(tmp_path: Path) -> None:
+    (tmp_path / "a.vtt").write_text(
+        "WEBVTT\n\n00:00.000 --> 00:02.000\n<v Ann>well I am thrilled\n\n"
+        "00:02.000 --> 00:04.000\n<v Ann>well I am thrilled\n<v Bob>but now I feel sad\n\n"
+        "00:04.000 --> 00:06.000\n<v Bob>but now I feel sad\nand on\n"
+    )
+    assert [(s.speaker, s.text) for s in read_subtitles(tmp_path / "a.vtt").segments] == [
+        ("Ann", "well I am thrilled"), ("Bob", "but now I feel sad"), ("Bob", "and on"),
+    ]  # fmt: skip

@@ -43,6 +43,7 @@ def test_a_speaker_that_appears_once_in_a_file_that_names_them() -> None:
         ("- Monica: Yes?", "Monica"),
         (">> Monica: Yes?", "Monica"),
         ("Dr. Green：Yes?", "Dr. Green"),
+        ("Dr. Green:Yes?", "Dr. Green"),
     ],
 )
 def test_the_form_in_its_varieties(line: str, speaker: str) -> None:
@@ -62,6 +63,8 @@ def test_the_form_in_its_varieties(line: str, speaker: str) -> None:
         "At 10: 30 people",
         "See http: //a.b",
         "Http: //a.b",
+        "See Re:Zero",
+        "Std:vector",
         "HTTP: //a.b",
         "He said: no",
         '"Ann: no"',

@@ -11,11 +11,12 @@ import pytest
 import soundfile
 
 from tricue.features.sound import SAMPLE_RATE
+from tricue.features.text import LightText, with_context
 from tricue.recording import speech, transcribe
 from tricue.recording.segments import Segment, windows
 from tricue.recording.speech import speech_stretches
 from tricue.recording.transcribe import Transcriber
-from tricue.types import MAX_TEXT_CHARACTERS, InputError
+from tricue.types import MAX_TEXT_CHARACTERS, InputError, Utterance
 
 
 @pytest.fixture
@@ -86,8 +87,16 @@ def test_a_long_transcript_is_cut_with_a_word_of_it(
     scribe: Transcriber, loud: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(scribe, "_texts", lambda waves: ["word " * 3000 for _ in waves])
-    assert len(scribe.words(np.full(SAMPLE_RATE, 0.5, np.float32))) == MAX_TEXT_CHARACTERS - 1  # a blank less
+    said = scribe.words(np.full(SAMPLE_RATE, 0.5, np.float32))
+    assert len(said) == MAX_TEXT_CHARACTERS + 2 and said.endswith(" word  …")
     assert "more than 10,000 characters" in caplog.text
+    (spoken,) = with_context([Utterance("a", text=said)], 0)
+    assert spoken is not None
+    light = LightText(10_000, 8)
+    assert (
+        light.note(spoken, light.prepare(spoken))
+        == "longer than 10,000 characters: only its beginning is read"
+    )
 
 
 def test_what_is_longer_than_whisper_hears_is_given_in_parts(scribe: Transcriber) -> None:

@@ -63,6 +63,16 @@ def test_what_is_written_or_has_no_sound_stays(heard: Callable[..., list[str | N
     ]
 
 
+def test_pictures_without_sound_have_no_speech(tmp_path: Path, make_clip: Any) -> None:
+    rows = [
+        Utterance("mute", video=make_clip("mute.mp4", sound=None)),
+        Utterance("heard by its pictures", video=make_clip()),
+        Utterance("broken", video=Path("broken.mp4")),
+    ]
+    scribe: Any = Scribe()
+    assert words.with_words(rows, scribe, tmp_path / "store", progress=False).silent == {"mute"}
+
+
 def test_stretches_are_joined_and_silence_has_no_words(
     spoken: dict[str, list[Segment]], heard: Callable[..., list[str | None]]
 ) -> None:

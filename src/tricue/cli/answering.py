@@ -105,7 +105,7 @@ class Answering:
         from tricue.features.extract import default_store
         from tricue.recording import segments, speech
         from tricue.recording.subtitles import read_subtitles
-        from tricue.recording.words import transcribe_segments
+        from tricue.recording.words import NO_SPEECH, has_sound, transcribe_segments
 
         if subtitles is not None:
             told = read_subtitles(subtitles)
@@ -113,7 +113,9 @@ class Answering:
         if windows is not None:
             cut = segments.windows(playing_time(recording), windows)
         else:
-            cut = speech.speech_stretches(recording, progress=not self.quiet)
+            cut = speech.speech_stretches(recording, progress=not self.quiet) if has_sound(recording) else []
+            if not cut:  # it is read without words
+                return segments.windows(playing_time(recording), segments.WINDOW), (NO_SPEECH,)
         if self.hearing is not None:
             place = store or default_store()
             return transcribe_segments(recording, cut, self.hearing.transcriber, place, not self.quiet), ()

@@ -102,8 +102,12 @@ def read_model(kind: Any, folder: Path) -> tuple[Any, set[str]]:
     with foreign(folder, "the weights"), quiet():
         model, told = kind.from_pretrained(
             str(folder), config=settings, dtype=torch.float32, use_safetensors=True, trust_remote_code=False,
-            local_files_only=True, output_loading_info=True,
+            local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
+    if other := sorted(str(name) for name, *_ in told["mismatched_keys"]):
+        raise _invalid(
+            folder, f"{len(other)} weights have not the shape that config.json describes ({_some(other)})"
+        )
     missing = {str(name) for name in told["missing_keys"]}
     if wrong := sorted(name for name in missing if not _UNUSED.search(name)):
         raise _invalid(folder, f"{len(wrong)} weights are not in its files ({_some(wrong)})")

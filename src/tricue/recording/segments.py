@@ -10,6 +10,7 @@ from tricue.types import InputError
 
 _NAMED = 5  # segments that a notice names; of the others it gives the number
 SHORTEST_WINDOW = 0.5  # seconds; less holds no syllable
+WINDOW = 5.0  # seconds of a stretch where nothing parts the recording
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _WORD = r"[\w.'’#&/-]{1,40}"
 _DASH = r"(?:[-–—]|>{2,3})?\s*"
 _NAME = rf"((?:\d{{1,2}}(?i:st|nd|rd|th) )?[^\W\d_][\w.'’#&/-]{{0,39}}(?: {_WORD}){{0,3}})"
 _ASIDE = r"(?:\s?[(\[][^()\[\]:]{1,40}[)\]])?"  # `ANN (on the phone): `
-_COLON = re.compile(rf"{_DASH}{_NAME}{_ASIDE}\s?[:：](?!\s*//)(?:\s+|$|(?<=：))")
+_COLON = re.compile(rf"{_DASH}{_NAME}{_ASIDE}\s?[:：](?!\s*//)(?:\s+|$|(?<=：)|(?=[^\W\d_a-z]))")
 _BRACKETS = re.compile(rf"{_DASH}(?:\[{_NAME}\]|\({_NAME}\))\s?:?(?:\s+|$)")
 _ENDED = (".", "!", "?", "…", '"', "”", ")", "]", "♪")  # of the line before a name that comes once
 _BETWEEN = frozenset(
@@ -46,7 +46,7 @@ _NO_LAST = frozenset([  # nor does it end with them: `Breaking News: `
     "problems", "point", "reason", "result", "results", "conclusion", "news", "breaking", "spoiler", "disclaimer",
     "reminder", "correction", "error", "message", "subject", "thing", "things", "advice", "option", "options",
     "time", "date", "place", "number", "score", "total", "bottom", "meaning", "translated", "written", "directed",
-    "produced", "synced",
+    "produced", "synced", "re",
 ])  # fmt: skip
 _SOUNDS = re.compile(  # what brackets hold where they name nobody
     r"\w*(?:ing|[^s]s|ed)$|music|applause|laughter|laugh|sigh|gasp|silence|noise|crowd|beep|inaudible|indistinct|"

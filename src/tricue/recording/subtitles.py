@@ -167,7 +167,10 @@ def _segments(cues: Sequence[_Cue]) -> Subtitles:
     once = unrolled(captions)
     repeated = sum(len(a.lines) - len(b.lines) for a, b in zip(captions, once, strict=True))
     names = names_in([caption.lines for caption in once])
-    found = [_segment(cue, caption, names) for cue, caption in zip(cues, once, strict=True)]
+    found = [
+        _segment(_voices(cue.lines, len(whole.lines) - len(caption.lines)), caption, names)
+        for cue, whole, caption in zip(cues, captions, once, strict=True)
+    ]
     cut = [
         segment for segment, cue in zip(found, cues, strict=True)
         if cue.size > _RAW or len(segment.text or "") > MAX_TEXT_CHARACTERS
@@ -182,9 +185,21 @@ def _segments(cues: Sequence[_Cue]) -> Subtitles:
     return Subtitles([_limited(segment) for segment in found if segment.text], tuple(notices))
 
 
-def _segment(cue: _Cue, caption: Caption, names: Names) -> Segment:
+def _voices(lines: Sequence[str], carried: int) -> list[str]:
+    """Whom the voice tags of a cue name, but for those of the lines that it carries over from the cue before. A tag
+    holds on: lines without one have the last."""
+    found = [(_VOICE.findall(line), bool(_plain(line)) if carried else False) for line in lines]
+    old: list[str] = []
+    new: list[str] = []
+    for voices, worded in found:
+        (old if carried else new).extend(voices)
+        carried -= worded and carried > 0
+    return [_unescaped(voice).strip() for voice in new or old[-1:]]
+
+
+def _segment(voices: Sequence[str], caption: Caption, names: Names) -> Segment:
     """A cue's words; several speakers in one cue are named together, for they share its time."""
-    speakers = [_unescaped(voice).strip() for line in cue.lines for voice in _VOICE.findall(line)]
+    speakers = list(voices)
     words: list[str] = []
     for i, line in enumerate(caption.lines):
         last = i + 1 == len(caption.lines)

@@ -117,10 +117,12 @@ def _spoken(wave: np.ndarray) -> list[np.ndarray]:
 
 
 def _limited(text: str) -> str:
-    """Not longer than the text of an utterance may be."""
-    if len(text) > MAX_TEXT_CHARACTERS:
-        _LOG.warning("%s", TOO_LONG)
-    return text[:MAX_TEXT_CHARACTERS].rstrip()
+    """Not longer than the text of an utterance may be, but for `…` where it is cut: whoever reads it sees that it goes
+    on, and the encoder's note says so, in every answer."""
+    if len(text) <= MAX_TEXT_CHARACTERS:
+        return text
+    _LOG.warning("%s", TOO_LONG)
+    return f"{text[:MAX_TEXT_CHARACTERS]} …"
 
 
 def _goes_in_circles(text: str) -> bool:

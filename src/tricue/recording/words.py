@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tricue.features.media import MediaError, decode
+from tricue.features.media import MediaError, decode, probe
 from tricue.features.progress import Bar
 from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
@@ -49,7 +49,11 @@ def with_words(
 def _with_words(
     utterance: Utterance, transcriber: Transcriber, kept: Transcripts, done: Transcribed
 ) -> Utterance:
-    if utterance.text is not None or utterance.audio is None:
+    if utterance.text is not None:
+        return utterance
+    if utterance.audio is None:
+        if utterance.video is not None and not has_sound(utterance.video):
+            done.silent.add(utterance.id)
         return utterance
     key = _key(utterance.audio, *utterance.span("audio"))
     text = kept.get(key) if key is not None else None
@@ -65,6 +69,14 @@ def _with_words(
     if not text:
         done.silent.add(utterance.id)
     return replace(utterance, text=text or None)
+
+
+def has_sound(path: Path) -> bool:
+    """Whether a file has a stream of sound; True where it cannot be opened, so that the reason is told where it is read."""
+    try:
+        return bool(probe(path).sample_rate)
+    except MediaError:
+        return True
 
 
 def _words(utterance: Utterance, transcriber: Transcriber) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from tricue.evaluation.predictions import abstained
 from tricue.features.media import SAMPLE_RATE
 from tricue.features.worker import Ready
-from tricue.recording.segments import Segment, windows
+from tricue.recording.segments import WINDOW, Segment, windows
 from tricue.recording.speech import stretches_in
 from tricue.recording.timeline import Entry, Timeline, as_json
 from tricue.recording.transcribe import Transcriber
@@ -28,7 +28,6 @@ from tricue.types import CUES, Cue, InputError, Prediction, Utterance
 
 LONG = 20.0  # seconds from which a clip has a timeline unasked
 NO_SPEECH = "no speech was heard in it: it is read without words"
-WINDOW = 5.0  # seconds of its segments where nothing else parts it
 _GROUP = 8  # segments that are read together, so that texts need not wait long
 
 
