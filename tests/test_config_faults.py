@@ -56,6 +56,7 @@ def test_an_unknown_name_of_set_is_attributed_to_set_with_the_nearest(given: str
         ("features.video.frames=1000000000", "1000000"), ("training=3", "a section of settings"),
         ("training={lr: 2}", "nearest: training.rate"), ("seed.deep=1", "has no parts"),
         ("data.emotions=[joy, Joy]", "repeat"), ("data.emotions=[yes, no]", "quotes"),
+        ("data.emotions=[1.0, 1]", "repeat"), ("data.emotions=[very glad, Very_Glad]", "repeat"),
         ("model.bilstm_heads=5", "divide"),
         ("features.text.encoder=\"a\\0b\"", "control characters"), ("data.fold=S3", "no folds"),
         ("modalities=text", "list"),

@@ -25,6 +25,7 @@ from pydantic import (
 from tricue.files import is_file
 from tricue.setting_faults import SHOWN_FAULTS, UnknownSetting, describe, given_by, parts_of
 from tricue.settings_yaml import MAX_CHARACTERS, YamlError, read_yaml
+from tricue.spelling import spelling
 from tricue.tuned import PRESET, PRESETS
 from tricue.types import CUES, SPLITS, Cue, InputError, InvalidFileError, shown
 
@@ -181,8 +182,8 @@ class DataConfig(Section):
     @field_validator("emotions")
     @classmethod
     def _distinct(cls, emotions: list[str]) -> list[str]:
-        same = Counter(emotion.strip().casefold() for emotion in emotions)
-        if repeated := [emotion for emotion in emotions if same[emotion.strip().casefold()] > 1]:
+        same = Counter(spelling(emotion) for emotion in emotions)
+        if repeated := [emotion for emotion in emotions if same[spelling(emotion)] > 1]:
             raise ValueError(f"emotions repeat: {', '.join(shown(emotion) for emotion in repeated[:10])}")
         if "" in same:
             raise ValueError("an emotion without a name")

@@ -92,6 +92,8 @@ def test_declared_classes_take_every_spelling_of_theirs(write: Write) -> None:
         "happy",
         "anger",
     ]
+    with pytest.raises(ManifestError, match="'hapiness': unknown emotion; joy is near"):
+        classes(write("hapiness", "joy"), emotions=["surprise", "joy"])
     with pytest.raises(ManifestError, match="'suprise': unknown emotion; surprise is near"):
         classes(write("suprise", "joy"), emotions=["surprise", "joy"])
 
@@ -104,6 +106,23 @@ def test_the_mapping_of_the_settings_comes_first(write: Write) -> None:
     assert classes(path, mapping={"Thrilled": "Glad", "joy": "Glad", "Calm": "calm"}) == [
         "Glad", "Glad", "happy", "happy", "Glad", "calm",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mapping", "want"),
+    [
+        ({"joy": "Glad", "happy": "GLAD "}, ["Glad", "Glad", "anger", "anger"]),
+        ({"joy": "1", "happy": "1.0", "anger": "2", "ang": "02"}, ["1", "1", "2", "2"]),
+        (
+            {"joy": "ANGER", "happy": "very_glad", "Very Glad": "very glad"},
+            ["ANGER", "very_glad", *["ANGER"] * 2],
+        ),
+    ],
+)
+def test_spellings_of_one_class_in_the_mapping_are_one_class(
+    write: Write, mapping: dict[str, str], want: list[str]
+) -> None:
+    assert classes(write("joy", "happy", "anger", "ang"), mapping=mapping) == want
 
 
 def test_corpora_that_stand_together_share_the_first_name(write: Write) -> None:
@@ -152,6 +171,23 @@ def test_near_names() -> None:
     assert near_names([*far, "positive", "negative", "satisfied", "dissatisfied"]) == []
     assert nearest("Suprise", ["surprise", "joy"]) == "surprise" and nearest("xyz", ["joy"]) is None
     assert near_names([f"word {i}" for i in range(300)]) == []
+
+
+def test_a_misspelt_synonym_and_marks_around_a_label_are_near() -> None:
+    assert near_names(["joy", "hapiness"]) == [("hapiness", "joy")]
+    assert near_names(["disgust", "disguested"]) == [("disguested", "disgust")]
+    assert near_names(["joy", "joy.", "'joy'"]) == [("'joy'", "joy"), ("'joy'", "joy."), ("joy", "joy.")]
+    assert nearest("'anger'", ["anger", "joy"]) == "anger"
+    goemotions = [
+        "admiration",
+        "disappointment",
+        "disapproval",
+        "disgust",
+        "excitement",
+        "surprise",
+        "surrender",
+    ]
+    assert near_names([*goemotions, "sadness", "fear", "exclusion", "joy", "+", "-"]) == []
 
 
 def test_labels_are_read_by_the_thousand() -> None:

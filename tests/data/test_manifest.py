@@ -320,3 +320,32 @@ def test_what_is_written_is_read_back(
     path = tmp_path_factory.mktemp("round") / f"m.{ending}"
     write_manifest(rows, path)
     assert read_manifest(path) == rows
+
+
+@pytest.mark.parametrize(
+    ("start", "turn", "faults"),
+    [
+        ("1_0", "", ["start"]), ("\u0661", "", ["start"]), ("1,5", "", ["start"]), ("", "1_0", ["turn"]),
+        ("", "\u0663", ["turn"]), ("", "2.50", ["turn"]), ("1e1", "3.00", []), (" .5 ", "+3", []),
+    ],
+)  # fmt: skip
+def test_numbers_are_those_that_tables_write(
+    tmp_path: Path, start: str, turn: str, faults: list[str]
+) -> None:
+    path = written(tmp_path, f'id,text,start,turn\na,hm,"{start}",{turn}\n')
+    if faults:
+        with pytest.raises(ManifestError) as caught:
+            read_manifest(path)
+        assert [fault.column for fault in caught.value.faults] == faults
+    else:
+        assert read_manifest(path)[0].turn == 3
+
+
+@pytest.mark.parametrize("name", ["Emotions", "\u00e9motion", "emotion_label", "Label", "emotoin"])
+def test_a_column_that_is_called_nearly_so_is_named(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f"id,text,{name}\na,hm,joy\n")
+    with pytest.raises(ManifestError, match=f"rename the column '{name}'"):
+        read_manifest(path, need_emotion=True)
+    path = written(tmp_path, "utterance id,txt\na,hm\n")
+    with pytest.raises(ManifestError, match=r"'utterance id'[\s\S]*'txt'"):
+        read_manifest(path)

@@ -98,6 +98,12 @@ def test_the_same_row_in_two_parts_is_still_found_as_a_leak(tmp_path: Path) -> N
     assert found["ids"] == "fail" and found["texts"] == "fail"
 
 
+def test_capitals_of_the_folders_do_not_matter(tmp_path: Path) -> None:
+    manifest(tmp_path / "Train", ["a,x,sad,,"])
+    manifest(tmp_path / "DEV", ["b,y,happy,,"])
+    assert rows_of(tmp_path) == [("a", "train", "sad"), ("b", "val", "happy")]
+
+
 def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
     for part in ("train", "dev", "val"):
         manifest(tmp_path / part, ["a,x,sad,,"])

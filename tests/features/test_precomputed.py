@@ -62,6 +62,11 @@ def test_npy_with_its_ids_beside(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(found.arrays["c"][0], VALUES[2].astype(np.float32))
 
 
+def test_csv_with_two_byte_order_marks(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("\ufeff\ufeffid,f1\na,1\n", encoding="utf-8")
+    assert list(read_precomputed(str(tmp_path / "x.csv"), "text").arrays) == ["a"]
+
+
 def test_csv_by_id_wherever_the_column_stands(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("f1,id,f2\n0.5,a,1e3\n-1,b,2\n")
     found = read_precomputed(str(tmp_path / "x.csv"), "text")
@@ -97,6 +102,8 @@ def faulty_files(folder: Path) -> dict[str, tuple[str, str]]:
     (folder / "words.csv").write_text("id,f1\na,high\n")
     (folder / "twice.csv").write_text("id,f1\na,1\na,2\n")
     (folder / "noid.csv").write_text("name,f1\na,1\n")
+    (folder / "two.csv").write_text("id,f1,id\na,1,2\n")
+    (folder / "bars.csv").write_text("ID;f1\na;1\n")
     (folder / "bare.csv").write_text("id,f1\n")
     (folder / "nan.csv").write_text("id,f1\na,nan\n")
     return {
@@ -117,7 +124,9 @@ def faulty_files(folder: Path) -> dict[str, tuple[str, str]]:
         "ragged": (str(folder / "ragged.csv"), "line 3: 2 columns where the first line has 3"),
         "words": (str(folder / "words.csv"), "line 2, column f1: 'high' is not a number"),
         "repeated in csv": (str(folder / "twice.csv"), "more than once: a."),
-        "csv without id": (str(folder / "noid.csv"), "a column `id`"),
+        "csv without id": (str(folder / "noid.csv"), "one column `id`"),
+        "csv with two ids": (str(folder / "two.csv"), "one column `id`"),
+        "csv of semicolons": (str(folder / "bars.csv"), "it is: ID;f1"),
         "csv without rows": (str(folder / "bare.csv"), "no row of features"),
         "NaN in csv": (str(folder / "nan.csv"), "in 1 rows: a."),
         "no such file": (str(folder / "none.npz"), "there is no such file"),

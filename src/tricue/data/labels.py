@@ -1,19 +1,17 @@
 """Labels as they are written and the classes that they are: one class under several spellings is one class.
 
-Two spellings are the same where they differ by case, by the form of a character (NFKC), by blanks, underscores and
-hyphens between words, or, of whole numbers, by `.0` and leading zeros. SYNONYMS lists what corpora call the same
-emotion. `data.mapping` comes before all of this, and a label that it maps to itself is kept apart from its synonyms.
+spelling.py defines which spellings are the same. SYNONYMS lists what corpora call the same emotion. `data.mapping`
+comes before all of this, and a label that it maps to itself is kept apart from its synonyms.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from tricue.spelling import WHOLE_NUMBER, spelling
 from tricue.types import Utterance, shown
 
 SYNONYMS = (  # the first is the name where several corpora stand together and no class list decides
@@ -33,28 +31,16 @@ SYNONYMS = (  # the first is the name where several corpora stand together and n
 FIRST = {name: names[0] for names in SYNONYMS for name in names}
 PLACE = {name: place for names in SYNONYMS for place, name in enumerate(names)}
 
-BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
-WHOLE_NUMBER = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>\d+)(\.0*)?", re.ASCII)
 NEAR = (
     (6, 2),
     (4, 1),
 )  # letters of the shorter name, and edits up to which another is probably meant to be it
 PREFIX_LETTERS = 3
+SYNONYM_LETTERS = 5  # of a synonym that a label may misspell; shorter ones begin many words
+AROUND = "'\".,;:!?()[]‘’“”"  # marks around a label, which make no other class
 MOST_COMPARED = 200  # names; more are no classes, and pairs of them are many
 LONGEST = 100  # letters of a name that are compared
 SHOWN_NAMES = 20
-
-
-def spelling(label: str) -> str:
-    """What two spellings of one label have in common."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
-    visible = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    words = BETWEEN_WORDS.sub(" ", visible.replace("_", " ").strip())
-    number = WHOLE_NUMBER.fullmatch(words)
-    if number is None:
-        return " ".join(words.split())
-    sign = "-" if number["sign"] == "-" and number["digits"] != "0" else ""
-    return sign + number["digits"]
 
 
 def names_of(label: str) -> tuple[str, ...]:
@@ -78,8 +64,7 @@ class Labels:
     ) -> None:
         self.mapping = dict(mapping or {})
         self.several = several
-        targets = [name for name in dict.fromkeys(map(str.strip, self.mapping.values())) if name]
-        self.classes = list(classes or targets)
+        self.classes = list(classes or _distinct(map(str.strip, self.mapping.values())))
         # mapped to itself: no other word is a synonym of it
         self._apart = {spelling(a) for a, b in self.mapping.items() if spelling(a) == spelling(b)}
         self._mapped = _by_spelling(self.mapping)
@@ -160,6 +145,14 @@ class Labels:
                 yield f"class {name}: {labels.total():,} rows (also written {listed}{more})"
 
 
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Of names that are spelt alike the first."""
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(spelling(name), name)
+    return [name for name in first.values() if name]
+
+
 def _by_spelling(names: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for name in names:
@@ -198,10 +191,21 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _are_near(a: str, b: str) -> bool:
-    words, others = a.split(), b.split()
-    if len(words) != len(others) or any(c.isdigit() for c in a + b):
+    if any(c.isdigit() for c in a + b):
         return False
-    return all(one == other or _near_words(one, other) for one, other in zip(words, others, strict=True))
+    words, others = a.strip(AROUND).split(), b.strip(AROUND).split()
+    if not words or len(words) != len(others):
+        return False
+    pairs = list(zip(words, others, strict=True))
+    return all(one == other or _near_words(one, other) for one, other in pairs) or _near_synonym(a, b)
+
+
+def _near_synonym(a: str, b: str) -> bool:
+    """Whether one is a misspelt synonym of the other: happines of joy."""
+    known, other = (a, b) if a in FIRST else (b, a)
+    if known not in FIRST or other in FIRST:
+        return False
+    return any(len(name) >= SYNONYM_LETTERS and _few_edits(name, other) for name in names_of(known))
 
 
 def _near_words(a: str, b: str) -> bool:
@@ -210,6 +214,11 @@ def _near_words(a: str, b: str) -> bool:
         return False
     if len(short) >= PREFIX_LETTERS and long.startswith(short):
         return True
+    return _few_edits(short, long)
+
+
+def _few_edits(a: str, b: str) -> bool:
+    short, long = sorted((a, b), key=len)
     allowed = next((edits for letters, edits in NEAR if len(short) >= letters), 0)
     return len(long) - len(short) <= allowed and _edits(short, long) <= allowed
 

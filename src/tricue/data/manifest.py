@@ -19,16 +19,19 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from tricue.data.labels import Labels, nearest
 from tricue.data.table import HEADER_ROW, ManifestError, RowFault, Table, read_table
 from tricue.files import is_file, replaced_file
+from tricue.spelling import WHOLE_NUMBER
 from tricue.spreadsheet import guarded, unguarded
 from tricue.types import CUES, SIDES, SPLITS, Cue, InputError, Split, Utterance, shown
 
 Name = TypeVar("Name", bound=str)
+PLAIN_NUMBER = re.compile(r"[-+.\deE]+", re.ASCII)  # Python reads 1_0 and digits of other scripts, too
 
 COLUMNS = (
     "id", "text", "audio", "video", "start", "end", "emotion", "speaker", "dialogue", "turn", "split",
@@ -46,10 +49,12 @@ NEEDED = {  # column -> what to do where it is missing
     ANY_CUE: f"give at least one column of {', '.join(CUES)}",
 }
 OTHER_NAMES = {  # what tables often call a column
-    "label": "emotion", "labels": "emotion", "class": "emotion", "target": "emotion", "sentiment": "emotion",
+    "label": "emotion", "labels": "emotion", "emotion_label": "emotion", "class": "emotion", "target": "emotion",
+    "sentiment": "emotion",
     "transcript": "text", "sentence": "text", "utterance": "text", "file": "audio", "filename": "audio",
     "path": "audio", "clip": "audio", "name": "id", "key": "id", "utterance_id": "id",
 }  # fmt: skip
+CLOSE = 0.8  # of the letters: Emotions, émotion, txt
 
 
 def read_manifest(
@@ -113,7 +118,9 @@ def _header_faults(table: Table, needed: Sequence[str], misspelt: Collection[str
     for column in needed:
         names = CUES if column == ANY_CUE else (column,)
         if not set(names) & {*table.columns, *misspelt}:
-            meant = [name for name in table.columns if OTHER_NAMES.get(name.lower()) in names]
+            meant = [name for name in table.columns if _other_name(name) in names] or [
+                name for name in table.columns if get_close_matches(name.lower(), names, 1, CLOSE)
+            ]
             rename = f", or rename the column {shown(meant[0])}" if meant else ""
             kind = "missing emotion column" if column == "emotion" else "missing column"
             yield RowFault(HEADER_ROW, column, header, kind, NEEDED[column] + rename)
@@ -122,6 +129,11 @@ def _header_faults(table: Table, needed: Sequence[str], misspelt: Collection[str
             yield RowFault(HEADER_ROW, column, header, "column stands twice", "keep one of them")
     if not table.rows and not table.faults:
         yield RowFault(HEADER_ROW + 1, "id", "", "empty manifest", "give a row per utterance")
+
+
+def _other_name(name: str) -> str | None:
+    """The column that is often called so."""
+    return OTHER_NAMES.get(re.sub(r"[\W_]+", "_", name.casefold()))
 
 
 def _misspelt(table: Table, unused: Collection[str]) -> Iterator[RowFault]:
@@ -211,7 +223,7 @@ class RowReader:
         if not value:
             return None
         try:
-            seconds = float(value)
+            seconds = float(value) if PLAIN_NUMBER.fullmatch(value) else math.nan
         except ValueError:
             seconds = math.nan
         if not math.isfinite(seconds):
@@ -242,8 +254,11 @@ class RowReader:
 
     def _turn(self) -> int | None:
         value = self._values["turn"]
-        try:  # a column with blanks comes out of many tools as 3.0
-            turn = int(value.removesuffix(".0")) if value else None
+        whole = WHOLE_NUMBER.fullmatch(value)  # a column with blanks comes out of many tools as 3.0
+        try:
+            if value and not whole:
+                raise ValueError(value)
+            turn = int(whole["sign"] + whole["digits"]) if whole else None
             if turn is not None and abs(turn) >= 2**63:  # Parquet and arrays hold no more
                 raise ValueError(value)
             return turn

@@ -28,13 +28,13 @@ def find_parts(source: Path, holds: Holds) -> dict[Split, Path]:
     Raises InputError where two of them are the same split (dev and val).
     """
     found: dict[Split, Path] = {}
-    for name, split in SPLIT_NAMES.items():
-        folder = source / name
-        if not folder.is_dir() or not (is_file(folder / MANIFEST) or holds(folder)):
+    for folder in sorted(source.iterdir()) if source.is_dir() else ():
+        split = SPLIT_NAMES.get(folder.name.lower())
+        if split is None or not folder.is_dir() or not (is_file(folder / MANIFEST) or holds(folder)):
             continue
         if split in found:
             raise InputError(
-                f"{source} holds {found[split].name}/ and {name}/, which are one split. Keep one of them."
+                f"{source} holds {found[split].name}/ and {folder.name}/, which are one split. Keep one of them."
             )
         found[split] = folder
     return dict(sorted(found.items(), key=lambda part: ("train", "val", "test").index(part[0])))

@@ -24,8 +24,9 @@ from tricue.config import FeaturesConfig
 from tricue.features.array_file import ArrayArchive, read_npy, readable
 from tricue.files import file_digest
 from tricue.spreadsheet import unguarded
-from tricue.types import Cue, InputError, InvalidFileError
+from tricue.types import Cue, InputError, InvalidFileError, shown
 
+BLANKS = "\ufeff \t\r\n\xa0"  # around a column's name
 _SHOWN = 5  # ids named in an error
 _LONGEST = 100  # characters shown of an id or a cell
 MAX_TEXT_BYTES = 2 * 2**30  # of a .csv, or of a list of ids
@@ -168,10 +169,12 @@ def _csv(path: Path) -> tuple[list[str], np.ndarray]:
 
 
 def _table(path: Path, rows: Iterator[list[str]]) -> tuple[list[str], np.ndarray]:
-    header = [name.strip() for name in next(rows, [])]
-    if "id" not in header or len(header) < 2:
+    header = [name.strip(BLANKS) for name in next(rows, [])]
+    if header.count("id") != 1 or len(header) < 2:
+        named = shown(", ".join(header), 200, quoted=False)
         raise InvalidFileError(
-            f"{path}: its first line should name a column `id` and the columns of features."
+            f"{path}: its first line should name one column `id` and the columns of features, with commas between "
+            f"them; it is: {named or 'empty'}."
         )
     at = header.index("id")
     names = header[:at] + header[at + 1 :]
