@@ -29,6 +29,11 @@ _STALE_SECONDS = 24 * 3600.0  # from which what another machine has left is give
 _NAME_BYTES = 100  # of a file's own name in that of its unfinished part: systems take 255 in all
 
 
+def user_cache() -> Path:
+    """The folder of tricue in the user's cache. Raises RuntimeError where the user has no home."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tricue"
+
+
 def check_place(path: Path) -> None:
     """Raise InputError where no file can be made at `path`: to be known before the work, not after it."""
     if path.is_dir():

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+from unittest.mock import Mock
+
 import librosa
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tricue.features import acoustic
+
+HUM = np.sin(np.arange(1600, dtype=np.float32) / 10)
 
 KW = {"sr": 16_000, "n_fft": 512, "hop_length": 320, "center": False}
 
@@ -115,3 +122,46 @@ def test_average_stays_between_the_extremes(frames, count, rate, step):
 @pytest.mark.parametrize(("samples", "expected"), [(1, 1), (16_000, 10), (16_700, 10), (16_900, 11)])
 def test_cells(samples, expected):
     assert acoustic.cells(samples, 10.0) == expected
+
+
+@pytest.fixture
+def first_use(tmp_path, monkeypatch):
+    """As in a process that has not used librosa yet, with a cache of its own; the cache's folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    acoustic._compile.cache_clear()
+    return tmp_path / "cache"
+
+
+def test_librosa_is_first_used_under_a_lock_once_per_process(first_use, monkeypatch):
+    """numba's cache, filled by several processes at once, made each later librosa.yin a segmentation fault."""
+    lock, free, yin = first_use / "tricue" / acoustic.COMPILING, [], librosa.yin
+
+    def watched(*args, **kwargs):
+        try:
+            with FileLock(lock, timeout=0):
+                free.append(True)
+        except Timeout:
+            free.append(False)
+        return yin(*args, **kwargs)
+
+    monkeypatch.setattr(librosa, "yin", watched)
+    for _ in range(2):
+        acoustic.signal_features(HUM, mels=True, mfcc=0, spectral=True)
+    assert free == [False, True, True]  # the first use is `_compile`'s own
+
+
+@pytest.mark.parametrize("reason", ["no folder", "no home", "held"])
+def test_librosa_is_used_where_no_lock_can_be_had(first_use, monkeypatch, reason):
+    if reason == "no folder":
+        first_use.write_text("a file")
+    elif reason == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(
+            Path, "home", Mock(side_effect=RuntimeError("Could not determine home directory."))
+        )
+    else:
+        monkeypatch.setattr(acoustic, "_WAIT_S", 0.01)
+        (first_use / "tricue").mkdir(parents=True)
+    held = FileLock(first_use / "tricue" / acoustic.COMPILING) if reason == "held" else nullcontext()
+    with held:
+        assert len(acoustic.signal_features(HUM, mels=True, mfcc=0, spectral=True)) == 5

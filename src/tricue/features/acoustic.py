@@ -6,17 +6,22 @@ is too slow for what it adds to `yin`.
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 
 import librosa
 import numpy as np
+from filelock import FileLock
 from scipy import fft
 
 from tricue.features.media import SAMPLE_RATE
+from tricue.files import user_cache
 
 N_FFT, HOP, MELS = 512, 320, 64  # 32 ms windows every 20 ms
 PITCH_FRAME, PITCH_LOW, PITCH_HIGH = 1024, 65.0, 600.0  # samples; Hz
 SPECTRAL = ("centroid", "bandwidth", "rolloff", "flatness", "crossings", "rms", "pitch", "voicing", "onset")
+COMPILING = "librosa.lock"  # in the user's cache: held by the process that uses librosa for the first time
+_WAIT_S = 300.0  # for that process; one that was stopped must not stop all others
 
 
 def cells(samples: int, rate_hz: float) -> int:
@@ -41,6 +46,27 @@ def signal_features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool)
     Frame k is centred on the middle of its hop, (k + 1/2) HOP, as a speech encoder's frames are; so a clip run
     backwards has the same frames in reverse. (librosa's own `center` puts frame k at k HOP.)
     """
+    _compile()
+    return _features(sound, mels=mels, mfcc=mfcc, spectral=spectral)
+
+
+@lru_cache(maxsize=1)
+def _compile() -> None:
+    """Import and call librosa's compiled functions for the first time, one process at a time.
+
+    numba's cache on disk is not made for several writers: processes that compile at once can leave machine code there
+    that crashes every later process. Without a place for a lock, the functions are compiled without one.
+    """
+    hum = np.sin(2 * np.pi * 120 / SAMPLE_RATE * np.arange(SAMPLE_RATE // 10)).astype(np.float32)
+    with ExitStack() as held:
+        with suppress(OSError, RuntimeError):  # no such folder, no locks in it, or none to be had in time
+            folder = user_cache()
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(folder / COMPILING, timeout=_WAIT_S))
+        _features(hum, mels=True, mfcc=1, spectral=True)
+
+
+def _features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool) -> np.ndarray:
     magnitude = np.abs(librosa.stft(_padded(sound, N_FFT), n_fft=N_FFT, hop_length=HOP, center=False))
     log_mel = librosa.power_to_db(_mel_filters() @ magnitude**2)  # dB, at most 80 below the loudest
     parts = [log_mel] if mels else []

@@ -22,6 +22,7 @@ from tricue.features.progress import Bar
 from tricue.features.store import Row
 from tricue.features.text import HubText, Spoken, TokenText, with_context
 from tricue.features.worker import Result, Worker
+from tricue.files import user_cache
 from tricue.types import Cue, Fault, InputError, Utterance, quoted
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def default_store() -> Path:
     """TRICUE_STORE, else a folder in the user's cache."""
     if named := os.environ.get("TRICUE_STORE"):
         return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tricue" / "features"
+    return user_cache() / "features"
 
 
 def extract(
