@@ -231,6 +231,30 @@ def test_parts_of_a_form_are_bounded(asked: Any, refused: Any) -> None:
     assert "Too many fields" in refused(asked.raw(parts + b"--x--\r\n", FORM), 400, "bad_request")
 
 
+@pytest.mark.parametrize(
+    "end",
+    [b"", b"\r\n", b"\r\n--x", b"\r\n--x\r\n", b"\r\n--x-"],
+    ids=["content", "line", "boundary", "next", "almost"],
+)
+@pytest.mark.parametrize("name", ['"abstain"', '"file"; filename="a.mp4"'])
+def test_a_form_that_is_cut_short_is_not_answered(asked: Any, refused: Any, name: str, end: bytes) -> None:
+    """The words alone would be answered, as if nothing else had been sent."""
+    cut = (
+        FIELD
+        + b"\r\na\r\n--x\r\nContent-Disposition: form-data; name="
+        + name.encode()
+        + b"\r\n\r\n0.5"
+        + end
+    )
+    assert "last boundary" in refused(asked.raw(cut, FORM), 400, "bad_request")
+
+
+@pytest.mark.parametrize("charset", ["idna", "IDNA", "punycode"])
+def test_charsets_that_take_long_are_not_read(asked: Any, refused: Any, charset: str) -> None:
+    body = FIELD + b"\r\nxn--" + b"9" * 39_000 + b"\r\n--x--\r\n"
+    assert "send UTF-8" in refused(asked.raw(body, f"{FORM}; charset={charset}"), 400, "bad_request")
+
+
 # 9: what the machine lacks
 
 

@@ -302,6 +302,35 @@ def test_a_client_that_goes_away_is_no_bad_request(place: Any) -> None:
         assert counted.format(400) not in httpx.get(metrics, timeout=60).text
 
 
+def test_texts_whose_client_goes_away_are_not_read(
+    place: Any, words_reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they wait, or are read; both are counted as such."""
+    counted = 'tricue_requests_total{{route="/v1/predict",status="{}"}}'
+    read, reading, go_on, texts = words_reader.read, threading.Event(), threading.Event(), list[str]()
+
+    def slowly(rows: Any, signals: Any = None) -> Any:
+        if rows[0].text in ("y", "z"):
+            texts.extend(row.text for row in rows)
+            reading.set()
+            assert go_on.wait(60)
+        return read(rows, signals)
+
+    monkeypatch.setattr(words_reader, "read", slowly)
+    with place() as made:
+        for letter in "yz":
+            body = b'{"inputs": ["%b", "%b"]}' % (letter.encode(), letter.encode())
+            with made.connect() as client:
+                client.sendall(JSON + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+                assert reading.wait(60)
+        metrics = f"{made.address}/metrics"
+        until(lambda: f"{counted.format(499)} 2.0" in httpx.get(metrics, timeout=60).text)
+        go_on.set()
+        assert made.answers()
+        told = httpx.get(metrics, timeout=60).text
+        assert texts == ["y", "y"] and f"{counted.format(200)} 1.0" in told and counted.format(503) not in told
+
+
 def test_chunks_of_a_byte_hold_nobody_up(place: Any) -> None:
     with place() as made, made.connect() as client, httpx.Client(base_url=made.address, timeout=60) as other:
         client.sendall(JSON + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 60_000)

@@ -21,6 +21,7 @@ from tricue.types import InputError
 
 _LOG = logging.getLogger(__name__)
 _GRACE = 5  # seconds that requests have when the service is stopped
+_LAST = 1.0  # seconds in which those who have had them are answered that it ends
 _PAUSE = 1.0  # seconds between two lines of the log that say the same
 _PIECE = 16_384  # bytes that are read of a connection before others have their turn
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # for another connection
@@ -57,6 +58,13 @@ class _Announcing(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Those whose time is over are cancelled there, but not waited for: a signal would end the process before they
+        have their answer."""
+        await super().shutdown(sockets)
+        if tasks := set(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=_LAST)
 
 
 class _Faults:

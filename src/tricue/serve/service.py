@@ -85,7 +85,7 @@ class Service:
             question = await stack.enter_async_context(received(request, self.limits))
             if question.file is not None and not large:
                 stack.enter_context(self._in_hand())
-            found = await self._answer(question, request)
+            found = await self._unless_gone(question, request)
         took = round(1000 * (time.perf_counter() - began), 1)
         for row in (found, *found.get("answers", ())):
             row["milliseconds"] = took
@@ -104,11 +104,40 @@ class Service:
             self._hand -= 1
             self.metrics.clips.set(self._hand)
 
-    async def _answer(self, question: Question, request: Request) -> dict[str, Any]:
+    async def _unless_gone(self, question: Question, request: Request) -> dict[str, Any]:
+        """The answer. Raises Refusal (499) where the client goes away meanwhile: texts that still wait are not read,
+        and a clip's thread, which needs its files, ends as soon as it can."""
+        gone = Event()
+        answering = asyncio.create_task(self._answer(question, gone))
+
+        async def watch() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+            if question.file is None:
+                answering.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            found = await answering
+            if gone.is_set():
+                raise left()
+            return found
+        except asyncio.CancelledError:
+            if gone.is_set():
+                raise left() from None
+            raise  # the service is being ended
+        finally:
+            gone.set()
+            watching.cancel()
+
+    async def _answer(self, question: Question, gone: Event) -> dict[str, Any]:
+        """gone: set where nobody waits any more."""
         if question.batch:
             return await self._batch(question)
         if question.file is not None:
-            return await self._clip(question, request)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._clips.answer, question, gone)
         text = question.text or ""
         if "text" not in self.reader.cues:
             raise Refusal(422, "no_words", f"This model reads {' and '.join(self.reader.cues)}, not words.")
@@ -116,23 +145,6 @@ class Service:
         if reading.prediction.emotion is None:
             raise Refusal(422, "nothing_to_go_by", f"Nothing to go by: {reading.prediction.error}.")
         return answer("1", reading, self.reader.emotions, text=text, abstain=question.abstain)
-
-    async def _clip(self, question: Question, request: Request) -> dict[str, Any]:
-        """In a thread, which is told where the client goes away meanwhile."""
-        gone = Event()
-
-        async def watch() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            gone.set()
-
-        watching = asyncio.create_task(watch())
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._clips.answer, question, gone)
-        finally:
-            gone.set()
-            watching.cancel()
 
     async def _batch(self, question: Question) -> dict[str, Any]:
         """Rows in = rows out; a row that cannot be read says why."""

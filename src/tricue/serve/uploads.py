@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from python_multipart.exceptions import FormParserError
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -30,6 +30,10 @@ _SMALL = 65_536  # bytes of a body that is no burden
 _FILES = ("file", "subtitles")
 _HEADERS = 8  # of one part of a form
 _HEADER_BYTES = 16_384  # of all headers of one part
+_DOMAINS = (
+    "idna",
+    "punycode",
+)  # codecs of domain names: the time they take grows with the square of the length
 
 
 def is_large(request: Request) -> bool:
@@ -110,13 +114,28 @@ async def _within(request: Request, most: int) -> AsyncGenerator[bytes]:
 
 
 class _Parts(MultiPartParser):
-    """Bounds what stands before the content of each part, which the parser's own limits leave out."""
+    """Bounds what stands before the content of each part, which the parser's own limits leave out, and knows whether
+    the form has ended: the parser drops a part that is cut short in silence."""
 
     _header_bytes = 0
+    _cut = False
 
     def on_part_begin(self) -> None:
-        self._header_bytes = 0
+        if self._charset in _DOMAINS:
+            raise MultiPartException(f"It names the charset {self._charset}: send UTF-8.")
+        self._header_bytes, self._cut = 0, True
         super().on_part_begin()
+
+    def on_end(self) -> None:
+        self._cut = False
+        super().on_end()
+
+    async def parse(self) -> FormData:
+        form = await super().parse()
+        if self._cut:
+            await form.close()
+            raise MultiPartException("It ends before its last boundary.")
+        return form
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._bounded(end - start)
