@@ -22,7 +22,7 @@ from tricue.card_fields import FORMAT, REMEDY, read_fields, sealed
 from tricue.config import Config, build_config
 from tricue.features import hub
 from tricue.features.likeness import alike, sample
-from tricue.files import file_digest, recover_folder, replaced_folder
+from tricue.files import file_digest, is_file, recover_folder, replaced_folder
 from tricue.json_files import write_json
 from tricue.model.network import Network
 from tricue.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
@@ -303,7 +303,7 @@ def read_card(folder: str | Path) -> Card:
     folder = checkpoint_folder(folder)
     recover_folder(folder)
     path = folder / SETTINGS
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"No checkpoint at {folder} ({SETTINGS} is missing). Train one: tricue train --dataset MELD"
         )

@@ -93,6 +93,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """As `is_file`, of a folder."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def file_status(path: Path) -> os.stat_result:
     """The status of a file that may be read: it is told before it is opened, for a pipe waits for ever and a device
     gives bytes for ever.
@@ -159,7 +167,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 def recover_folder(folder: Path) -> None:
     """Put back the old folder where a kill fell between the two renames of `replaced_folder`."""
-    if folder.exists() or not folder.parent.is_dir():
+    if is_folder(folder) or is_file(folder) or not is_folder(folder.parent):
         return
     old = [path for path in folder.parent.iterdir() if _is_old(path, folder)]
     if old:

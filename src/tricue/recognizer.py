@@ -34,7 +34,7 @@ from tricue.features import hub
 from tricue.features.extract import FeatureSet, extract, extract_in_parts
 from tricue.features.plan import MEDIA_BATCH, TEXT_BATCH
 from tricue.features.precomputed import located
-from tricue.files import check_not_input
+from tricue.files import check_not_input, is_folder
 from tricue.inference import Predictor
 from tricue.model.network import Network
 from tricue.types import CUES, Cue, Fault, InputError, Prediction, Utterance, quoted
@@ -337,7 +337,7 @@ def local_checkpoint(source: Source) -> Path:
     """The folder of a checkpoint; fetched where `source` is the name (not a Path) of one on the hub."""
     folder = checkpoint_folder(source)
     named = isinstance(source, str) and "/" in source and not hub.is_local_looking(source)
-    return hub.fetch_checkpoint(str(source)) if named and not folder.is_dir() else folder
+    return hub.fetch_checkpoint(str(source)) if named and not is_folder(folder) else folder
 
 
 def find_model(model_path: Source | None) -> Source:

@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from tricue.features import hub
+from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.recording.transcribe import Transcriber
 from tricue.types import InputError
 
 
@@ -31,6 +33,19 @@ def test_neither_folder_nor_hub(monkeypatch):
 def test_what_cannot_be_a_name(name):
     with pytest.raises(InputError, match=r"features\.video\.encoder"):
         hub.find_encoder(name, "video")
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 300, "x/" + "y" * 300, "my models/x", "x/", "x@main", "h\xe9/x", "C:\\x"]
+)
+def test_what_cannot_be_a_name_is_no_question_for_the_hub(name, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.snapshot_download", None)
+    for find in (lambda: hub.find_encoder(name, "text"), lambda: Transcriber(name)):
+        with pytest.raises(InputError) as caught:
+            find()
+        assert "hub did not answer" not in str(caught.value)
+    with pytest.raises(InputError, match="No checkpoint at"):
+        MultimodalEmotionRecognizer.from_pretrained(name)
 
 
 def test_pickled_weights_are_not_read(tmp_path):

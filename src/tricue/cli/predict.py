@@ -13,6 +13,7 @@ from tricue.cli.app import Device, Encoder, Modalities, Quiet, Set, Store, Whisp
 from tricue.cli.outputs import check_outputs
 from tricue.cli.settings import parse_cues
 from tricue.config import parse_overrides
+from tricue.files import is_folder
 from tricue.types import InputError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def predict(
 
     recognizer = open_model(model_path, encoder, settings, device, backend)
     places = [Path(item.rpartition("=")[2]) for item in (*(encoder or ()), *([whisper] if whisper else ()))]
-    folders = [place for place in places if place.is_dir()]
+    folders = [place for place in places if is_folder(place)]
     answer = Answering(
         recognizer, parse_cues(modalities), abstain, hearing, quiet, find_model(model_path), folders
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ import numpy as np
 
 from tricue.config import FeaturesConfig, LayerChoice
 from tricue.features import pretrained
+from tricue.files import is_folder
 from tricue.tuned import tuned_on
 from tricue.types import Cue, InputError, InvalidFileError
 
@@ -42,6 +44,7 @@ _ENDINGS = (
     ".zip",
     ".tar.gz",
 )  # of no hub name
+_HUB_NAME = re.compile(r"[\w.-]{1,96}(?:/[\w.-]{1,96})?", re.ASCII)
 _WIDEST, _DEEPEST = 100_000, 1_000  # no encoder's width and layers come near
 _DECIDING = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights, settings, vocabularies
 
@@ -52,7 +55,7 @@ def find_encoder(source: str, cue: Cue, weights: bool = True) -> Path:
     Raises InputError where neither answers, or where the folder holds no safetensors weights.
     """
     folder = local_folder(source)
-    if not folder.is_dir():
+    if not is_folder(folder):
         folder = _fetch(source, cue)
     if (weights and not any(folder.glob("*.safetensors"))) or not (folder / "config.json").is_file():
         raise InputError(
@@ -73,15 +76,12 @@ def is_local_looking(source: str) -> bool:
     """Whether a model that is not here can only have been meant as a place here: it is never looked up on the hub.
 
     A path from `.`, `/` or `~`, of several folders or with the ending of a file; one into a folder that is here, or
-    that is called as such folders are.
+    that is called as such folders are; whatever the hub has no name for.
     """
-    first, *rest = source.replace("\\", "/").split("/")
+    first, *rest = source.split("/")
     return (
-        first in ("", ".", "..")
-        or first.startswith("~")
-        or ":" in first
-        or "\\" in source
-        or len(rest) > 1
+        not _HUB_NAME.fullmatch(source)
+        or first in (".", "..")
         or source.lower().endswith(_ENDINGS)
         or bool(rest and (first in _FOLDERS or Path(first).is_dir()))
         or Path(source).exists()
@@ -107,7 +107,7 @@ def find_detector(source: str) -> Path:
     """
     folder = local_folder(source)
     remedy = "give a local folder with --set features.video.face_detector=FOLDER."
-    if not folder.is_dir():
+    if not is_folder(folder):
         trouble = f"features.video.face_detector={source}: not a folder here"
         folder = download(source, trouble, remedy, ["*/*", "*int8*"], ["*.onnx"])
     files = [path for path in folder.glob("*.onnx") if path.is_file()]

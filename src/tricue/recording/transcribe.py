@@ -22,6 +22,7 @@ from tricue.features import hub, pretrained
 from tricue.features.media import decode
 from tricue.features.progress import Bar
 from tricue.features.sound import SAMPLE_RATE
+from tricue.files import is_folder
 from tricue.recording.segments import Segment
 from tricue.recording.speech import detector_settings, stretches_in
 from tricue.types import MAX_TEXT_CHARACTERS, InputError
@@ -133,7 +134,7 @@ def _goes_in_circles(text: str) -> bool:
 def _find(source: str) -> Path:
     """The model's folder, fetched from the hub where `source` is no folder. Raises InputError."""
     folder = hub.local_folder(source)
-    if not folder.is_dir():
+    if not is_folder(folder):
         remedy = "give the local folder of a Whisper model, e.g. --whisper models/whisper-tiny-en."
         folder = hub.download(source, f"No folder {source} here", remedy, ["*/*"])
     if not any(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():

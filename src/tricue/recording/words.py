@@ -72,7 +72,7 @@ def _with_words(
 
 
 def has_sound(path: Path) -> bool:
-    """Whether a file has a stream of sound; True where it cannot be opened: the reason is told where it is read."""
+    """Whether a file has a stream of sound. True where it cannot be opened: the reason is told where it is read."""
     try:
         return bool(probe(path).sample_rate)
     except MediaError:
