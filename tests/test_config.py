@@ -40,7 +40,7 @@ def test_numbers_as_people_write_them(given: str, value: float) -> None:
 
 
 def test_set_wants_an_equals_sign() -> None:
-    with pytest.raises(InputError, match="name=value"):
+    with pytest.raises(InputError, match="NAME=VALUE"):
         parse_overrides(["training.rate"])
 
 

@@ -60,7 +60,7 @@ def test_an_unknown_name_of_set_is_attributed_to_set_with_the_nearest(given: str
         ("model.bilstm_heads=5", "divide"),
         ("features.text.encoder=\"a\\0b\"", "control characters"), ("data.fold=S3", "no folds"),
         ("modalities=text", "list"),
-        ("=1", "name=value"), ("training.rate", "name=value"), (".=1", "no such setting"),
+        ("=1", "NAME=VALUE"), ("training.rate", "NAME=VALUE"), (".=1", "no such setting"),
         ("a..b=1", "no such setting"),
     ],
 )  # fmt: skip

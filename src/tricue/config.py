@@ -595,7 +595,7 @@ def parse_overrides(assignments: Iterable[str]) -> dict[str, Any]:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
             raise InputError(
-                f"--set wants name=value, e.g. --set training.rate=1e-3; got {shown(assignment, 100)}."
+                f"--set expects NAME=VALUE, e.g. --set training.rate=1e-3; got {shown(assignment, 100)}."
             )
         try:
             overrides[name.strip()] = read_yaml(value).value

@@ -236,6 +236,8 @@ def test_one_class_alone_is_an_error_of_train(write: Write, tmp_path: Path) -> N
     with pytest.raises(InputError, match="all labelled training rows are 'joy'; at least two classes"):
         trained(write("joy", "Joy", "happy", "joy"), tmp_path)
     with pytest.raises(InputError, match="at least two classes"):
+        trained(write("joy", "Joy", "anger", "joy"), tmp_path)  # the same, without declared classes
+    with pytest.raises(InputError, match="at least two classes"):
         trained(write("joy", "Joy", "anger", "joy"), tmp_path, emotions=["joy", "anger"])  # anger is val's
     with pytest.raises(InputError, match=r"emotion is not among the classes .*\n.*'suprise' \(surprise\?\)"):
         trained(write("surprise", "joy", "suprise"), tmp_path)

@@ -202,3 +202,14 @@ def test_a_table_of_many_rows_is_refused_before_it_fills_memory(
     with pytest.raises(ManifestError, match="more rows or columns than are read"):
         read_manifest(path)
     assert read_table(path, wanted={"id"}).rows == []
+
+
+@pytest.mark.parametrize("content", [{"bytes": SOUND, "path": "a.wav"}, SOUND * 5000])
+def test_a_clip_under_another_spelling_of_its_column_is_a_fault_of_the_header(
+    tmp_path: Path, content: Any
+) -> None:
+    assert "rename it to audio" in one_fault(
+        written(tmp_path, {"id": ["a"], "text": ["hm"], "Audio": [content]})
+    )
+    utterance = read_manifest(written(tmp_path, {"id": ["a"], "audio ": [content]}))[0]
+    assert utterance.audio is not None and utterance.audio.read_bytes().startswith(SOUND)

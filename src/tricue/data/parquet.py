@@ -119,8 +119,15 @@ def _twice(name: str, names: list[str]) -> RowFault:
 
 
 def _unread(name: str, kind: Any) -> RowFault:
-    remedy = "write a path, or {bytes, path} as `datasets` does" if name in MEDIA else "write text or numbers"
+    remedy = (
+        "write a path, or {bytes, path} as `datasets` does" if _holds_media(name) else "write text or numbers"
+    )
     return RowFault(HEADER_ROW, name, str(kind), "a column of a type that is not read", remedy)
+
+
+def _holds_media(name: str) -> bool:
+    """Whether a column may hold files. Another spelling of its name (Audio) is a fault of the header, not of cells."""
+    return name.strip().lower() in MEDIA
 
 
 def _form(name: str, kind: Any) -> str | None:
@@ -135,7 +142,7 @@ def _form(name: str, kind: Any) -> str | None:
         return "time"
     fields = {own.name: own.type for own in kind} if types.is_struct(kind) else {}
     known = all(_form(field, own) in ("bytes", "plain") for field, own in fields.items() if field in FILE)
-    return "file" if name in MEDIA and fields.keys() & FILE and known else None
+    return "file" if _holds_media(name) and fields.keys() & FILE and known else None
 
 
 def _batches(path: Path, kinds: Mapping[str, Any], budget: Budget) -> Iterator[Any]:
@@ -208,7 +215,7 @@ class Column:
     def _text(self, value: Any, row: int) -> str:
         buffer = value.as_buffer()
         length = 0 if buffer is None else buffer.size
-        if self.name in MEDIA and (length > PATH_BYTES or not _is_path(value.as_py())):
+        if _holds_media(self.name) and (length > PATH_BYTES or not _is_path(value.as_py())):
             return self._file(value, None)
         if length > MAX_CELL:
             self.faults.append(too_long(row, self.name, length))

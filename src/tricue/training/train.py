@@ -226,13 +226,15 @@ def _half_precision() -> Literal["bf16", "fp16"]:
 
 def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance]) -> Config:
     """The classes: those of the label set that is named, else of the config, of the corpus, else those met in training,
-    sorted. Raises InputError where no training row has one."""
+    sorted. Raises InputError where no training row has one, or all have the same."""
     found = sorted({u.emotion for u in train_rows if u.emotion is not None})
     if not found:
         raise InputError("No training row has an emotion. Fill the manifest's `emotion` and `split` columns.")
     if config.data.emotions and not ((config.data.labels or corpus.labels) and corpus.emotions):
         return config
     found = corpus.emotions or found
+    if len(found) == 1:
+        raise InputError(_one_class(found[0]))
     return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
 
 
@@ -270,15 +272,19 @@ def _check_classes(config: Config, splits: Mapping[str, list[Utterance]]) -> Non
     dealt = config.data.protocol not in ("official", "leaky")  # a small fold may lack what the corpus has
     labelled = {u.emotion for own in splits.values() for u in own} & set(classes)
     if len(labelled if dealt else trained) < 2:
-        raise InputError(
-            f"emotion: all labelled training rows are {shown(next(iter(trained)))}; at least two classes need training "
-            "rows. Check the columns `emotion` and `split`, and data.mapping."
-        )
+        raise InputError(_one_class(next(iter(trained))))
     logger.info("Classes (rows of train / val): %s.", class_counts(classes, splits["train"], splits["val"]))
     if absent := [name for name in classes if name not in trained]:
         logger.warning(
             "No training row is %s: the model never learns to answer so (data.emotions).", listed(absent)
         )
+
+
+def _one_class(name: str) -> str:
+    return (
+        f"emotion: all labelled training rows are {shown(name)}; at least two classes need training rows. Check the "
+        "columns `emotion` and `split`, and data.mapping."
+    )
 
 
 def _unknown_labels(split: str, rows: Sequence[Utterance], classes: Sequence[str]) -> str:
@@ -307,8 +313,8 @@ def _nothing_in(split: str, splits: Mapping[str, list[Utterance]]) -> str:
             "data.val_from_train=0.1."
         )
     remedy = (
-        "mark some rows `val` in the column `split`, deal the rows by --protocol, set --set data.val_from_train=0.1, "
-        "or train a fixed number of epochs with --set training.select=last"
+        "mark some rows `val` in the column `split`, deal the rows by --protocol, take a share of train as val with "
+        "--set data.val_from_train=0.1, or train a fixed number of epochs with --set training.select=last"
         if split == "val"
         else "mark some rows `train` in the column `split`"
     )
