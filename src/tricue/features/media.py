@@ -111,6 +111,14 @@ def picture_span(path: Path, start: float | None, end: float | None) -> tuple[fl
     return low + _TICK, high + _TICK
 
 
+def sound_note(path: Path) -> str | None:
+    """Which of several audio streams is read; None where there is no choice. Raises MediaError where the file cannot be
+    opened."""
+    with opened(path) as container:
+        sound, _ = streams_of(container)
+        return None if sound is None else stream_note(container.streams.audio, sound)
+
+
 def content_digest(path: Path) -> str:
     """SHA-256 of a media file's bytes, in hex. Raises OSError where it cannot be read, ValueError for an odd name."""
     status = file_status(path)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tricue.types import InputError
 
 _NAMED = 5  # segments that a notice names; of the others it gives the number
+SILENT = "no speech was found: the recording is one segment"
 SHORTEST_WINDOW = 0.5  # seconds; less holds no syllable
 
 
