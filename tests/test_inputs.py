@@ -118,6 +118,14 @@ def test_what_was_meant_as_a_file_and_is_none(item: str, said: str) -> None:
         read_inputs([item])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no named pipes")
+def test_a_pipe_and_a_device_are_no_words(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    for item in (tmp_path / "pipe.wav", "/dev/null"):  # `<(command)` is such a pipe, too
+        with pytest.raises(InputError, match=f"{item}: not a regular file"):
+            kind_of(str(item))
+
+
 def test_a_folder_without_media(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no media file in this folder"):
         read_inputs([str(tmp_path)])

@@ -36,13 +36,15 @@ def kind_of(item: str) -> Kind:
     """Tell what an item of the command line is.
 
     Raises:
-        InputError: The item is blank, or ends like a file or a folder and there is none.
+        InputError: The item is blank, names a pipe or a device, or ends like a file or a folder and there is none.
     """
     path = Path(item)
     if is_file(path):
         return "table" if path.suffix.lower() in TABLE_ENDINGS else "clip"
     if _is_folder(path):
         return "folder"
+    if _is_there(path):
+        raise InputError(f"{quoted(item)}: not a regular file. Give a copy of its content in a file.")
     if not item.strip():
         raise InputError(f"{item!r:.20}: the text is empty; give words in quotes, a file or a folder.")
     if _has_known_ending(item):
@@ -146,6 +148,13 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:  # a sentence longer than a name may be
+        return False
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
         return False
 
 

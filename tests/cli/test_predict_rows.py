@@ -13,15 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from tricue.checkpoint import save_checkpoint
 from tricue.cli import answering, main
 from tricue.evaluation.predictions import growing_table, unfinished
 from tricue.features import worker
 from tricue.recognizer import MultimodalEmotionRecognizer
-from tricue.recording import transcribe, words
+from tricue.recording import speech, transcribe, words
 from tricue.recording.segments import Segment
 from tricue.types import Prediction, Utterance
 
@@ -257,6 +259,56 @@ def test_a_recording_without_speech_is_a_timeline_without_words(
     (entry,) = told["entries"]
     assert (entry["text"], entry["error"], entry["note"]) == (None, None, "text: no speech was found")
     assert told["notices"] == ["no speech was found"] and scribe == []
+
+
+def test_a_clip_without_an_audio_stream_is_no_failure(place: Path, make_clip: Any, scribe: list[str]) -> None:
+    make_clip("mute.mp4", sound=None)
+    Path("broken.mp4").write_bytes(b"no film")
+    assert predict("mute.mp4", "--transcribe", "--output_file", "o.jsonl") == 0
+    (row,) = read("o.jsonl")
+    assert row["error"] is None and "no speech was found: the file has no audio stream" in row["note"]
+    Path("rows.csv").write_text("id,video\nb,broken.mp4\n")  # which nobody has looked into
+    assert predict("rows.csv", "--transcribe", "--output_file", "o.jsonl") == 1
+
+
+def test_a_recording_without_speech_is_one_segment(
+    place: Path, make_clip: Any, scribe: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "speech_stretches", lambda path, progress: [])
+    make_clip("silent.mp4", frames=24)
+    for model, emotions in (("checkpoints/best_model", [None]), ("av", EMOTIONS)):
+        assert predict("silent.mp4", "--transcribe", "--out", "o", "--model_path", model) == 0
+        told = json.loads(Path("o/timeline.json").read_text())
+        (entry,) = told["entries"]
+        assert entry["emotion"] in emotions and entry["error"] is None
+        assert "no speech was found" in entry["note"] and "no speech was found" in told["notices"][0]
+    assert scribe == []
+
+
+def test_the_stream_that_is_transcribed_is_named(place: Path, scribe: list[str]) -> None:
+    with av.open("two.mka", "w") as container:
+        for default in (False, True):
+            stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+            stream.disposition = Disposition.default if default else Disposition(0)
+        for stream in container.streams:
+            frame = av.AudioFrame.from_ndarray(np.full((1, 16_000), 99, np.int16), layout="mono")
+            frame.sample_rate = 16_000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    assert predict("two.mka", "--transcribe", "--output_file", "o.jsonl") == 0
+    named = "of its 2 audio streams number 2 is read (flagged as default)"
+    assert read("o.jsonl")[0]["note"] == f"text: {named}"
+    assert predict("two.mka", "--windows", 1, "--transcribe", "--out", "o") == 0
+    assert json.loads(Path("o/timeline.json").read_text())["notices"] == [f"two.mka: {named}"]
+
+
+def test_a_row_beyond_the_end_of_its_sound_is_a_failure(
+    place: Path, make_clip: Any, scribe: list[str]
+) -> None:
+    make_clip("talk.m4a", frames=0)
+    Path("rows.csv").write_text("id,audio,start,end\na,talk.m4a,50,51\n")
+    assert predict("rows.csv", "--transcribe", "--output_file", "o.jsonl") == 1
+    (row,) = read("o.jsonl")
+    assert row["error"] == "text: no words can be transcribed: there is no sound in its time span"
 
 
 def test_a_second_run_transcribes_nothing(place: Path, make_clip: Any, scribe: list[str]) -> None:

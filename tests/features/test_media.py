@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 import wave as wavefile
 from pathlib import Path
@@ -8,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from tricue.features.container import playing_time
 from tricue.features.media import MAX_PIXELS, SAMPLE_RATE, MediaError, decode, probe
 
 
@@ -272,3 +274,23 @@ def test_the_key_frame_of_a_half_is_the_one_most_eventful_there(make_clip):
     (chosen,) = decode(clip, audio=False, frames=1, crop="right").frames
     best = max(all_frames(clip), key=lambda frame: entropy(frame[1][:, 32:]))
     np.testing.assert_array_equal(chosen, best[2][:, 32:])
+
+
+def test_an_avi_whose_header_was_never_finished_is_whole(tmp_path: Path) -> None:
+    class Pipe(io.BytesIO):
+        seek = tell = seekable = None  # type: ignore[assignment]  # PyAV asks which of them there are
+
+    pipe = Pipe()
+    with av.open(pipe, "w", format="avi") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        for i in range(20):
+            shot = np.full((64, 64, 3), 10 * i, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shot, "rgb24")))
+        container.mux(stream.encode(None))
+    path = tmp_path / "piped.avi"
+    path.write_bytes(pipe.getvalue())
+    assert path.read_bytes()[4:8] == b"\xff" * 4  # the length of the file, unknown
+    clip = decode(path, audio=False, frames=4)
+    assert clip.frames is not None and len(clip.frames) == 4 and not clip.notes
+    assert playing_time(path) == pytest.approx(2.0)

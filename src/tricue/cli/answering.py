@@ -118,12 +118,20 @@ class Answering:
                 return segments.windows(playing_time(recording), segments.WINDOW), (NO_SPEECH,)
         if self.hearing is not None:
             place = store or default_store()
-            return transcribe_segments(recording, cut, self.hearing.transcriber, place, not self.quiet), ()
+            said = transcribe_segments(recording, cut, self.hearing.transcriber, place, not self.quiet)
+            return said, self._sound_notices(recording)
         if self.recognizer.cues == ["text"]:
             raise InputError(
                 "This model reads words alone: give --subtitles, or hear them with --transcribe."
             )
         return cut, ()
+
+    def _sound_notices(self, recording: Path) -> list[str]:
+        """Which of several audio streams is transcribed, where no segment says it of its sound."""
+        from tricue.features.media import sound_note
+
+        note = None if "audio" in (self.cues or self.recognizer.cues) else sound_note(recording)
+        return [f"{recording.name}: {note}"] if note is not None else []
 
     def rows(self, items: list[str], table: Path | None, output: Path | None, store: Path | None) -> int:
         """One answer per file, row or text, shown or written as they come; how many failed."""
@@ -193,11 +201,13 @@ class Answering:
         self, utterances: Sequence[Utterance], table: Path | None, store: Path
     ) -> Iterator[tuple[list[Utterance], list[Prediction]]]:
         """The next rows with their words, and their answers, in order."""
+        from tricue.evaluation.predictions import with_notes
         from tricue.recording.words import told_silent
 
         given = self.recognizer.card.config.features.precomputed_cues()
         cues = [cue for cue in CUES if cue in (self.cues or self.recognizer.cues)]
         for group in self._transcribed(utterances, store):
+            notes = [] if "audio" in cues else group.notes  # which are those of the sound
             row_of = {row.id: row for row in group.utterances}
             found = self.recognizer.predict_in_parts(
                 group.utterances,
@@ -213,8 +223,10 @@ class Answering:
                 yield (
                     rows,
                     [
-                        told_silent(p, row, cues) if p.id in group.silent and not given else p
-                        for p, row in zip(predictions, rows, strict=True)
+                        told_silent(p, row, cues, group.silent[p.id])
+                        if p.id in group.silent and not given
+                        else p
+                        for p, row in zip(with_notes(predictions, notes), rows, strict=True)
                     ],
                 )
 

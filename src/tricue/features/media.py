@@ -43,6 +43,7 @@ NO_MEMORY = "it needs more memory than there is"
 _ENOUGH = 0.5  # share of a damaged stream that has to be readable
 _WHOLE = 0.9  # share from which a stream without damage is whole: headers are not exact
 _SLACK = 0.1  # seconds; what is less is not missed: a clip may be shorter than a frame of its codec
+_UNFINISHED = 2**30  # frames that FFmpeg writes into an AVI's header before it knows: into a pipe, or killed
 _TICK = 1e-4  # seconds; `start` as a decimal fraction may lie a hair after the frame that is meant
 
 
@@ -111,6 +112,14 @@ def picture_span(path: Path, start: float | None, end: float | None) -> tuple[fl
     return low + _TICK, high + _TICK
 
 
+def sound_note(path: Path) -> str | None:
+    """Which of several audio streams is read; None where there is no choice. Raises MediaError where the file cannot be
+    opened."""
+    with opened(path) as container:
+        sound, _ = streams_of(container)
+        return None if sound is None else stream_note(container.streams.audio, sound)
+
+
 def content_digest(path: Path) -> str:
     """SHA-256 of a media file's bytes, in hex. Raises OSError where it cannot be read, ValueError for an odd name."""
     status = file_status(path)
@@ -127,7 +136,7 @@ def _digest_of_bytes(path: Path, size: int, modified_ns: int) -> str:
 def _promised(container: Any, index: int, start: float, end: float | None) -> float | None:
     """Seconds of [start, end) that the stream's header says there are; None where it does not say."""
     stream = container.streams[index]
-    if stream.duration is None or container.format.name in GUESSED:
+    if stream.duration is None or container.format.name in GUESSED or stream.frames == _UNFINISHED:
         return None
     length = float(stream.duration * stream.time_base)
     return (length if end is None else min(end, length)) - start

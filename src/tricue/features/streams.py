@@ -33,7 +33,7 @@ def stream_note(streams: Sequence[Any], chosen: Any) -> str | None:
     why = "flagged as default" if chosen.disposition & Disposition.default else "none is flagged as default"
     if sum(bool(s.disposition & Disposition.default) for s in among) > 1:
         why = f"the first {why}"
-    named = f", {chosen.language}" if chosen.language else ""
+    named = f", {chosen.language}" if chosen.language not in (None, "", "und") else ""
     return (
         f"of its {len(among)} {chosen.type} streams number {among.index(chosen) + 1} is read ({why}{named})"
     )

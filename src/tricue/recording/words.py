@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tricue.features.media import MediaError, decode, probe
+from tricue.features.media import MediaError, decode, probe, sound_note
 from tricue.features.progress import Bar
 from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
@@ -16,6 +16,7 @@ from tricue.recording.transcripts import Transcripts, transcript_key
 from tricue.types import Cue, Fault, Prediction, Utterance
 
 NO_SPEECH = "no speech was found"
+_NO_SOUND = f"{NO_SPEECH}: the file has no audio stream of a known codec"
 _LOG = logging.getLogger(__name__)
 _BATCH = 8  # segments that are transcribed and written together: a kill loses at most these
 
@@ -25,8 +26,9 @@ class Transcribed:
     """Utterances with the words that were transcribed for them."""
 
     utterances: list[Utterance]
-    silent: set[str] = field(default_factory=set)  # ids of those in which nobody speaks
+    silent: dict[str, str] = field(default_factory=dict)  # why there are no words, by the id of who has none
     faults: list[Fault] = field(default_factory=list)  # files that could not be transcribed
+    notes: list[Fault] = field(default_factory=list)  # what to know of the sound that was transcribed
 
 
 def with_words(
@@ -53,7 +55,7 @@ def _with_words(
         return utterance
     if utterance.audio is None:
         if utterance.video is not None and not has_sound(utterance.video):
-            done.silent.add(utterance.id)
+            done.silent[utterance.id] = _NO_SOUND
         return utterance
     key = _key(utterance.audio, *utterance.span("audio"))
     text = kept.get(key) if key is not None else None
@@ -67,7 +69,10 @@ def _with_words(
         if key is not None:
             kept.add({key: text})
     if not text:
-        done.silent.add(utterance.id)
+        done.silent[utterance.id] = NO_SPEECH
+    note = _stream_note(utterance.audio)
+    if note is not None:
+        done.notes.append(Fault(utterance.id, "text", note))
     return replace(utterance, text=text or None)
 
 
@@ -79,6 +84,13 @@ def has_sound(path: Path) -> bool:
         return True
 
 
+def _stream_note(path: Path) -> str | None:
+    try:
+        return sound_note(path)
+    except MediaError:  # gone since it was transcribed
+        return None
+
+
 def _words(utterance: Utterance, transcriber: Transcriber) -> str:
     assert utterance.audio is not None
     start, end = utterance.span("audio")
@@ -86,8 +98,10 @@ def _words(utterance: Utterance, transcriber: Transcriber) -> str:
         stretches = speech_stretches(utterance.audio, progress=False)
         said = transcriber.transcribe(utterance.audio, stretches, progress=False)
         return " ".join(s.text for s in said if s.text)
-    wave = decode(utterance.audio, start=start, end=end).audio
-    return "" if wave is None else transcriber.words(wave)
+    clip = decode(utterance.audio, start=start, end=end)
+    if clip.audio is None:
+        raise MediaError(clip.faults["audio"])
+    return transcriber.words(clip.audio)
 
 
 def _key(path: Path, *span: float | None) -> str | None:
@@ -123,13 +137,15 @@ def transcribe_segments(
     return said
 
 
-def told_silent(prediction: Prediction, utterance: Utterance, cues: Sequence[Cue]) -> Prediction:
+def told_silent(
+    prediction: Prediction, utterance: Utterance, cues: Sequence[Cue], reason: str = NO_SPEECH
+) -> Prediction:
     """The prediction of an utterance in which nobody speaks, with a note: where it has no other cue, there is no answer
     and no fault.
 
-    cues: those that are read.
+    cues: those that are read. reason: why it has no words.
     """
-    note = "; ".join(filter(None, [prediction.note, f"text: {NO_SPEECH}"]))
+    note = "; ".join(filter(None, [prediction.note, f"text: {reason}"]))
     others = any(getattr(utterance, cue) is not None for cue in cues)
     nothing = prediction.emotion is None and not others
     return replace(prediction, note=note, error=None if nothing else prediction.error)

@@ -268,7 +268,7 @@ def _check_rows(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
 def _check_classes(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
     """Say how many rows each class has. Raises InputError where only one has training rows: nothing can be learnt."""
     classes = config.data.emotions
-    trained = {u.emotion for u in splits["train"]} & set(classes)
+    trained = {str(u.emotion) for u in splits["train"]} & set(classes)
     dealt = config.data.protocol not in ("official", "leaky")  # a small fold may lack what the corpus has
     labelled = {u.emotion for own in splits.values() for u in own} & set(classes)
     if len(labelled if dealt else trained) < 2:
