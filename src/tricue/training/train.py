@@ -280,7 +280,7 @@ def _check_classes(config: Config, splits: Mapping[str, list[Utterance]]) -> Non
         )
 
 
-def _one_class(name: str) -> str:
+def _one_class(name: str | None) -> str:
     return (
         f"emotion: all labelled training rows are {shown(name)}; at least two classes need training rows. Check the "
         "columns `emotion` and `split`, and data.mapping."
