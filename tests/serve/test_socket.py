@@ -328,7 +328,9 @@ def test_texts_whose_client_goes_away_are_not_read(
         go_on.set()
         assert made.answers()
         told = httpx.get(metrics, timeout=60).text
-        assert texts == ["y", "y"] and f"{counted.format(200)} 1.0" in told and counted.format(503) not in told
+        assert (
+            texts == ["y", "y"] and f"{counted.format(200)} 1.0" in told and counted.format(503) not in told
+        )
 
 
 def test_chunks_of_a_byte_hold_nobody_up(place: Any) -> None:
