@@ -6,6 +6,7 @@ import logging
 import math
 from pathlib import Path
 from typing import Any
+from wave import open as wave_file
 
 import numpy as np
 import pytest
@@ -302,3 +303,39 @@ def test_a_clip_in_which_nobody_speaks(
     with serve(words_reader, Deaf()) as asked:
         for fields in ({}, {"windows": 1.0}):
             refused(asked.form(clip, transcribe="true", **fields), 422, "nothing_to_go_by")
+
+
+def cancelling(path: Path) -> Path:
+    """Two channels of a hum, one the negative of the other."""
+    hum = (9_000 * np.sin(np.arange(32_000) * 0.08)).astype("<i2")
+    with wave_file(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.stack([hum, -hum], axis=1).tobytes())
+    return path
+
+
+def test_what_is_noted_of_segments_and_of_sound_that_is_listened_to(
+    serve: Any, reader: Any, words_reader: Any, refused: Any, tmp_path: Path
+) -> None:
+    """As `predict` notes it; the whole has each note once."""
+
+    class Hearing:
+        said = "How nice"
+
+        def words(self, wave: np.ndarray) -> str:
+            return self.said
+
+    clip, note = cancelling(tmp_path / "a.wav"), "audio: its channels cancel one another"
+    with serve(reader, Hearing()) as asked:
+        answer = answered(asked.form(clip, windows=1.0))
+        assert [note in entry["note"] for entry in answer["timeline"]["entries"]] == [True, True]
+        assert answer["note"].count(note) == 1
+        assert answered(asked.form(clip, transcribe="true"))["note"].count(note) == 1
+    with serve(words_reader, Hearing()) as asked:
+        for fields in ({}, {"windows": 1.0}):
+            answer = answered(asked.form(clip, transcribe="true", **fields))
+            assert answer["cues"] == ["text"] and answer["note"].count(note) == 1
+        Hearing.said = ""
+        assert "cancel" in refused(asked.form(clip, transcribe="true"), 422, "nothing_to_go_by")

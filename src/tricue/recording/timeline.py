@@ -118,6 +118,11 @@ def _utterances(recording: Path, segments: Sequence[Segment]) -> list[Utterance]
     ]  # fmt: skip
 
 
+def own_note(prediction: Prediction, known: str) -> str | None:
+    """What there is to know of the prediction beside the note of the model."""
+    return (prediction.note or "").removeprefix(known).removeprefix("; ") or None
+
+
 def _entry(entry: Entry, known: str) -> dict[str, Any]:
     """known: the note of the model, which is told once."""
     segment, prediction = entry.segment, entry.prediction
@@ -131,5 +136,5 @@ def _entry(entry: Entry, known: str) -> dict[str, Any]:
         "probabilities": prediction.probabilities,
         "cues": list(prediction.cues),
         "error": prediction.error,
-        "note": (prediction.note or "").removeprefix(known).removeprefix("; ") or None,
+        "note": own_note(prediction, known),
     }

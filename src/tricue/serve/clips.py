@@ -15,7 +15,7 @@ from tricue.features.media import SAMPLE_RATE
 from tricue.features.worker import Ready
 from tricue.recording.segments import WINDOW, Segment, windows
 from tricue.recording.speech import stretches_in
-from tricue.recording.timeline import Entry, Timeline, as_json
+from tricue.recording.timeline import Entry, Timeline, as_json, own_note
 from tricue.recording.transcribe import Transcriber
 from tricue.serve.answers import answer
 from tricue.serve.asked import Question
@@ -38,6 +38,7 @@ class Script:
     parts: list[Segment] | None  # each with its own words; None: the clip is read as a whole
     text: str | None  # of the whole
     notes: tuple[str, ...] = ()  # what is left out, or not heard
+    sound: str | None = None  # what to know of the sound in which words were listened for
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,11 @@ class Clips:
         look = upload.look()
         script = self._script(question, upload, look, gone)
         parts, text = script.parts, script.text
-        self._check(look, [text, *(s.text for s in parts or ())], question)
+        self._check(look, script, question)
         whole = self._row(upload.path, look, text)
         if parts is None:
             reading = self._read([whole], upload)[0]
-            reading = replace(reading, notes=(*reading.notes, *script.notes))
+            reading = replace(reading, notes=(*reading.notes, *self._notes(script)))
             return self._told(reading, question, text, None)
         readings = list(self._along(whole, parts, upload, gone))
         found = abstained([r.prediction for r in readings], question.abstain)
@@ -76,8 +77,8 @@ class Clips:
         if text is not None:  # what is said of the whole
             reading = self._read([whole], upload)[0]
         else:
-            reading = averaged(readings, parts, self.reader.emotions)
-        reading = replace(reading, notes=(*reading.notes, *script.notes))
+            reading = averaged(readings, parts, self.reader.emotions, self.reader.card.note)
+        reading = replace(reading, notes=(*reading.notes, *self._notes(script)))
         return self._told(reading, question, text, as_json(timeline))
 
     def _script(self, question: Question, upload: Upload, look: Look, gone: Event) -> Script:
@@ -85,20 +86,25 @@ class Clips:
         hears = question.transcribe and question.text is None and question.subtitles is None
         if hears and self.transcriber is None:
             raise nothing("This service hears no words: it was started without --transcribe")
-        wave = upload.sound() if hears and look.sound else None
+        wave, note = upload.sound() if hears and look.sound else (None, None)
         if question.subtitles is not None:
             found = upload.subtitles(question.subtitles, look.seconds)
             return Script(found.segments, question.text, found.notices)
         parts = self._cut(question, look, wave)
         if parts is None:
             text = question.text if wave is None else self._words(wave) or None
-            return Script(None, text, (NO_SPEECH,) if hears and text is None else ())
+            return Script(None, text, (NO_SPEECH,) if hears and text is None else (), note)
         if len(parts) > self.limits.segments:
             raise too_many(len(parts), self.limits.segments)
         if wave is not None:
             parts = self._heard(parts, wave, gone)
         silent = hears and not any(part.text for part in parts)
-        return Script(parts, question.text, (NO_SPEECH,) if silent else ())
+        return Script(parts, question.text, (NO_SPEECH,) if silent else (), note)
+
+    def _notes(self, script: Script) -> tuple[str, ...]:
+        """Of its words. What there is to know of its sound is known already where the model reads that itself."""
+        heard = script.sound is not None and "audio" not in self.reader.cues
+        return (*script.notes, f"audio: {script.sound}") if heard else script.notes
 
     def _cut(self, question: Question, look: Look, wave: np.ndarray | None) -> list[Segment] | None:
         """wave: its sound, where its words are to be heard. None: the clip is read as a whole."""
@@ -125,15 +131,17 @@ class Clips:
         with self._ears:
             return self.transcriber.words(wave) if wave.size else ""
 
-    def _check(self, look: Look, texts: Sequence[str | None], question: Question) -> None:
+    def _check(self, look: Look, script: Script, question: Question) -> None:
         """Raises Refusal (422) where the model can read nothing of it."""
         read = [cue for cue in _cues(look) if cue in self.reader.cues]
+        texts = [script.text, *(s.text for s in script.parts or ())]
         if read or ("text" in self.reader.cues and any(texts)):
             return
         if "text" not in self.reader.cues:
             raise nothing(f"This model reads {' and '.join(self.reader.cues)}, and the clip has none of it")
         if question.transcribe:
-            raise nothing("This model reads words alone, and none are heard in the clip")
+            why = "" if script.sound is None else f" ({script.sound})"
+            raise nothing(f"This model reads words alone, and none are heard in the clip{why}")
         raise nothing(
             "This model reads words alone: give `text` or `subtitles`, or have them heard: `transcribe`"
         )
@@ -182,10 +190,14 @@ class Clips:
         )
 
 
-def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Sequence[str]) -> Reading:
-    """The recording's own: the mean of its segments' answers, each weighted by its length."""
+def averaged(
+    readings: Sequence[Reading], parts: Sequence[Segment], emotions: Sequence[str], note: str | None
+) -> Reading:
+    """The recording's own: the mean of its segments' answers, each weighted by its length, with what is noted of them.
+
+    note: of the model, which each of them has.
+    """
     heard = [(r, s.end - s.start) for r, s in zip(readings, parts, strict=True) if r.prediction.probabilities]
-    note = readings[0].prediction.note
     if not heard:
         reason = readings[0].prediction.error
         return Reading(Prediction("1", None, None, {}, (), reason, note), {})
@@ -199,8 +211,14 @@ def averaged(readings: Sequence[Reading], parts: Sequence[Segment], emotions: Se
     error = f"{failed} of {len(readings)} segments have no answer" if failed else None
     return Reading(
         Prediction("1", best, chances[best], chances, cues, error, note), {},
-        (f"mean of {len(heard)} segment{'s' * (len(heard) > 1)}, by their length",), shares,
+        (f"mean of {len(heard)} segment{'s' * (len(heard) > 1)}, by their length", *_noted(readings, note)), shares,
     )  # fmt: skip
+
+
+def _noted(readings: Sequence[Reading], note: str | None) -> list[str]:
+    """That segments have notes, and the first of them; all stand in the timeline."""
+    found = [own for r in readings if (own := own_note(r.prediction, note or ""))]
+    return [f"{len(found)} of {len(readings)} segments have a note, e.g. {found[0]}"] if found else []
 
 
 def _go_on(gone: Event) -> None:

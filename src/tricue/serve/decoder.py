@@ -44,13 +44,14 @@ def look(path: Path) -> Reply:
 
 
 def hear(path: Path, seconds: float) -> Reply:
-    """Its sound, the first `seconds` of it: (samples,) at 16 kHz, mono, finite; none where it has no sound."""
-    wave = decode(path, audio=True, max_seconds=seconds).audio
-    if wave is None:
+    """Its sound, the first `seconds` of it: (samples,) at 16 kHz, mono, finite, and what to know of it; none where
+    it has no sound."""
+    clip = decode(path, audio=True, max_seconds=seconds)
+    if clip.audio is None:
         return {}, []
-    if not np.isfinite(wave).all():
+    if not np.isfinite(clip.audio).all():
         raise MediaError("its sound holds samples that are not finite numbers")
-    return {}, [wave]
+    return {"note": clip.notes.get("audio")}, [clip.audio]
 
 
 def prepare(worker: Any, path: Path, asked: dict[str, Any]) -> Reply:

@@ -14,6 +14,7 @@ from tricue.calibration import uncalibrated
 from tricue.checkpoint import check_encoders
 from tricue.evaluation.attribution import read_vectors
 from tricue.evaluation.explain import chances_of_subsets, shapley
+from tricue.evaluation.predictions import with_notes
 from tricue.features.extract import FeatureSet
 from tricue.features.extractors import Extractor, make_extractors
 from tricue.features.media import SAMPLE_RATE
@@ -34,7 +35,7 @@ class Reading:
 
     prediction: Prediction
     subsets: Mapping[str, Sequence[float]]  # "text+audio" -> probabilities (C,), "": of the training rows
-    notes: tuple[str, ...] = ()  # cues that were not whole, and why
+    notes: tuple[str, ...] = ()  # beside the prediction's own: how the clip was cut, and what was not heard
     shares: Mapping[Cue, float] | None = None  # contributions that are known already
 
     def contributions(self, column: int) -> dict[Cue, float]:
@@ -107,11 +108,8 @@ class Reader:
 
     def _read(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> list[Reading]:
         features = self._features(rows, signals)
-        predictions = self.recognizer.predict_features(rows, features)
-        notes: dict[str, list[str]] = {u.id: [] for u in rows}
-        for note in features.notes:
-            notes[note.id].append(f"{note.cue}: {note.reason}")
-        return [Reading(p, self._subsets(p, features), tuple(notes[p.id])) for p in predictions]
+        predictions = with_notes(self.recognizer.predict_features(rows, features), features.notes)
+        return [Reading(p, self._subsets(p, features)) for p in predictions]
 
     def _features(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> FeatureSet:
         found = FeatureSet({cue: {} for cue in self.cues}, self._dims)

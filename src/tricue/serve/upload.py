@@ -68,15 +68,15 @@ class Upload:
         except ValueError as error:  # whoever has taken it over may say anything
             raise unreadable(f"A decoder gave back what no encoder reads ({error}).") from error
 
-    def sound(self) -> np.ndarray:
-        """(samples,) float32 at 16 kHz, mono: all of it, pauses as silence."""
+    def sound(self) -> tuple[np.ndarray, str | None]:
+        """(samples,) float32 at 16 kHz, mono: all of it, pauses as silence; and what to know of it."""
         seconds = self._limits.seconds  # a header may say less than there is
         told, arrays = self._ask(
             4 * math.ceil(seconds * SAMPLE_RATE), do="hear", path=self.path, seconds=seconds
         )
         if "error" in told:
             raise unreadable(f"The sound cannot be decoded: {told['error']}.")
-        return arrays[0] if arrays else np.zeros(0, np.float32)
+        return (arrays[0] if arrays else np.zeros(0, np.float32)), told.get("note")
 
     def subtitles(self, path: Path, seconds: float) -> Subtitles:
         """Those of a recording of so many seconds."""
