@@ -303,7 +303,7 @@ def test_two_runs_one_folder_several_runs_replace_no_model_without_a_record(tmp_
     kept.parent.mkdir(parents=True)
     kept.write_text("of somebody")
     with pytest.raises(InputError, match=r"holds a single run.*--restart"):
-        run(tmp_path, corpus(), settings(), seeds=2)
+        run(tmp_path, settings(), seeds=2)
     assert kept.read_text() == "of somebody"
 
 
