@@ -298,6 +298,15 @@ def test_the_balanced_sampler_acts_on_training_rows_alone(tmp_path: Path) -> Non
     assert result.card.trained_on["rows"] == {"train": 44, "val": 16}  # nothing is copied, val is as it was
 
 
+def test_two_runs_one_folder_several_runs_replace_no_model_without_a_record(tmp_path: Path) -> None:
+    kept = tmp_path / "run" / "best_model" / "weights"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("of somebody")
+    with pytest.raises(InputError, match=r"holds a single run.*--restart"):
+        run(tmp_path, settings(), seeds=2)
+    assert kept.read_text() == "of somebody"
+
+
 @pytest.mark.parametrize("content", [
     "{", '{"runs": [{"seed": 0}]}', '{"runs": []}', '{"runs": [{"seed": 0, "fold": "", "folder": ""}]}',
     '{"runs": [{"seed": 0, "fold": "", "folder": "../notes"}]}',

@@ -88,6 +88,17 @@ def test_two_runs_one_folder_run_json_comes_first(tmp_path: Path, monkeypatch: p
         run(tmp_path, ROWS)
 
 
+@pytest.mark.parametrize("part", ["best_model", "state"])
+def test_two_runs_one_folder_weights_without_run_json_are_kept(tmp_path: Path, part: str) -> None:
+    """They were taken for those of the run that began there: its own, or replaced."""
+    (tmp_path / "run" / part).mkdir(parents=True)
+    (tmp_path / "run" / part / "weights").write_text("of somebody")
+    with pytest.raises(InputError, match=r"holds weights, but no run\.json.*--restart"):
+        run(tmp_path, ROWS)
+    assert (tmp_path / "run" / part / "weights").read_text() == "of somebody"
+    assert not run(tmp_path, ROWS, restart=True)
+
+
 class Thread:
     """Another thread that holds a folder: to the lock the same as another process."""
 

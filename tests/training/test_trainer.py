@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,23 @@ def test_a_changed_bit_in_the_phase_before_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InvalidFileError, match=r"phase1.*--restart"):
         trainer._start_phase(2)
+
+
+@pytest.mark.parametrize("harm", ["gone", "changed"])
+def test_a_resumed_run_has_the_weights_that_it_ends_with(tmp_path: Path, harm: str) -> None:
+    """Else it ended with a traceback, after all its work, or with other weights."""
+    trainer = make(tmp_path, config(training__phase1_epochs=1))
+    trainer._start_phase(1)
+    trainer._train_epoch()
+    trainer._end_epoch()
+    make(tmp_path, config())._resume()
+    path = tmp_path / "phase1" / "model.safetensors"
+    if harm == "gone":
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(path.read_bytes()[:-4] + bytes(4))
+    with pytest.raises(InvalidFileError, match=r"phase1.*--restart"):
+        make(tmp_path, config())._resume()
 
 
 def test_best_model_ties_go_to_the_earlier_phase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from tricue.types import InputError, Utterance
 
 RUN = "run.json"
 PARTS = (
+    RUN,  # deleted first: what a kill leaves of a deletion is no run
     "phase1",
     "phase2",
     "phase3",
@@ -27,7 +28,6 @@ PARTS = (
     "state",
     "tensorboard",
     "history.json",
-    RUN,
     "metrics.json",
     "leaky.json",
     "predictions.csv",
@@ -80,15 +80,21 @@ def describe(
 def is_done(save_dir: Path, config: Config, run: dict[str, Any], restart: bool) -> bool:
     """Whether `save_dir` already holds this very run, finished. An unfinished one is resumed.
 
-    Another run that stopped before its first weights gives way. Raises OtherRun where another run has begun there.
+    Another run that stopped before its first weights gives way. Raises OtherRun where another run has begun there, or
+    weights lie there without the record of their run.
     """
     best = best_model(save_dir, config)
     recover_folder(best)
     if restart:
         clear(save_dir)
     path = save_dir / RUN
-    if not path.is_file() or not has_begun(save_dir):
+    if not has_begun(save_dir):
         return False
+    if not path.is_file():
+        raise OtherRun(
+            f"{save_dir} holds weights, but no {RUN}, which says of what run. Choose another --save_dir, or --restart "
+            "to delete the weights and begin anew."
+        )
     earlier = read_json(path, "the record of a run", "--restart deletes the run and begins anew.")
     differences = _differences(earlier, run)
     if differences:

@@ -165,7 +165,7 @@ def _make_place(save_dir: Path, runs: list[Run], restart: bool) -> None:
             clear(save_dir)
         return
     taken = _have_begun(save_dir, earlier) and earlier != runs
-    if several and single.is_file():
+    if several and (single.is_file() or not earlier):  # best_model alone is the copy of the best of `earlier`
         taken = taken or has_begun(save_dir)
     if taken:
         there = f"{len(earlier)} runs ({earlier[0]}, ...)" if earlier else "a single run"

@@ -337,12 +337,24 @@ class Trainer:
             raise InvalidFileError(
                 f"{folder} is of phase {self.standing.phase}, which this run has not. {state.REMEDY}"
             )
+        self._check_kept()
         self._make_optimizer()
         state.load_state(
             folder, self.network, self.optimizer, self.schedule, self.queue, self.accelerator.scaler
         )
         self.log.line(f"Resumed in phase {self.standing.phase}, epoch {self.standing.epoch + 1}")
         return True
+
+    def _check_kept(self) -> None:
+        """Raise InvalidFileError where weights that the rest of the run needs are damaged or gone."""
+        standing = self.standing
+        for phase in self.phases:
+            if str(phase) in standing.phase_scores or (phase == standing.phase and standing.best_epoch >= 0):
+                folder = self.save_dir / f"phase{phase}"
+                recover_folder(folder)
+                if not folder.is_dir():
+                    raise InvalidFileError(f"{folder} is missing: weights of this run. {state.REMEDY}")
+                read_weights(folder, state.REMEDY)
 
 
 def _report_calibration(card: Card) -> None:
