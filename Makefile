@@ -53,9 +53,9 @@ test-floors: .venv-floors/.installed
 
 test-all: test test-slow test-floors
 
-# 50,000 damaged inputs for every loader and for the service; `make test-slow` takes 500
+# 50,000 damaged inputs for every loader, and for the service as many as it takes in 25 minutes; `make test-slow`: 500
 fuzz: install
-	TRICUE_FUZZ=50000 $(BIN)/python -m pytest -k fuzz -n auto
+	TRICUE_FUZZ=50000 $(BIN)/python -m pytest -k fuzz -n auto --timeout=0
 
 # published advisories against the locked versions; needs a connection to pypi.org, and fails where it has none
 advisories: install

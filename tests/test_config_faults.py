@@ -1,7 +1,4 @@
-"""Wrong settings: the place that gave them is named, with the nearest name; YAML stays within bounds.
-
-$TRICUE_FUZZ says how many damaged files and values are tried (500 in CI).
-"""
+"""Wrong settings: the place that gave them is named, with the nearest name; YAML stays within bounds."""
 
 from __future__ import annotations
 
@@ -11,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.mutations import COUNTS
 
 from tricue.cli.settings import read_settings
 from tricue.config import build_config, load_config, parse_overrides, shipped_configs
 from tricue.types import InputError, InvalidFileError
-
-TRIES = int(os.environ.get("TRICUE_FUZZ", "100"))
 
 
 def fault_of(*assignments: str, source: Path | None = None) -> str:
@@ -201,28 +197,30 @@ def damaged(text: str, number: int) -> str:
     return "".join(letters)
 
 
-def test_damaged_settings_are_one_error_or_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_fuzz_of_files_is_one_error_or_settings(tmp_path: Path, count: int) -> None:
     texts = [path.read_text(encoding="utf-8") for path in shipped_configs().values()]
     path = tmp_path / "own.yaml"
     refused = 0
-    for number in range(TRIES):
+    for number in range(count):
         path.write_text(damaged(texts[number % len(texts)], number), encoding="utf-8")
         try:
             load_config(path)
         except InvalidFileError as error:
             refused += 1
             assert len(str(error)) < 20_000 and "own.yaml" in str(error), number
-    assert refused > TRIES / 3
+    assert refused > count / 3
 
 
-def test_damaged_values_of_set_are_one_error_or_settings() -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_fuzz_of_set_is_one_error_or_settings(count: int) -> None:
     good = [
         "training.rate=1e-3",
         "data.mapping={a: joy, b: [x]}",
         "features.text.layer=[1, 2]",
         "modalities=[text]",
     ]
-    for number in range(TRIES):
+    for number in range(count):
         try:
             load_config(None, parse_overrides([damaged(good[number % len(good)], number)]))
         except InputError as error:

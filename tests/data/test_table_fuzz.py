@@ -1,8 +1,7 @@
-"""Damaged tables: each is read as it was, or is one error that says so. $TRICUE_FUZZ says how many (500 in CI)."""
+"""Damaged tables: each is read as it was, or is one error that says so. tests/mutations.py says how many."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.mutations import COUNTS
 
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.types import InvalidFileError, Utterance
 
-FILES = int(os.environ.get("TRICUE_FUZZ", "100"))
 ROWS = [
     Utterance(
         f"u{i}", text=f"word {i * 7919 % 97}, and “more”", emotion="joy", speaker="01", turn=i, split="train"
@@ -67,9 +66,10 @@ def mixed_parquet(path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("kind", ["csv", "parquet", "mixed"])
 def test_a_damaged_table_is_one_error_or_what_it_was(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
     path = tmp_path / ("m.csv" if kind == "csv" else "m.parquet")
@@ -79,7 +79,7 @@ def test_a_damaged_table_is_one_error_or_what_it_was(
         write_manifest(ROWS, path)
     content = path.read_bytes()
     found: Counter[str] = Counter()
-    for number in range(FILES):
+    for number in range(count):
         path.write_bytes(damaged(content, number))
         try:
             read = read_manifest(path)
@@ -91,4 +91,4 @@ def test_a_damaged_table_is_one_error_or_what_it_was(
         found["read"] += 1
         if kind != "csv":  # whose cells may say anything
             assert [row.text for row in read] in ([row.text for row in ROWS], [None] * 40), number
-    assert found["refused"] > FILES / 3, found
+    assert found["refused"] > count / 3, found

@@ -148,6 +148,10 @@ def test_librosa_is_first_used_under_a_lock_once_per_process(first_use, monkeypa
     for _ in range(2):
         acoustic.signal_features(HUM, mels=True, mfcc=0, spectral=True)
     assert free == [False, True, True]  # the first use is `_compile`'s own
+    acoustic._compile.cache_clear()  # as in another process, which compiles nothing and waits for nobody
+    with FileLock(lock):
+        acoustic.signal_features(HUM, mels=True, mfcc=0, spectral=False)
+    assert len(free) == 3
 
 
 @pytest.mark.parametrize("reason", ["no folder", "no home", "held"])

@@ -388,6 +388,6 @@ def test_a_few_damaged_encoders_raise_one_error(data: Any, tiny_bert: Path, work
 @pytest.mark.slow
 @settings(max_examples=EXAMPLES, phases=PHASES, derandomize=False)
 @given(data=st.data())
-def test_damaged_encoders_raise_one_error(data: Any, tiny_bert: Path, work: Path) -> None:
+def test_fuzz_damaged_encoders_raise_one_error(data: Any, tiny_bert: Path, work: Path) -> None:
     """TRICUE_FUZZ: how many."""
     fuzz(data, tiny_bert, work)

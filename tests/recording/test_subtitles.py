@@ -217,7 +217,9 @@ CONTENT = st.one_of(
 
 @given(CONTENT, st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=FUZZ)
-def test_any_content_is_subtitles_or_one_clear_error(tmp_path: Path, content: bytes, framed: bool) -> None:
+def test_fuzz_any_content_is_subtitles_or_one_clear_error(
+    tmp_path: Path, content: bytes, framed: bool
+) -> None:
     """Any other exception fails the test, and so does what takes longer than it may."""
     if framed:
         content += b"\n00:00:01,000 --> 00:00:02,000\n" + content

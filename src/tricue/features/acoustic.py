@@ -6,8 +6,12 @@ is too slow for what it adds to `yin`.
 
 from __future__ import annotations
 
+import hashlib
+import os
+import sys
 from contextlib import ExitStack, suppress
 from functools import lru_cache
+from importlib.metadata import version
 
 import librosa
 import numpy as np
@@ -52,18 +56,33 @@ def signal_features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool)
 
 @lru_cache(maxsize=1)
 def _compile() -> None:
-    """Import and call librosa's compiled functions for the first time, one process at a time.
+    """Let librosa's functions be compiled by one process at a time, once per installation.
 
     numba's cache on disk is not made for several writers: processes that compile at once can leave machine code there
-    that crashes every later process. Without a place for a lock, the functions are compiled without one.
+    that crashes every later process. A file in the user's cache says that all is compiled: then nobody waits. Without
+    a place for a lock, the functions are compiled without one.
     """
-    hum = np.sin(2 * np.pi * 120 / SAMPLE_RATE * np.arange(SAMPLE_RATE // 10)).astype(np.float32)
-    with ExitStack() as held:
-        with suppress(OSError, RuntimeError):  # no such folder, no locks in it, or none to be had in time
-            folder = user_cache()
-            folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(FileLock(folder / COMPILING, timeout=_WAIT_S))
+    with ExitStack() as held, suppress(OSError, RuntimeError):  # no folder, no locks in it, none in time
+        folder = user_cache()
+        done = folder / f"librosa-{_installation()}.compiled"
+        if done.is_file():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        held.enter_context(FileLock(folder / COMPILING, timeout=_WAIT_S))
+        hum = np.sin(2 * np.pi * 120 / SAMPLE_RATE * np.arange(SAMPLE_RATE // 10)).astype(np.float32)
         _features(hum, mels=True, mfcc=1, spectral=True)
+        done.touch()
+
+
+def _installation() -> str:
+    """What numba's cache is of, as a short name."""
+    parts = [
+        sys.version,
+        sys.prefix,
+        os.environ.get("NUMBA_CACHE_DIR", ""),
+        *map(version, ("librosa", "numba")),
+    ]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 def _features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool) -> np.ndarray:
