@@ -46,9 +46,8 @@ test-floors: .venv-floors/.installed
 	$(PYTHON) -m venv .venv-floors
 	$(PYTHON) .ci/floors.py > .venv-floors/constraints.txt
 	.venv-floors/bin/python -m pip install --quiet $(TORCH)
-	.venv-floors/bin/python -m pip install --quiet -r .venv-floors/constraints.txt
-	.venv-floors/bin/python -m pip install --quiet -c .venv-floors/constraints.txt \
-		--editable '.[faces,ray,serve,onnx]'
+	.venv-floors/bin/python -m pip install --quiet -r .venv-floors/constraints.txt -c .venv-floors/constraints.txt \
+		--editable '.[faces,ray,serve,onnx]' pandas pysubs2 httpx
 	touch $@
 
 test-all: test test-slow test-floors

@@ -1,7 +1,7 @@
 """Prints a pip constraints file: every dependency that `pyproject.toml` states, at the lowest version it admits.
 
-The tools that the tests need come at the versions of `requirements-dev.txt`. torch stays at its pin: which builds of it
-exist differs between package indexes.
+What runs the tests comes at the versions of `requirements-dev.txt`; what the tests import beside it is as new as the
+floors let it be. torch stays at its pin: which builds of it exist differs between package indexes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "httpx", "pandas", "pysubs2")
+TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 _FLOOR = re.compile(r"(?P<name>[\w.-]+)(\[[\w,]+\])?>=(?P<version>[\d.]+)")
 
 
