@@ -176,7 +176,9 @@ def _examples(writing: int, numbers: range, check: Callable[[int], bool]) -> Non
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
-        if "torch" in sys.modules:  # the threads of its pool are not forked: work for them would wait for ever
+        if (
+            "torch" in sys.modules
+        ):  # the threads of its pool are not forked: work for them would wait for ever
             sys.modules["torch"].set_num_threads(1)
         for number in numbers:
             signal.alarm(SECONDS)

@@ -32,7 +32,7 @@ export function asTable(timeline) {
 }
 
 function cell(text) {
-  return /^[=+\-@\t\r]/.test(text ?? "") ? `'${text}` : text;
+  return /^'*[=+\-@\t\r\n＝＋－＠]/.test(text ?? "") ? `'${text}` : text;
 }
 
 function line(values) {
