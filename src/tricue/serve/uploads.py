@@ -121,7 +121,7 @@ class _Parts(MultiPartParser):
     _cut = False
 
     def on_part_begin(self) -> None:
-        if self._charset in _DOMAINS:
+        if self._charset.lower() in _DOMAINS:
             raise MultiPartException(f"It names the charset {self._charset}: send UTF-8.")
         self._header_bytes, self._cut = 0, True
         super().on_part_begin()
