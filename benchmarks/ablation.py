@@ -9,8 +9,6 @@ Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. Wi
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/ablation.py meld
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from pathlib import Path
@@ -18,10 +16,12 @@ from typing import Any
 
 from common import FIGURES, keep, shared
 
-from tricue.config import load_config
-from tricue.data.toy import make_toy
-from tricue.evaluation.ablation import ablate
-from tricue.report.ablation import draw_ablation
+from tricue.config.load import load_config
+from tricue.studies.ablation import ablate
+from tricue.studies.ablation_figure import draw_ablation
+from tricue.toy.toy_corpus import make_toy
+from tricue.toy.toy_settings import ToyConfig
+from tricue.training.workspace import Workspace
 
 SEEDS = {"meld": 3, "ravdess": 3, "toy": 1}
 NAMES = {"meld": ["phases-1+2", "phase-1"], "ravdess": None, "toy": None}
@@ -41,9 +41,7 @@ def settings(corpus: str) -> tuple[str, dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", choices=list(SEEDS))
     parser.add_argument("--seeds", type=int, help="runs of each variant; by default 3, toy 1")
     parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
@@ -55,27 +53,19 @@ def main() -> None:
     config = load_config(name, more)
     place = args.work / args.corpus
     if args.corpus == "toy":
-        make_toy(place / "corpus", config.data.toy)
+        make_toy(place / "corpus", ToyConfig())
     data_dir = place / "corpus" if args.corpus == "toy" else shared(f"data/{args.corpus}")
     result, _ = ablate(
         config,
         save_dir=place,
         out=place / "results",
         seeds=args.seeds or SEEDS[args.corpus],
-        store=args.store or args.work / "features",
         names=args.variants.split(",") if args.variants else NAMES[args.corpus],
-        data_dir=data_dir,
         split=SPLITS[args.corpus],
-        quiet=True,
+        workspace=Workspace(store=args.store or args.work / "features", data_dir=data_dir, quiet=True),
     )
-    shipped = {
-        "config": name,
-        "settings": {k: v if "encoder" not in k else Path(v).name for k, v in more.items()},
-    }
-    keep(
-        f"ablation_{args.corpus}",
-        shipped | result | {"seconds_of_this_call": round(time.monotonic() - started)},
-    )
+    shipped = {"config": name, "settings": {k: v if "encoder" not in k else Path(v).name for k, v in more.items()}}
+    keep(f"ablation_{args.corpus}", shipped | result | {"seconds_of_this_call": round(time.monotonic() - started)})
     (FIGURES / f"ablation_{args.corpus}.svg").write_bytes(draw_ablation(result).svg)
 
 

@@ -6,8 +6,6 @@
 .venv/bin/python benchmarks/audit_speed.py probe           the noise probe on rows and classes like MELD's
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import random
@@ -21,12 +19,12 @@ from typing import Any
 import numpy as np
 from common import keep
 
-from tricue.config import Config
-from tricue.data.audit import audit_corpus
-from tricue.data.corpora import read_corpus
-from tricue.data.fingerprints import same_recordings
-from tricue.data.near_texts import near_duplicates, normalise
-from tricue.data.noise_probe import noise_probe
+from tricue.audit.audit import audit_corpus
+from tricue.audit.fingerprints import same_recordings
+from tricue.audit.near_texts import near_duplicates, normalise
+from tricue.audit.noise_probe import noise_probe
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import read_corpus
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 MELD_SHARES = (0.111, 0.027, 0.027, 0.174, 0.472, 0.068, 0.121)  # of its training rows
@@ -115,9 +113,7 @@ def rows(count: int) -> dict[str, Any]:
                 split = "train" if i < 0.8 * count else "val" if i < 0.9 * count else "test"
                 text = " ".join(draw.choices(vocabulary, k=draw.randint(1, 14)))
                 emotion = draw.choice(EMOTIONS)
-                writer.writerow(
-                    [f"u{i}", text, emotion, f"{split}{i % 5000}", f"{split}{i // 10}", i % 10, split]
-                )
+                writer.writerow([f"u{i}", text, emotion, f"{split}{i % 5000}", f"{split}{i // 10}", i % 10, split])
         started = time.monotonic()
         config = Config()
         found = audit_corpus(read_corpus(config, manifest=path), config, fast=True, progress=False)
@@ -153,9 +149,7 @@ PARTS: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=list(PARTS))
     parser.add_argument("--rows", type=int)
     args = parser.parse_args()

@@ -10,8 +10,6 @@ on the other four and 12,000 rows without, read in the same way, and says the em
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/emoji.py
 """
 
-from __future__ import annotations
-
 import re
 import tempfile
 import unicodedata
@@ -26,19 +24,13 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-from tricue.config import TextFeatures
+from tricue.config.feature_settings import TextFeatures
 from tricue.data.manifest import read_manifest
-from tricue.features.text import HubText, Spoken
+from tricue.extractors.text_extractors import HubText, Spoken
 
 _EMOJI = re.compile("([\u2600-\u27bf\u2b50\U0001f300-\U0001faff])(?:\\s*\\1)*")
 _JOINERS = re.compile("[\ufe0e\ufe0f\u200d\u2640\u2642\U0001f3fb-\U0001f3ff]")
-_PLAIN_NAMES = {
-    "❤": "red heart",
-    "☺": "smiling face",
-    "☹": "frowning face",
-    "👍": "thumbs up",
-    "👎": "thumbs down",
-}
+_PLAIN_NAMES = {"❤": "red heart", "☺": "smiling face", "☹": "frowning face", "👍": "thumbs up", "👎": "thumbs down"}
 _OTHERS = 12_000  # rows without an emoji that every fit reads
 
 
@@ -71,15 +63,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         rows = read_manifest(goemotions(Path(work)))
     glued = Glued(folder, config)
-    unknown = [
-        bool(_EMOJI.search(str(r.text))) and glued.prepare(Spoken(str(r.text))).unknown > 0 for r in rows
-    ]
+    unknown = [bool(_EMOJI.search(str(r.text))) and glued.prepare(Spoken(str(r.text))).unknown > 0 for r in rows]
     with_emoji = [r for r, there in zip(rows, unknown, strict=True) if there]
     others = [r for r, there in zip(rows, unknown, strict=True) if not there]
     others = [others[i] for i in np.random.default_rng(0).permutation(len(others))[:_OTHERS]]
     beside = vectors(glued, [str(r.text) for r in others])
-    beside_labels = np.array([str(r.emotion) for r in others])
-    labels = np.array([str(r.emotion) for r in with_emoji])
+    beside_labels = np.array([str(r.label) for r in others])
+    labels = np.array([str(r.label) for r in with_emoji])
     texts = [str(r.text) for r in with_emoji]
     ways: dict[str, tuple[HubText, Callable[[str], str]]] = {
         "glued": (glued, str), "apart": (HubText(folder, config), str), "named": (glued, named),

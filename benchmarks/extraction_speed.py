@@ -9,8 +9,6 @@
 What is timed runs in processes of its own; this one waits. Clips are made before, under runs/extraction.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable
@@ -29,9 +27,7 @@ def main() -> None:
     if sys.argv[1:2] == [ALONE]:
         answer_alone(*sys.argv[2:])
         return
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="part", required=True)
 
     def part(run: Callable[[argparse.Namespace], dict[str, Any]], repeats: int) -> argparse.ArgumentParser:

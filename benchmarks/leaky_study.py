@@ -9,8 +9,6 @@ benchmarks/results/leaky_study.json and the tables of docs/leaky-study.md.
     .venv/bin/python benchmarks/leaky_study.py --encoder roberta-base --data_dir path/to/MELD
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +16,14 @@ from typing import Any
 
 from common import HERE, keep, shared
 
-from tricue.config import Config, load_config
-from tricue.data.audit import audit_corpus
-from tricue.data.corpora import read_corpus
+from tricue.audit.audit import audit_corpus
+from tricue.config.load import load_config
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import read_corpus
 from tricue.data.manifest import write_manifest
 from tricue.evaluation.evaluate import measure
 from tricue.training.train import train
+from tricue.training.workspace import Workspace
 
 PAGE = HERE.parent / "docs" / "leaky-study.md"
 MARKER = "<!-- benchmarks/leaky_study.py writes what follows -->"
@@ -40,11 +40,7 @@ SEED_WEIGHTED_F1 = 94.87
 
 
 def settings(protocol: str, encoder: str) -> Config:
-    overrides: dict[str, Any] = {
-        "modalities": ["text"],
-        "features.text.encoder": encoder,
-        "data.protocol": protocol,
-    }
+    overrides: dict[str, Any] = {"modalities": ["text"], "features.text.encoder": encoder, "data.protocol": protocol}
     if protocol == "official":
         overrides["data.val_from_train"] = 0.1
     return load_config("meld-frozen", overrides)
@@ -106,9 +102,7 @@ def page(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", help="hub name or folder [models/minilm-l6 of the shared data]")
     parser.add_argument("--data_dir", type=Path, help="MELD as published [data/meld of the shared data]")
     parser.add_argument("--work", type=Path, default=Path("runs/leaky_study"))
@@ -117,16 +111,18 @@ def main() -> None:
     encoder = args.encoder or str(shared("models/minilm-l6"))
     store = args.work / "features"
     result: dict[str, Any] = {
-        "what": f"MELD text, {Path(encoder).name} frozen, configs/meld-frozen.yaml, 12 epochs, seed 0",
+        "what": f"MELD text, {Path(encoder).name} frozen, configs/meld-frozen.yaml, 12 epochs, seed 0"
     }
     corpus = read_corpus(load_config("meld-frozen"), data_dir=data_dir)
     models = {}
     for protocol in ("official", "leaky"):  # a finished or killed one goes on
         config = settings(protocol, encoder)
-        trained = train(config, save_dir=args.work / protocol, store=store, data_dir=data_dir)
+        trained = train(config, save_dir=args.work / protocol, workspace=Workspace(store=store, data_dir=data_dir))
         models[protocol] = trained.best_model
         split = "dev" if protocol == "official" else "val"
-        metrics = measure(trained.best_model, store=store, data_dir=data_dir, split=split, quiet=True).metrics
+        metrics = measure(
+            trained.best_model, split=split, workspace=Workspace(store=store, data_dir=data_dir, quiet=True)
+        ).metrics
         found = audit_corpus(corpus, config, progress=False).summary()
         result[protocol] = scores(metrics) | {
             "comparable": metrics["comparable"],
@@ -134,11 +130,10 @@ def main() -> None:
             "checks": found["checks"],
         }
     dev = dev_as_test(data_dir, args.work)
-    honest = measure(models["leaky"], store=store, manifest=dev, split="test", quiet=True).metrics
+    honest = measure(models["leaky"], split="test", workspace=Workspace(store=store, manifest=dev, quiet=True)).metrics
     result["leaky_on_dev"] = scores(honest) | {"audit": "of the rows it was trained on: fail"}
     result["rows_per_class"] = {
-        emotion: sum(row.emotion == emotion and row.split == "train" for row in corpus.utterances)
-        for emotion in SEED_F1
+        emotion: sum(row.label == emotion and row.split == "train" for row in corpus.utterances) for emotion in SEED_F1
     }
     keep("leaky_study", result)
     text = PAGE.read_text(encoding="utf-8").partition(MARKER)[0]

@@ -8,8 +8,6 @@ are the first of an epoch over the drawn utterances, as the trainer would form t
     .venv/bin/python benchmarks/live_text_speed.py
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time
@@ -19,12 +17,14 @@ import torch
 from common import keep, shared
 from transformers import RobertaConfig, RobertaModel
 
-from tricue.config import Config, load_config
-from tricue.data.corpora import read_corpus
+from tricue.config.load import load_config
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import read_corpus
 from tricue.features.extract import extract
 from tricue.model.network import Network
-from tricue.training.batches import Examples, gather_examples, row_lengths, training_plan
-from tricue.training.losses import focal_loss
+from tricue.prediction.batches import Examples, gather_examples, row_lengths, training_plan
+from tricue.tasks.task import make_task
+from tricue.tasks.task_losses import focal_loss
 from tricue.types import Batch
 
 PADDED = 128  # tokens, as the published code pads every text
@@ -35,8 +35,8 @@ def utterances(count: int, config: Config) -> Examples:
     corpus = read_corpus(config, data_dir=shared("data/meld"))
     train = [u for u in corpus.utterances if u.split == "train"]
     drawn = [train[i] for i in np.random.default_rng(0).choice(len(train), count, replace=False)]
-    features = extract(drawn, config.features, ["text"], shared("data"), live_text=True)  # nothing is stored
-    return gather_examples(drawn, features.arrays, config.data.emotions)
+    features = extract(drawn, config.features, ["text"], shared("data"), live=["text"])  # nothing is stored
+    return gather_examples(drawn, features.arrays, make_task(config))
 
 
 def pad(batch: Batch) -> Batch:
@@ -59,9 +59,7 @@ def seconds(network: Network, batches: list[Batch], optimizer: torch.optim.Optim
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--utterances", type=int, default=2048, help="drawn to form batches from")
     parser.add_argument("--batches", type=int, default=4, help="trained per round and side")
     parser.add_argument("--rounds", type=int, default=3)
@@ -72,7 +70,7 @@ def main() -> None:
     })  # fmt: skip
     torch.manual_seed(0)
     encoder = RobertaModel(RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1))
-    network = Network.from_config(config, {"text": (768,)}, 7, encoder).train()
+    network = Network.from_config(config, {"text": (768,)}, 7, {"text": encoder}).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5, fused=True)  # as the trainer's
     examples = utterances(args.utterances, config)
     lengths = row_lengths(examples)

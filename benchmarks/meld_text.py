@@ -7,25 +7,24 @@ encoder with a logistic regression; `finetuned` uses configs/meld.yaml, the defa
     .venv/bin/python benchmarks/meld_text.py finetuned
 """
 
-from __future__ import annotations
-
-import argparse
 import time
 from pathlib import Path
 
 import numpy as np
-from common import keep, shared
+from common import keep, make_parser, shared
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tricue.config import Config, load_config, parse_overrides
-from tricue.data.corpora import read_corpus
+from tricue.config.load import load_config, parse_overrides
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import read_corpus
 from tricue.evaluation.evaluate import grouping, measure
-from tricue.evaluation.metrics import score
 from tricue.features.extract import extract
+from tricue.metrics.class_metrics import score
 from tricue.training.train import train
+from tricue.training.workspace import Workspace
 
 CONFIGS = {"frozen": "meld-frozen", "finetuned": "meld"}
 
@@ -37,9 +36,7 @@ def baseline(config: Config, data_dir: Path, store: Path) -> float:
 
     def pooled(split: str) -> tuple[np.ndarray, list[str]]:
         kept = [u for u in utterances if u.split == split and u.id in rows]
-        return np.stack([rows[u.id].astype(np.float32).mean(axis=0) for u in kept]), [
-            str(u.emotion) for u in kept
-        ]
+        return np.stack([rows[u.id].astype(np.float32).mean(axis=0) for u in kept]), [str(u.label) for u in kept]
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000)).fit(*pooled("train"))
     values, labels = pooled("val")
@@ -47,13 +44,8 @@ def baseline(config: Config, data_dir: Path, store: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__, "runs/meld_text", 1)
     parser.add_argument("form", choices=list(CONFIGS))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--set", action="append", default=[], dest="settings")
-    parser.add_argument("--work", type=Path, default=Path("runs/meld_text"))
     args = parser.parse_args()
     data_dir, store = shared("data/meld"), args.work / "features"
     overrides = {
@@ -66,17 +58,17 @@ def main() -> None:
         started = time.monotonic()
         config = load_config(CONFIGS[args.form], overrides | {"seed": seed})
         save_dir = args.work / f"{args.form}-{seed}"
-        train(config, save_dir=save_dir, store=store, data_dir=data_dir)
+        train(config, save_dir=save_dir, workspace=Workspace(store=store, data_dir=data_dir))
         results.append(
-            measure(save_dir / "best_model", store=store, data_dir=data_dir, split="dev", quiet=True)
+            measure(
+                save_dir / "best_model", split="dev", workspace=Workspace(store=store, data_dir=data_dir, quiet=True)
+            )
         )
         minutes.append(round((time.monotonic() - started) / 60, 1))
     emotions = list(results[0].metrics["per_class"])
-    labels = np.array([emotions.index(str(u.emotion)) for u in results[0].utterances])
+    labels = np.array([emotions.index(str(u.label)) for u in results[0].utterances])
     groups, kind = grouping(results[0].utterances)
-    metrics = score(
-        labels, [r.probabilities for r in results], emotions, groups, kind, config.evaluation.draws, 0
-    )
+    metrics = score(labels, [r.answers for r in results], emotions, groups, kind)
     per_class = {emotion: numbers["f1"]["value"] for emotion, numbers in metrics["per_class"].items()}
     keep(f"meld_text_{args.form}", {
         "what": f"MELD text, MiniLM-L6, configs/{CONFIGS[args.form]}.yaml",

@@ -1,14 +1,12 @@
 """The network behind the encoders in onnxruntime and in PyTorch: the same batches in one run, by 1 and by 32.
 
-The network of configs/meld.yaml (all three cues, width 256, random weights) and its text part alone, on random vectors
-with lengths as MELD's utterances have them: words 1 to 24, audio 10 to 60 steps, 10 key frames. Both sides read the
-same batches in turn, with as many threads as torch takes; medians over rounds are compared, after one round that
-warms up. Encoders and decoding are left out: they are the same code on both sides.
+The network of configs/meld.yaml (all three modalities, width 256, random weights) and its text part alone, on random
+vectors with lengths as MELD's utterances have them: words 1 to 24, audio 10 to 60 steps, 10 key frames. Both sides
+read the same batches in turn, with as many threads as torch takes; medians over rounds are compared, after one round
+that warms up. Encoders and decoding are left out: they are the same code on both sides.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/onnx_speed.py
 """
-
-from __future__ import annotations
 
 import argparse
 import statistics
@@ -22,27 +20,29 @@ from typing import Any
 import torch
 from common import keep
 
-from tricue.checkpoint import Card
-from tricue.config import load_config
+from tricue.checkpoint.checkpoint import Card
+from tricue.config.load import load_config
 from tricue.export.onnx import CHECKED, export_onnx
 from tricue.export.onnx_network import NETWORK, OnnxNetwork, largest_difference
 from tricue.model.network import Network
-from tricue.types import Batch, Cue
+from tricue.types import Batch, ModalityName
 
-DIMS: dict[Cue, tuple[int, ...]] = {"text": (768,), "audio": (768, 35), "video": (2048,)}
-STEPS: dict[Cue, tuple[int, int]] = {"text": (1, 24), "audio": (10, 60), "video": (10, 10)}
+DIMS: dict[ModalityName, tuple[int, ...]] = {"text": (768,), "audio": (768, 35), "video": (2048,)}
+STEPS: dict[ModalityName, tuple[int, int]] = {"text": (1, 24), "audio": (10, 60), "video": (10, 10)}
 SIZES = (1, 32)
 
 
-def made_batch(cues: list[Cue], rows: int, seed: int) -> Batch:
+def made_batch(modalities: list[ModalityName], rows: int, seed: int) -> Batch:
     draw = torch.Generator().manual_seed(seed)
-    values: dict[Cue, torch.Tensor] = {}
-    masks: dict[Cue, torch.Tensor] = {}
-    for cue in cues:
-        low, high = STEPS[cue]
+    values: dict[ModalityName, torch.Tensor] = {}
+    masks: dict[ModalityName, torch.Tensor] = {}
+    for modality in modalities:
+        low, high = STEPS[modality]
         lengths = torch.randint(low, high + 1, (rows,), generator=draw)
-        masks[cue] = torch.arange(int(lengths.max())) < lengths[:, None]
-        values[cue] = torch.randn(*masks[cue].shape, sum(DIMS[cue]), generator=draw) * masks[cue][..., None]
+        masks[modality] = torch.arange(int(lengths.max())) < lengths[:, None]
+        values[modality] = (
+            torch.randn(*masks[modality].shape, sum(DIMS[modality]), generator=draw) * masks[modality][..., None]
+        )
     return Batch([str(row) for row in range(rows)], values, masks)
 
 
@@ -56,7 +56,7 @@ def seconds(answers: Callable[[Batch], Any], batches: list[Batch]) -> float:
 
 def compared(network: Network, opened: OnnxNetwork, rows: int, batches: int, rounds: int) -> dict[str, Any]:
     """Milliseconds per batch of both sides, by round; their medians and the ratio of these."""
-    drawn = [made_batch(network.cues, rows, seed) for seed in range(batches)]
+    drawn = [made_batch(network.modalities, rows, seed) for seed in range(batches)]
     sides: dict[str, Callable[[Batch], Any]] = {"torch": network, "onnx": opened}
     times: dict[str, list[float]] = {side: [] for side in sides}
     for round_ in range(rounds + 1):
@@ -68,13 +68,13 @@ def compared(network: Network, opened: OnnxNetwork, rows: int, batches: int, rou
     return {"median_ms": medians, "torch_over_onnx": medians["torch"] / medians["onnx"], "ms": times}
 
 
-def measured(cues: list[Cue], folder: Path, batches: int, rounds: int) -> dict[str, Any]:
-    config = load_config("meld", {"modalities": cues, "model.finetune": "none"})
+def measured(modalities: list[ModalityName], folder: Path, batches: int, rounds: int) -> dict[str, Any]:
+    config = load_config("meld", {"modalities": modalities, "model.finetune": "none"})
     torch.manual_seed(0)
-    network = Network.from_config(config, {cue: DIMS[cue] for cue in cues}, 7).eval()
-    path = folder / "+".join(cues) / NETWORK
+    network = Network.from_config(config, {modality: DIMS[modality] for modality in modalities}, 7).eval()
+    path = folder / "+".join(modalities) / NETWORK
     started = time.perf_counter()
-    export_onnx(network, Card(config, list(config.data.emotions), DIMS, [1 / 7] * 7), cues, path)
+    export_onnx(network, Card(config, list(config.data.emotions), DIMS, [1 / 7] * 7), modalities, path)
     exporting = time.perf_counter() - started
     opened = OnnxNetwork(path, network)
     return {
@@ -87,16 +87,14 @@ def measured(cues: list[Cue], folder: Path, batches: int, rounds: int) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=10, help="per round and side")
     parser.add_argument("--rounds", type=int, default=9)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         results = {
-            "+".join(cues): measured(cues, Path(place), args.batches, args.rounds)
-            for cues in (["text"], ["text", "audio", "video"])
+            "+".join(modalities): measured(modalities, Path(place), args.batches, args.rounds)
+            for modalities in (["text"], ["text", "audio", "video"])
         }
     keep("onnx_speed", {
         "what": "milliseconds per batch of the network behind the encoders, width 256, random weights and vectors",

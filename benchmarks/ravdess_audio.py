@@ -7,8 +7,6 @@ once per seed. Beside it: mean and spread of the same layer with a logistic regr
     .venv/bin/python benchmarks/ravdess_audio.py --stage final --seeds 5
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import time
@@ -23,12 +21,14 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tricue.config import Config, load_config, parse_overrides
+from tricue.config.load import load_config, parse_overrides
+from tricue.config.settings import Config
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.evaluation.evaluate import grouping, measure
-from tricue.evaluation.metrics import score
 from tricue.features.extract import extract
+from tricue.metrics.class_metrics import score
 from tricue.training.train import train
+from tricue.training.workspace import Workspace
 from tricue.types import Utterance
 
 SPEAKERS = {
@@ -38,7 +38,7 @@ SPEAKERS = {
 SETTINGS = {
     "modalities": ["audio"], "features.audio.layer": 2, "features.audio.mfcc": 0, "features.audio.spectral": False,
     "model.width": 128, "model.bilstm_layers": 1, "model.dropout": 0.4, "model.feature_dropout": 0.0,
-    "model.linear_path": False, "training.phase1_epochs": 10, "training.phase2_epochs": 5, "training.phase3_epochs": 5,
+    "training.phase1_epochs": 10, "training.phase2_epochs": 5, "training.phase3_epochs": 5,
     "training.batch_size": 16, "training.accumulation": 1, "training.rate": 5.0e-4, "training.class_weights": "none",
 }  # fmt: skip
 """Those of configs/ravdess.yaml when this was measured; it has learnt of the face since (ravdess_audio_video.py)."""
@@ -54,7 +54,7 @@ def make_manifest(work: Path, stage: str) -> Path:
         for split, speakers in SPEAKERS[stage].items():
             if int(row["speaker"]) in speakers:
                 utterances.append(Utterance(
-                    row["id"], audio=source.parent / row["audio"], emotion=row["emotion"], speaker=row["speaker"],
+                    row["id"], audio=source.parent / row["audio"], label=row["emotion"], speaker=row["speaker"],
                     split=split,  # type: ignore[arg-type]
                 ))  # fmt: skip
     path = work / f"{stage}.csv"
@@ -71,9 +71,7 @@ def baseline(manifest: Path, config: Config, store: Path, held_out: str) -> floa
     def pooled(split: str) -> tuple[np.ndarray, list[str]]:
         rows = [u for u in utterances if u.split == split and u.id in features.arrays["audio"]]
         arrays = [features.arrays["audio"][u.id][:, :speech].astype(np.float32) for u in rows]
-        return np.stack([np.concatenate([a.mean(0), a.std(0)]) for a in arrays]), [
-            str(u.emotion) for u in rows
-        ]
+        return np.stack([np.concatenate([a.mean(0), a.std(0)]) for a in arrays]), [str(u.label) for u in rows]
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)).fit(*pooled("train"))
     values, labels = pooled(held_out)
@@ -96,20 +94,18 @@ def run_seeds(
         train(
             load_config("ravdess", overrides | {"seed": seed}),
             save_dir=save_dir,
-            store=store,
-            manifest=manifest,
             restart=stage == "tune",
-            quiet=stage == "final",
+            workspace=Workspace(store=store, manifest=manifest, quiet=stage == "final"),
         )
         results.append(
-            measure(save_dir / "best_model", store=store, manifest=manifest, split=held_out, quiet=True)
+            measure(
+                save_dir / "best_model", split=held_out, workspace=Workspace(store=store, manifest=manifest, quiet=True)
+            )
         )
     emotions = list(results[0].metrics["per_class"])
-    labels = np.array([emotions.index(str(u.emotion)) for u in results[0].utterances])
+    labels = np.array([emotions.index(str(u.label)) for u in results[0].utterances])
     groups, kind = grouping(results[0].utterances)
-    metrics = score(
-        labels, [r.probabilities for r in results], emotions, groups, kind, config.evaluation.draws, 0
-    )
+    metrics = score(labels, [r.answers for r in results], emotions, groups, kind)
     return {
         "split": {name: f"speakers {s[0]}-{s[-1]}" for name, s in SPEAKERS[stage].items()},
         "scored_on": held_out,
@@ -126,9 +122,7 @@ def run_seeds(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", choices=list(SPEAKERS), default="tune")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], dest="settings")

@@ -7,13 +7,11 @@ training rows.
 
     tune    speakers 1-12 train, 13-16 val, which also chooses the epochs
     final   speakers 1-16 train a fixed number of epochs (`training.select=last`), 17-20 are scored once per seed
-    folds   kfold-speaker over all 20 in 5 folds: both cues, each alone, and the regression in the same folds; compared
-            speaker by speaker. Each finished fold lies in WORK/folds: a killed run goes on after it.
+    folds   kfold-speaker over all 20 in 5 folds: both modalities, each alone, and the regression in the same folds;
+            compared speaker by speaker. Each finished fold lies in WORK/folds: a killed run goes on after it.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/ravdess_audio_video.py --stage final --seeds 5
 """
-
-from __future__ import annotations
 
 import argparse
 import csv
@@ -33,17 +31,18 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tricue.config import load_config, parse_overrides
+from tricue.config.load import load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.data.splits import fold_names, folds_of
 from tricue.evaluation.evaluate import measure
 from tricue.features.extract import extract
-from tricue.files import remove_folder
-from tricue.json_files import write_json
+from tricue.files.atomic import remove_folder
+from tricue.files.json_files import write_json
 from tricue.training.train import train
-from tricue.types import Cue, Utterance
+from tricue.training.workspace import Workspace
+from tricue.types import ModalityName, Utterance
 
-CUE_SETS: tuple[tuple[Cue, ...], ...] = (("audio", "video"), ("audio",), ("video",))
+MODALITY_SETS: tuple[tuple[ModalityName, ...], ...] = (("audio", "video"), ("audio",), ("video",))
 POOLS = ("mean_and_deviation", "mean")
 REGULARISATION = {"logisticregression__C": [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]}
 Vectors = Mapping[str, np.ndarray]  # utterance id -> (D,)
@@ -65,24 +64,23 @@ def whole_manifest(work: Path) -> Path:
     with source.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     utterances = [
-        Utterance(r["id"], audio=source.parent / r["audio"], emotion=r["emotion"], speaker=r["speaker"])
-        for r in rows
+        Utterance(r["id"], audio=source.parent / r["audio"], label=r["emotion"], speaker=r["speaker"]) for r in rows
     ]
     write_manifest(utterances, work / "folds.csv")
     return work / "folds.csv"
 
 
 def pooled(
-    rows: Sequence[Utterance], settings: Mapping[str, Any], cues: Sequence[Cue], pool: str, store: Path
+    rows: Sequence[Utterance], settings: Mapping[str, Any], modalities: Sequence[ModalityName], pool: str, store: Path
 ) -> Vectors:
-    """One vector per row: of each cue the mean over time, and the deviation where a cue has several steps."""
-    features = extract(rows, load_config("ravdess", settings).features, cues, store)
+    """One vector per row: of each modality the mean over time, and the deviation where a modality has several steps."""
+    features = extract(rows, load_config("ravdess", settings).features, modalities, store)
 
     def vector(id: str) -> Iterator[np.ndarray]:
-        for cue in cues:
-            steps = features.arrays[cue][id].astype(np.float32)
+        for modality in modalities:
+            steps = features.arrays[modality][id].astype(np.float32)
             yield steps.mean(0)
-            if cue == "audio" and pool == "mean_and_deviation":
+            if modality == "audio" and pool == "mean_and_deviation":
                 yield steps.std(0)
 
     return {u.id: np.concatenate(list(vector(u.id))) for u in rows}
@@ -96,7 +94,7 @@ def logistic(train_rows: Sequence[Utterance], test_rows: Sequence[Utterance], ve
     )  # fmt: skip
     search.fit(
         np.stack([vectors[u.id] for u in train_rows]),
-        [u.emotion for u in train_rows],
+        [u.label for u in train_rows],
         groups=[u.speaker for u in train_rows],
     )
     guesses = search.predict(np.stack([vectors[u.id] for u in test_rows]))
@@ -104,7 +102,7 @@ def logistic(train_rows: Sequence[Utterance], test_rows: Sequence[Utterance], ve
 
 
 def weighted_f1(rows: Sequence[Utterance], guesses: Guesses) -> float:
-    return float(f1_score([u.emotion for u in rows], [guesses[u.id] for u in rows], average="weighted"))
+    return float(f1_score([u.label for u in rows], [guesses[u.id] for u in rows], average="weighted"))
 
 
 # --- tune and final --------------------------------------------------------------------------------
@@ -113,17 +111,17 @@ def weighted_f1(rows: Sequence[Utterance], guesses: Guesses) -> float:
 def run_split(stage: str, settings: dict[str, Any], seeds: int, work: Path, store: Path) -> None:
     manifest, started = make_manifest(work, stage), time.monotonic()
     rows = read_manifest(manifest)
-    cues = load_config("ravdess", settings).modalities
-    result = run_seeds(stage, settings, seeds, work / "+".join(cues), manifest, store)
+    modalities = load_config("ravdess", settings).modalities
+    result = run_seeds(stage, settings, seeds, work / "+".join(modalities), manifest, store)
     held_out = [u for u in rows if u.split == result["scored_on"]]
     train_rows = [u for u in rows if u.split == "train"]
     regression = {
-        pool: weighted_f1(held_out, logistic(train_rows, held_out, pooled(rows, settings, cues, pool, store)))
+        pool: weighted_f1(held_out, logistic(train_rows, held_out, pooled(rows, settings, modalities, pool, store)))
         for pool in POOLS
     }
-    keep(f"ravdess_{'_'.join(cues)}_units_{stage}", {
+    keep(f"ravdess_{'_'.join(modalities)}_units_{stage}", {
         "what": "RAVDESS speech, whisper-tiny-en layer 3 + MFCC + spectral, facial action units",
-        "cues": cues,
+        "modalities": modalities,
         **result,
         "logistic_regression_weighted_f1": regression,
         "minutes": round((time.monotonic() - started) / 60, 1),
@@ -138,9 +136,7 @@ def kept(path: Path, made_with: Mapping[str, Any], make: Any) -> Guesses:
     if path.is_file():
         held = json.loads(path.read_text(encoding="utf-8"))
         if held["settings"] != made_with:
-            raise SystemExit(
-                f"{path} was made with other settings: delete its folder, or give another --work."
-            )
+            raise SystemExit(f"{path} was made with other settings: delete its folder, or give another --work.")
         return held["guesses"]
     started = time.monotonic()
     guesses = make()
@@ -149,14 +145,12 @@ def kept(path: Path, made_with: Mapping[str, Any], make: Any) -> Guesses:
     return guesses
 
 
-def network_fold(
-    settings: dict[str, Any], fold: str, seed: int, work: Path, manifest: Path, store: Path
-) -> Guesses:
+def network_fold(settings: dict[str, Any], fold: str, seed: int, work: Path, manifest: Path, store: Path) -> Guesses:
     """Train on the other folds, guess the rows of this one; the checkpoint is not kept."""
     config = load_config("ravdess", settings | {"data.fold": fold, "seed": seed})
     save_dir = work / "unfinished"
-    train(config, save_dir=save_dir, store=store, manifest=manifest, restart=True, quiet=True)
-    result = measure(save_dir / "best_model", store=store, manifest=manifest, quiet=True)
+    train(config, save_dir=save_dir, restart=True, workspace=Workspace(store=store, manifest=manifest, quiet=True))
+    result = measure(save_dir / "best_model", workspace=Workspace(store=store, manifest=manifest, quiet=True))
     remove_folder(save_dir)
     return {p.id: str(p.emotion) for p in result.predictions}
 
@@ -170,10 +164,10 @@ def run_folds(settings: dict[str, Any], seeds: int, work: Path, store: Path) -> 
     runs: dict[str, list[Guesses]] = {}  # what it is -> all rows' guesses, per seed
     folder = work / "folds"
     folder.mkdir(exist_ok=True)
-    for cues in CUE_SETS:
-        name, own = "+".join(cues), settings | {"modalities": list(cues)}
-        for pool in POOLS if "audio" in cues else POOLS[1:]:
-            vectors = pooled(rows, own, cues, pool, store)
+    for modalities in MODALITY_SETS:
+        name, own = "+".join(modalities), settings | {"modalities": list(modalities)}
+        for pool in POOLS if "audio" in modalities else POOLS[1:]:
+            vectors = pooled(rows, own, modalities, pool, store)
             runs[f"logistic regression, {name}, {pool}"] = [{
                 id: guess
                 for fold in fold_names(rows, config.data)
@@ -215,9 +209,7 @@ def by_speaker(rows: Sequence[Utterance], runs: Sequence[Guesses]) -> dict[str, 
     return {s: float(np.mean([weighted_f1(of, guesses) for guesses in runs])) for s, of in own.items()}
 
 
-def difference(
-    rows: Sequence[Utterance], ours: Sequence[Guesses], theirs: Sequence[Guesses]
-) -> dict[str, Any]:
+def difference(rows: Sequence[Utterance], ours: Sequence[Guesses], theirs: Sequence[Guesses]) -> dict[str, Any]:
     """Weighted F1 of `ours` minus `theirs`: pooled, per speaker, and a paired t interval over the speakers.
 
     The folds share training rows, so that speakers are not quite independent: the interval is somewhat too narrow.
@@ -238,9 +230,7 @@ def difference(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stage", choices=[*SPEAKERS, "folds"], default="tune")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--modalities", default="audio,video", help="tune and final: audio, video or both")

@@ -10,8 +10,6 @@ middle and at the end.
     .venv/bin/python benchmarks/serve_load.py --seconds 60
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json
@@ -37,9 +35,9 @@ import psutil
 import torch
 from common import keep, shared
 
-from tricue.checkpoint import Card, save_checkpoint
-from tricue.config import load_config
-from tricue.features.extractors import feature_dims
+from tricue.checkpoint.checkpoint import Card, save_checkpoint
+from tricue.config.load import load_config
+from tricue.extractors.choice import feature_dims
 from tricue.model.network import Network
 from tricue.recognizer import SHIPPED
 
@@ -77,9 +75,7 @@ class Service:
 @contextmanager
 def serving(*options: str) -> Iterator[Service]:
     command = [sys.executable, "-m", "tricue.cli", "serve", "--port=0", *options]
-    started = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}
-    )
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"})
     assert started.stdout is not None
     try:
         for line in started.stdout:
@@ -216,9 +212,7 @@ def batching(options: list[str], seconds: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0, help="of texts, and of clips")
     parser.add_argument("--model_path", type=Path, default=SHIPPED, help="the model of the texts")
     parser.add_argument("--encoder", type=Path, help="its encoder [shared/models/minilm-l6]")

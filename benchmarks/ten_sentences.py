@@ -4,8 +4,6 @@ was trained to its end; its answers, all ten, as they come. Ten sentences say no
     .venv/bin/python benchmarks/ten_sentences.py
 """
 
-from __future__ import annotations
-
 import argparse
 
 from common import keep, shared
@@ -27,9 +25,7 @@ SENTENCES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", default=None, help="by default the copy beside the repository")
     args = parser.parse_args()
     encoder = args.encoder or str(shared("models/minilm-l6"))

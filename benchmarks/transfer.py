@@ -7,8 +7,6 @@ GoEmotions for 5 epochs (`--init_from`); `joint`, both corpora together for 3 ep
     .venv/bin/python benchmarks/transfer.py --seeds 3
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +14,13 @@ from typing import Any
 
 from common import goemotions, keep, shared
 
-from tricue.config import Config, load_config
-from tricue.data.corpora import prepare_corpus
-from tricue.evaluation.compare import compare
-from tricue.evaluation.runs import evaluate_all
+from tricue.config.load import load_config
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import prepare_corpus
+from tricue.evaluation.several_runs import evaluate_all
+from tricue.studies.comparison import compare
 from tricue.training.runs import train_all
+from tricue.training.workspace import Workspace
 
 GOEMOTIONS_EPOCHS, JOINT_EPOCHS = (2, 2, 1), (1, 1, 1)
 
@@ -37,43 +37,47 @@ def settings(name: str, epochs: Sequence[int] = (), **more: Any) -> Config:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--joint_seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, default=Path("runs/transfer"))
     args = parser.parse_args()
     work, store, data_dir = args.work, args.work / "features", shared("data/meld")
     comments = goemotions(work)
+    scenes = Workspace(store=store, data_dir=data_dir)
     alone = settings("meld-frozen", **{"data.val_from_train": 0.1})
     (first,) = train_all(
-        settings("goemotions", GOEMOTIONS_EPOCHS), seeds=1, save_dir=work / "goemotions", store=store, manifest=comments
-    )  # fmt: skip
-    train_all(alone, seeds=args.seeds, save_dir=work / "alone", store=store, data_dir=data_dir)
-    train_all(
-        alone, seeds=args.seeds, save_dir=work / "after", store=store, data_dir=data_dir, init_from=first.best_model
-    )  # fmt: skip
+        settings("goemotions", GOEMOTIONS_EPOCHS),
+        seeds=1,
+        save_dir=work / "goemotions",
+        workspace=Workspace(store=store, manifest=comments),
+    )
+    train_all(alone, seeds=args.seeds, save_dir=work / "alone", workspace=scenes)
+    train_all(alone, seeds=args.seeds, save_dir=work / "after", init_from=first.best_model, workspace=scenes)
     prepare_corpus("MELD", data_dir, work / "MELD")
     both = [work / "MELD" / "manifest.csv", comments]
     joint = settings("meld-frozen", JOINT_EPOCHS, **{"data.val_from_train": 0.1})
-    train_all(joint, seeds=args.joint_seeds, save_dir=work / "joint", store=store, manifest=both)
+    train_all(joint, seeds=args.joint_seeds, save_dir=work / "joint", workspace=Workspace(store=store, manifest=both))
     result: dict[str, Any] = {
         "what": "MELD text, MiniLM-L6 frozen, configs/meld-frozen.yaml; GoEmotions before it or beside it",
         "split": "a tenth of the training dialogues (GoEmotions: rows) is val, chose the epochs; dev is the test part",
-        "goemotions_val_weighted_f1": first.card.val_weighted_f1,
+        "goemotions_val_weighted_f1": first.card.val_score,
     }
     folders = []
     for way in ("alone", "after", "joint"):
         folders.append(work / "results" / way)
         model = work / way if (work / way / "runs.json").is_file() else work / way / "best_model"
         measured = evaluate_all(
-            model, out=folders[-1], store=store, dataset="MELD", data_dir=data_dir, split="dev", quiet=True
+            model,
+            out=folders[-1],
+            dataset="MELD",
+            split="dev",
+            workspace=Workspace(store=store, data_dir=data_dir, quiet=True),
         )
         kept = ("weighted_f1", "accuracy", "macro_f1", "uar", "interval", "seeds")
         result[way] = {name: measured.metrics[name] for name in kept}
         result[way]["f1_per_class"] = {e: c["f1"]["value"] for e, c in measured.metrics["per_class"].items()}
-    result["comparison"] = compare(folders, draws=10_000, seed=0, out=work / "results").content
+    result["comparison"] = compare(folders, out=work / "results")
     keep("transfer", result)
 
 

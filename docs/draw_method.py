@@ -1,7 +1,7 @@
 """Draws the method as docs/figures/*.svg: `python docs/draw_method.py`.
 
-Every number in a picture is read from the default settings, or from the network that they build on the features of
-the seed's encoders.
+Every number in a picture is read from the default settings, or from the network that they build for a large corpus,
+on the features of the seed's encoders.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.path import Path as Line
 from torch import nn
 
-from tricue.config import Config, TrainingConfig
-from tricue.features.acoustic import SPECTRAL
+from tricue.config.settings import Config
+from tricue.config.training_settings import TrainingConfig
+from tricue.extractors.acoustic import SPECTRAL
+from tricue.figures.canvas import FAINT, INK, PHASE_COLOURS, STYLE
 from tricue.model.network import Network
-from tricue.report.figure import CUE_COLOURS, FAINT, INK, PHASE_COLOURS, STYLE
-from tricue.training.phases import PHASES, Phase, Schedule, loss_weights
-from tricue.types import CUES, Cue
+from tricue.registry import MODALITIES
+from tricue.training.phases import ALIGNMENT_STEP, INTENTION_STEP, PHASES, Phase, Schedule, loss_weights
+from tricue.types import ModalityName
 
 FIGURES = Path(__file__).with_name("figures")
-GREY = "#5A5A5A"  # what belongs to no cue and no phase
+GREY = "#5A5A5A"  # what belongs to no modality and no phase
 TITLE, TEXT = 19, 16.5  # pixels of a picture that is shown 1,000 pixels wide
 LOOK: Any = STYLE | {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
@@ -107,14 +109,7 @@ class Sheet:
         return at
 
     def label(
-        self,
-        at: Point,
-        text: str,
-        *,
-        size: float = TEXT,
-        bold: bool = False,
-        colour: str = INK,
-        align: str = "center",
+        self, at: Point, text: str, *, size: float = TEXT, bold: bool = False, colour: str = INK, align: str = "center"
     ) -> None:
         self.axes.text(
             *at,
@@ -152,12 +147,7 @@ class Sheet:
         for i, (text, colour) in enumerate(parts):
             self.axes.add_patch(
                 Rectangle(
-                    (at.x + i * wide, at.y),
-                    wide,
-                    at.height,
-                    facecolor=tinted(colour, 0.1),
-                    edgecolor=colour,
-                    lw=1.3,
+                    (at.x + i * wide, at.y), wide, at.height, facecolor=tinted(colour, 0.1), edgecolor=colour, lw=1.3
                 )
             )
             self.label((at.x + (i + 0.5) * wide, at.y + at.height / 2), text)
@@ -191,9 +181,15 @@ def named(letter: str, below: str) -> str:
 # --- the numbers -----------------------------------------------------------------------------------
 
 
+def example() -> Config:
+    """The default settings, with the sizes that they take for a large corpus: the seed's width and layers."""
+    config = Config()
+    return config.model_copy(update={"model": config.model.settled(50_000)})
+
+
 def default_network(config: Config, classes: int = 7) -> Network:
     """The network on the features of the seed's encoders."""
-    dims: dict[Cue, tuple[int, ...]] = {
+    dims: dict[ModalityName, tuple[int, ...]] = {
         "text": (768,),  # roberta-base
         "audio": (768, config.features.audio.mfcc + len(SPECTRAL)),  # beside wav2vec2-base
         "video": (2048,),  # ResNet-50
@@ -216,117 +212,160 @@ def chain(numbers: Sequence[object]) -> str:
 
 GAP, SHORT = 52, 36  # between boxes: an arrow with a shape at its side, an arrow alone
 LANE = 290
-LANES = {cue: 20 + 335 * i for i, cue in enumerate(CUES)}  # left edges
+LANES = {modality: 20 + 335 * i for i, modality in enumerate(MODALITIES)}  # left edges
 
 
 def below(box: Box, height: float, gap: float = GAP) -> Box:
     return Box(box.x, box.y + box.height + gap, box.width, height)
 
 
+NARROW, STATISTICS = 212, Box(744, 0, 236, 0)  # the lanes of the sequences, and the way beside them
+SEQUENCES = {modality: 20 + 228 * i for i, modality in enumerate(MODALITIES)}  # left edges
+ENCODERS = {"text": ["RoBERTa"], "audio": ["wav2vec 2.0,", "MFCC, spectral"], "video": ["ResNet-50,"]}
+
+
 def draw_network(config: Config, network: Network) -> Figure:
-    """All of it, from the features of three cues to the two outputs."""
-    sheet = Sheet(1000, 1218)
-    states = draw_cues(sheet, config, network)
-    d = network.classifier.in_features
-    joined = widths(network.cross_attention.standardise["text"])[0]
-    attention = sheet.box(
-        Box(20, states["text"].bottom()[1] + GAP, 960, 94),
-        "Cross-modal attention",
-        [
-            f"each cue, projected to {d}, looks at both others: {len(network.cross_attention.absent)} directed pairs",
-            f"[own; from the second; from the third], {joined} wide, standardised to {d}",
-        ],
+    """All of it, from the features of three modalities to the two outputs."""
+    sheet = Sheet(1000, 1366)
+    features = draw_features(sheet, config, network)
+    pooled = draw_sequences(sheet, features, network)
+    statistics = draw_statistics(sheet, features, pooled, network)
+    whole = sheet.box(
+        Box(20, pooled.bottom()[1] + GAP, 960, 68),
+        "All that the fusion reads of a modality",
+        [f"$v_m$ = [mean; deviation; statistics]  {shape(width_of_all(network))}"],
     )
-    for cue, state in states.items():
-        size = shape(named("T", cue), network.cross_attention.project[cue].in_features)
-        sheet.down(state.bottom(), (state.bottom()[0], attention.y), size, CUE_COLOURS[cue])
-    draw_halves(sheet, attention, config, network)
+    for modality, x in SEQUENCES.items():
+        middle, size = x + NARROW / 2, shape(2 * network.classifier.in_features)
+        sheet.down((middle, pooled.bottom()[1]), (middle, whole.y), size, MODALITIES[modality].colour)
+    middle, out = statistics.bottom()[0], network.statistics["text"].linear.out_features
+    sheet.down(statistics.bottom(), (middle, whole.y), shape(out))
+    draw_halves(sheet, whole, config, network)
     return sheet.figure
 
 
-def draw_cues(sheet: Sheet, config: Config, network: Network) -> dict[Cue, Box]:
-    """Features, frontend and progressive BiLSTM of each cue, a lane each."""
-    text, audio, video = (network.frontends[cue] for cue in CUES)
-    inside = {
-        "text": ("RoBERTa", [f"FTB {text.out_width}"]),
-        "audio": (
-            "wav2vec 2.0 | MFCC, spectral",
-            [
-                f"FTB {widths(audio.speech)[1]}, attention | FTB {widths(audio.acoustic)[1]}",
-                f"joined, FTB {widths(audio.combine)[1]}",
-            ],
-        ),
-        "video": (
-            f"ResNet-50, {config.features.video.frames} key frames",
-            [
-                f"BiLSTM {2 * video.lstm.ahead.hidden_size}, attention",
-                f"FTB {widths(video.narrow)[1]}, FTB {widths(video.transform)[1]}",
-            ],
-        ),
-    }
-    states = {}
-    for cue, x in LANES.items():
-        colour, (encoder, lines) = CUE_COLOURS[cue], inside[cue]
-        features = sheet.box(Box(x, 20, LANE, 68), cue.capitalize(), [encoder], colour)
-        frontend = sheet.box(below(features, 94), "Frontend", lines, colour)
-        layers = f"{len(network.bilstms[cue].layers)} gated layers"
-        states[cue] = sheet.box(below(frontend, 68), "Progressive BiLSTM", [layers], colour)
-        steps = named("T", cue)
-        sheet.down(features.bottom(), frontend.top(), shape(steps, len(network.scaling[cue].mean)), colour)
-        sheet.down(
-            frontend.bottom(), states[cue].top(), shape(steps, network.frontends[cue].out_width), colour
+def width_of_all(network: Network) -> int:
+    return len(network.absent["text"])
+
+
+def draw_features(sheet: Sheet, config: Config, network: Network) -> dict[ModalityName, Box]:
+    """What the encoders give, a box per modality."""
+    frames = [f"{config.features.video.frames} key frames"]
+    return {
+        modality: sheet.box(
+            Box(x, 52, NARROW, 94),
+            modality.capitalize(),
+            [*ENCODERS[modality], *(frames if modality == "video" else [])],
+            MODALITIES[modality].colour,
         )
-    return states
+        for modality, x in SEQUENCES.items()
+    }
 
 
-def draw_halves(sheet: Sheet, attention: Box, config: Config, network: Network) -> None:
-    """From the standardised features to both H and what reads them; the right half joins in phases 2 and 3."""
+def draw_sequences(sheet: Sheet, features: dict[ModalityName, Box], network: Network) -> Box:
+    """Frontend and progressive BiLSTM of each modality, a lane each; attention between them, and pooling."""
+    d = network.classifier.in_features
+    states = {}
+    for modality, above in features.items():
+        colour, steps = MODALITIES[modality].colour, named("T", modality)
+        wide = network.frontends[modality].transform.linear.out_features
+        frontend = sheet.box(below(above, 68), "Frontend", [f"FTB {wide}"], colour)
+        layers = f"{len(network.bilstms[modality].layers)} gated layers"
+        states[modality] = sheet.box(below(frontend, 68), "BiLSTM", [layers], colour)
+        sheet.down(above.bottom(), frontend.top(), shape(steps, len(network.scaling[modality].mean)), colour)
+        sheet.down(frontend.bottom(), states[modality].top(), shape(steps, wide), colour)
+    across = SEQUENCES["video"] + NARROW - 20
+    attention = sheet.box(
+        Box(20, states["text"].bottom()[1] + GAP, across, 94),
+        "Cross-modal attention",
+        [
+            f"each modality, projected to {d}, attends to both others:",
+            f"{len(network.cross_attention.absent)} directed pairs; what it finds is added, LayerNorm",
+        ],
+    )
+    pooling = sheet.box(below(attention, 68), "Attentive pooling", ["mean and deviation over time, by learned weights"])
+    for modality, state in states.items():
+        colour, steps, middle = MODALITIES[modality].colour, named("T", modality), state.bottom()[0]
+        size = shape(steps, network.cross_attention.project[modality].in_features)
+        sheet.down(state.bottom(), (middle, attention.y), size, colour)
+        sheet.down((middle, attention.bottom()[1]), (middle, pooling.y), shape(steps, d), colour)
+    return pooling
+
+
+def draw_statistics(sheet: Sheet, features: dict[ModalityName, Box], pooled: Box, network: Network) -> Box:
+    """The second way of each modality into the fusion, beside its sequence."""
+    top = features["video"].y
+    at = Box(STATISTICS.x, top, STATISTICS.width, pooled.bottom()[1] - top)
+    sizes = [f"{modality}  {chain(widths(network.statistics[modality]))}" for modality in MODALITIES]
+    lines = ["mean and deviation", "over time, scaled;", "dropout, Linear", "", *sizes]
+    box = sheet.box(at, "Statistics", lines)
+    for own in features.values():
+        sheet.line([own.top(), (own.top()[0], 20), (box.top()[0], 20), box.top()])
+    return box
+
+
+def draw_halves(sheet: Sheet, whole: Box, config: Config, network: Network) -> None:
+    """From the modalities' vectors to both H and what reads them; the right half joins in phases 2 and 3."""
     d, sizes = network.classifier.in_features, widths(network.fusion)
-    left, right = 260, 740  # the middles of the two halves
-    second = PHASE_COLOURS[2]
+    left, right = 440, 790  # the middles of the two halves
+    second, size = PHASE_COLOURS[2], shape(width_of_all(network))
+    draw_auxiliary(sheet, Box(20, whole.bottom()[1] + GAP, 236, 94), network)
     changed = sheet.box(
-        Box(right - 180, attention.bottom()[1] + GAP, 360, 94),
+        Box(right - 190, whole.bottom()[1] + GAP, 380, 94),
         "Counterfactual features",
-        [f"$a\\,T(F) + (1-a)\\,F$,  $a$ = {config.model.counterfactual_start:g} at first", "from phase 2 on"],
+        [f"$a$ FTB$(v)+(1-a)\\,v$,  $a$ = {config.model.counterfactual_start:g} at first", "from phase 2 on"],
         second,
         dashed=True,
     )
-    pooling = sheet.box(
-        Box(20, changed.bottom()[1] + GAP, 960, 68),
-        "Attention pooling",
-        ["one vector per cue, a learned one where the cue is absent; the same for both halves"],
+    fusion = sheet.box(
+        Box(290, changed.bottom()[1] + GAP, 690, 94),
+        "Fusion MLP",
+        [
+            "all $v_m$ side by side; a learned vector where a modality is absent",
+            f"{chain(sizes)}; the same for both halves",
+        ],
     )
-    fusion = sheet.box(below(pooling, 68), "Fusion MLP", [f"{chain(sizes)}; the same for both halves"])
-    features = shape("$T_m$", d)
-    sheet.down((left, attention.bottom()[1]), (left, pooling.y), features)
-    sheet.down((right, attention.bottom()[1]), changed.top(), features, second)
-    sheet.down(changed.bottom(), (right, pooling.y), features, second)
+    sheet.down((left, whole.bottom()[1]), (left, fusion.y), size)
+    sheet.down((right, whole.bottom()[1]), changed.top(), size, second)
+    sheet.down(changed.bottom(), (right, fusion.y), size, second)
     fused = {}
     for x, name, colour in ((left, "org", GREY), (right, "cf", second)):
-        sheet.down((x, pooling.bottom()[1]), (x, fusion.y), shape(sizes[0]), colour)
         at = Box(x - 90, fusion.bottom()[1] + SHORT, 180, 44)
         fused[name] = sheet.box(at, "", [f"{named('H', name)}  {shape(d)}"], colour, dashed=name == "cf")
         sheet.down((x, fusion.bottom()[1]), at.top(), "", colour)
     draw_heads(sheet, fused["org"], fused["cf"], network)
 
 
+def draw_auxiliary(sheet: Sheet, at: Box, network: Network) -> None:
+    """The heads that each modality has in training."""
+    box = sheet.box(at, "Auxiliary heads", [classes_last(network.auxiliary["text"]), "in training only"])
+    x, y = box.top()[0], box.bottom()[1]
+    sheet.down((x, at.y - GAP), box.top(), shape(width_of_all(network)))
+    sheet.down((x, y), (x, y + SHORT))
+    sheet.label((x, y + SHORT + 16), f"logits  {shape('$C$')} of each")
+
+
 def draw_heads(sheet: Sheet, h_org: Box, h_cf: Box, network: Network) -> None:
     """The classifier on H_org, the intention predictor on both."""
     third, y = PHASE_COLOURS[3], h_org.bottom()[1] + SHORT
-    left, right = (Box(h.top()[0] - 180, y, 360, 94) for h in (h_org, h_cf))
-    classifier = sheet.box(left, "Classifier", [classes_last(network.classifier)])
+    classifier = sheet.box(Box(h_org.top()[0] - 120, y, 240, 94), "Classifier", [classes_last(network.classifier)])
     predictor = sheet.box(
-        right, "Intention predictor", [classes_last(network.intention), "from phase 3 on"], third, dashed=True
+        Box(h_cf.top()[0] - 190, y, 380, 94),
+        "Intention predictor",
+        [classes_last(network.intention), "from phase 3 on"],
+        third,
+        dashed=True,
     )
     sheet.down(h_org.bottom(), classifier.top())
-    sheet.down(h_cf.bottom(), predictor.top(), "", third)
-    bend = predictor.top(0.12)
+    sheet.down(h_cf.bottom(), (h_cf.bottom()[0], y), "", third)
+    bend = predictor.top(0.08)
     sheet.line([h_org.right(), (bend[0], h_org.right()[1]), bend], third)
     for box, name, colour in ((classifier, "emotion", GREY), (predictor, "intention", third)):
         x, y = box.bottom()
         sheet.down((x, y), (x, y + SHORT), "", colour)
         sheet.label((x, y + SHORT + 16), f"{name} logits  {shape('$C$')}")
-    sheet.label((500, y + SHORT + 56), "FTB: Linear, LayerNorm, ReLU, dropout", colour=GREY)
+    for i, text in enumerate(("FTB: Linear, LayerNorm,", "ReLU, dropout")):
+        sheet.label((20, classifier.y + 60 + i * 1.45 * TEXT), text, colour=GREY, align="left")
 
 
 def classes_last(part: nn.Module) -> str:
@@ -336,21 +375,23 @@ def classes_last(part: nn.Module) -> str:
 
 def draw_progressive(config: Config, network: Network) -> Figure:
     """One layer of a progressive BiLSTM, from F(i-1) to F(i)."""
-    sheet = Sheet(1000, 330)
+    sheet = Sheet(1000, 370)
     layers = network.bilstms["text"].layers
     wide = layers[0].transform.linear.out_features
-    before = sheet.box(Box(20, 110, 105, 44), "", ["$F^{(i-1)}$"])
-    lstm = sheet.box(Box(160, 98, 150, 68), "BiLSTM", [f"2 × {layers[0].lstm.ahead.hidden_size}"])
-    attention = sheet.box(Box(345, 98, 170, 68), "Self-attention", [f"{layers[0].attention.heads} heads"])
-    refined = sheet.box(Box(550, 98, 130, 68), "FTB", ["gives $T$"])
-    mix = sheet.box(Box(715, 98, 150, 68), "Mix", ["$G\\,T + (1-G)\\,F$"])
-    after = sheet.box(Box(900, 110, 80, 44), "", ["$F^{(i)}$"])
-    start = f"about {config.model.gate_start:g} at first"
-    gate = sheet.box(Box(500, 216, 230, 94), "Gate $G$", ["$\\sigma$(Linear [$T$; $F$])", start])
-    row = (before, lstm, attention, refined, mix, after)
+    before = sheet.box(Box(20, 110, 82, 44), "", ["$F^{(i-1)}$"])
+    lstm = sheet.box(Box(128, 98, 112, 68), "BiLSTM", [f"2 × {layers[0].lstm.ahead.hidden_size}"])
+    attention = sheet.box(Box(266, 98, 168, 68), "Self-attention", [f"{layers[0].attention.heads} heads"])
+    added = sheet.box(Box(460, 98, 124, 68), "Add", ["LayerNorm"])
+    refined = sheet.box(Box(610, 98, 104, 68), "FTB", ["gives $T$"])
+    mix = sheet.box(Box(740, 98, 148, 68), "Mix", [r"$G\,T + (1-G)\,F$"])
+    after = sheet.box(Box(914, 110, 66, 44), "", ["$F^{(i)}$"])
+    start = f"{config.model.gate_start:g} at first"
+    gate = sheet.box(Box(547, 256, 230, 94), "Gate $G$", [r"$\sigma$(Linear [$T$; $F$])", start])
+    row = (before, lstm, attention, added, refined, mix, after)
     for one, next_one in pairwise(row):
         sheet.line([one.right(), next_one.left()])
     sheet.line([before.top(), (before.top()[0], 60), (mix.top()[0], 60), mix.top()])
+    sheet.line([lstm.bottom(), (lstm.bottom()[0], 210), (added.bottom()[0], 210), added.bottom()])
     sheet.line([before.bottom(), (before.bottom()[0], gate.left()[1]), gate.left()])
     sheet.line([refined.bottom(), gate.top()])
     sheet.line([gate.right(), (mix.bottom()[0], gate.right()[1]), mix.bottom()])
@@ -362,8 +403,8 @@ def draw_progressive(config: Config, network: Network) -> Figure:
 def draw_cross_attention(config: Config, network: Network) -> Figure:
     """How text looks at audio and video, and the six pairs."""
     sheet = Sheet(1000, 840)
-    looks = {cue: draw_look(sheet, cue, network) for cue in CUES if cue != "text"}
-    cross, colour = network.cross_attention, CUE_COLOURS["text"]
+    looks = {modality: draw_look(sheet, modality, network) for modality in MODALITIES if modality != "text"}
+    cross, colour = network.cross_attention, MODALITIES["text"].colour
     x, d = LANES["text"], widths(cross.query["text"])[1]
     projected = draw_projection(sheet, "text", network)
     query = sheet.box(
@@ -373,42 +414,42 @@ def draw_cross_attention(config: Config, network: Network) -> Figure:
     bus = 296  # where the query turns to both partners
     for box in looks.values():
         sheet.line([query.bottom(), (query.bottom()[0], bus), (box.top(0.2)[0], bus), box.top(0.2)], colour)
-    parts = [("own", colour), *((f"from {cue}", CUE_COLOURS[cue]) for cue in looks)]
+    parts = [("own", colour), *((f"from {modality}", MODALITIES[modality].colour) for modality in looks)]
     joined = sheet.bar(
         Box(20, looks["audio"].bottom()[1] + GAP, 960, 44), [(f"{name}  {d}", shade) for name, shade in parts]
     )
     sheet.down((x + 50, projected.bottom()[1]), (x + 50, joined.y), shape(named("T", "text"), d), colour)
-    for cue, box in looks.items():
-        sheet.down(box.bottom(), (box.bottom()[0], joined.y), shape(named("T", "text"), d), CUE_COLOURS[cue])
+    for modality, box in looks.items():
+        sheet.down(box.bottom(), (box.bottom()[0], joined.y), shape(named("T", "text"), d), MODALITIES[modality].colour)
     draw_standardised(sheet, joined, network)
     draw_pairs(sheet, Box(540, joined.bottom()[1] + GAP, 440, 238), len(cross.absent))
     return sheet.figure
 
 
-def draw_projection(sheet: Sheet, cue: Cue, network: Network) -> Box:
-    project, colour = network.cross_attention.project[cue], CUE_COLOURS[cue]
-    state = Box(LANES[cue], 20, LANE, 44)
-    sheet.box(state, "", [f"{named('F', cue)}  {shape(named('T', cue), project.in_features)}"], colour)
+def draw_projection(sheet: Sheet, modality: ModalityName, network: Network) -> Box:
+    project, colour = network.cross_attention.project[modality], MODALITIES[modality].colour
+    state = Box(LANES[modality], 20, LANE, 44)
+    sheet.box(state, "", [f"{named('F', modality)}  {shape(named('T', modality), project.in_features)}"], colour)
     projected = sheet.box(below(state, 44, SHORT), "", [f"Linear  {chain(widths(project))}"], colour)
     sheet.down(state.bottom(), projected.top(), "", colour)
     return projected
 
 
-def draw_look(sheet: Sheet, cue: Cue, network: Network) -> Box:
-    """Keys and values of `cue`, and what text takes from them."""
-    cross, colour = network.cross_attention, CUE_COLOURS[cue]
-    projected = draw_projection(sheet, cue, network)
-    scale = widths(cross.query[cue])[1] // cross.heads
+def draw_look(sheet: Sheet, modality: ModalityName, network: Network) -> Box:
+    """Keys and values of `modality`, and what text takes from them."""
+    cross, colour = network.cross_attention, MODALITIES[modality].colour
+    projected = draw_projection(sheet, modality, network)
+    scale = widths(cross.query[modality])[1]
     held = sheet.box(
-        Box(LANES[cue], 196, LANE, 68),
+        Box(LANES[modality], 196, LANE, 68),
         "Key, value",
-        [f"$W_K$, $W_V$  {chain(widths(cross.key[cue]))}"],
+        [f"$W_K$, $W_V$  {chain(widths(cross.key[modality]))}"],
         colour,
     )
     look = sheet.box(
         below(held, 106, 64),
-        f"Text looks at {cue}",
-        [f"softmax( $Q K^\\top / \\sqrt{{{scale}}}$ ) $V$", f"no {cue}: a learned vector"],
+        f"Text looks at {modality}",
+        [f"softmax( $Q K^\\top / \\sqrt{{{scale}}}$ ) $V$", f"no {modality}: a learned vector"],
         colour,
     )
     sheet.down(projected.bottom(), held.top(), "", colour)
@@ -417,14 +458,10 @@ def draw_look(sheet: Sheet, cue: Cue, network: Network) -> Box:
 
 
 def draw_standardised(sheet: Sheet, joined: Box, network: Network) -> None:
-    colour, cross = CUE_COLOURS["text"], network.cross_attention
+    colour, cross = MODALITIES["text"].colour, network.cross_attention
     sizes = widths(cross.standardise["text"])
-    box = sheet.box(
-        Box(20, joined.bottom()[1] + GAP, 400, 94),
-        "Standardise",
-        [f"Linear  {chain(sizes)}", "LayerNorm"],
-        colour,
-    )
+    lines = [f"Linear  {chain(sizes)}", "added to its own, LayerNorm"]
+    box = sheet.box(Box(20, joined.bottom()[1] + GAP, 400, 94), "Standardise", lines, colour)
     x = box.top()[0]
     sheet.down((x, joined.bottom()[1]), box.top(), shape(named("T", "text"), sizes[0]), colour)
     end = sheet.box(below(box, 44), "", [f"enhanced text  {shape(named('T', 'text'), sizes[1])}"], colour)
@@ -432,38 +469,34 @@ def draw_standardised(sheet: Sheet, joined: Box, network: Network) -> None:
 
 
 def draw_pairs(sheet: Sheet, at: Box, count: int) -> None:
-    """A triangle of the cues; each arrow has the colour of the cue that is looked at."""
+    """A triangle of the modalities; each arrow has the colour of the modality that is looked at."""
     sheet.label(
-        (at.x + at.width / 2, at.y + 14),
-        f"All {count} pairs; an arrow leads to the cue that looks",
-        colour=GREY,
+        (at.x + at.width / 2, at.y + 14), f"All {count} pairs; an arrow leads to the modality that looks", colour=GREY
     )
     left, top, foot = at.x + at.width / 2 - 70, at.y + 50, at.y + at.height - 44
     places = {"text": (left, top), "audio": (left - 140, foot), "video": (left + 140, foot)}
     text, audio, video = (
-        sheet.box(Box(x, y, 140, 44), cue.capitalize(), (), CUE_COLOURS[cue])
-        for cue, (x, y) in places.items()
+        sheet.box(Box(x, y, 140, 44), modality.capitalize(), (), MODALITIES[modality].colour)
+        for modality, (x, y) in places.items()
     )
-    for here, there, cue, other in (
+    for here, there, modality, other in (
         ((text.bottom(0.20), text.bottom(0.35)), (audio.top(0.35), audio.top(0.50)), "text", "audio"),
         ((text.bottom(0.65), text.bottom(0.80)), (video.top(0.50), video.top(0.65)), "text", "video"),
         ((audio.right(0.33), audio.right(0.67)), (video.left(0.33), video.left(0.67)), "audio", "video"),
     ):
-        sheet.line([here[0], there[0]], CUE_COLOURS[cue])
-        sheet.line([there[1], here[1]], CUE_COLOURS[other])
+        sheet.line([here[0], there[0]], MODALITIES[modality].colour)
+        sheet.line([there[1], here[1]], MODALITIES[other].colour)
 
 
 def draw_phases(config: Config, network: Network) -> Figure:
     """A column per phase: what is trained, by which losses, at which rate, and what is handed on."""
-    sheet = Sheet(1000, 928)
+    sheet = Sheet(1000, 978)
     kept: list[Box] = []
     for phase, x in zip(PHASES, LANES.values(), strict=True):
         header, best = draw_phase(sheet, phase, x, config)
         if kept:  # the best weights go from the foot of a phase to the head of the next
             (start, end), middle = (kept[-1].right(), header.left()), (kept[-1].right()[0] + x) / 2
-            sheet.line(
-                [start, (middle, start[1]), (middle, end[1]), end], PHASE_COLOURS[PHASES[len(kept) - 1]]
-            )
+            sheet.line([start, (middle, start[1]), (middle, end[1]), end], PHASE_COLOURS[PHASES[len(kept) - 1]])
         kept.append(best)
     final = sheet.box(
         below(Box(20, kept[0].y, 960, kept[0].height), 68, SHORT),
@@ -486,19 +519,20 @@ class Words:
 
 
 def words(phase: Phase, training: TrainingConfig) -> Words:
-    focal, align, intent = (named("L", term) for term in ("focal", "align", "intent"))
-    growing = "$\\lambda(e)$ = min({:g}, {:g} ($e$ + 1))"
+    own, align, intent = (named("L", term) for term in ("task", "align", "intent"))
+    base = f"{own} + {training.auxiliary_weight:g} {named('L', 'aux')}"
+    growing = r"$\lambda(e)$ = min({:g}, {:g} ($e$ + 1))"
     if phase == 1:
-        parts = ["frontends, BiLSTMs, attention,", "fusion MLP, classifier"]
-        return Words("base", parts, [focal], "warm-up, then plateau")
+        parts = ["all but the two parts", "that join later"]
+        return Words("base", parts, [base], "warm-up, then plateau")
     if phase == 2:
-        ramp = growing.format(training.alignment_weight, training.alignment_step)
+        ramp = growing.format(training.alignment_weight, ALIGNMENT_STEP)
         parts = ["all of phase 1 and the", "counterfactual features"]
-        return Words("alignment", parts, [f"{focal} + $\\lambda(e)$ {align}", ramp], "cosine with restarts")
-    ramp = growing.format(training.intention_weight, training.intention_step)
-    loss = f"{focal} + {training.alignment_weight:g} {align} + $\\lambda(e)$ {intent}"
+        return Words("alignment", parts, [base, rf"+ $\lambda(e)$ {align}", ramp], "cosine with restarts")
+    ramp = growing.format(training.intention_weight, INTENTION_STEP)
+    added = rf"+ {training.alignment_weight:g} {align} + $\lambda(e)$ {intent}"
     parts = ["all of phase 2 and the", "intention predictor"]
-    return Words("refinement", parts, [loss, ramp], "one cycle")
+    return Words("refinement", parts, [base, added, ramp], "one cycle")
 
 
 def draw_phase(sheet: Sheet, phase: Phase, x: float, config: Config) -> tuple[Box, Box]:
@@ -510,9 +544,10 @@ def draw_phase(sheet: Sheet, phase: Phase, x: float, config: Config) -> tuple[Bo
         Box(x, 20, LANE, 94), f"Phase {phase}: {say.name}", [f"{epochs} epochs", begins], colour, tint=0.3
     )
     what = sheet.box(below(header, 94, SHORT), "Trained", say.trained, colour)
-    loss = sheet.box(below(what, 94, SHORT), "Loss", say.loss, colour)
+    loss = sheet.box(below(what, 118, SHORT), "Loss", say.loss, colour)
     charts = sheet.box(below(loss, 290, SHORT), "", (), colour, tint=0)
-    best = sheet.box(below(charts, 68, SHORT), "Best epoch on val", [f"kept as phase{phase}/"], colour)
+    kept = ["of the averaged weights,", f"kept as phase{phase}/"]
+    best = sheet.box(below(charts, 94, SHORT), "Best epoch on val", kept, colour)
     for one, next_one in ((header, what), (what, loss), (loss, charts), (charts, best)):
         sheet.down(one.bottom(), next_one.top(), "", colour)
     draw_weights(sheet, Box(x + 20, charts.y + 44, LANE - 40, 78), phase, config)
@@ -521,13 +556,11 @@ def draw_phase(sheet: Sheet, phase: Phase, x: float, config: Config) -> tuple[Bo
 
 
 def draw_weights(sheet: Sheet, at: Box, phase: Phase, config: Config) -> None:
-    """The weights beside the focal loss, epoch by epoch."""
+    """The weights of the losses that read the counterfactual, epoch by epoch."""
     training = config.training
     highest = max(training.alignment_weight, training.intention_weight)
     by_epoch = [loss_weights(phase, epoch, training) for epoch in range(training.epochs[phase - 1])]
-    sheet.label(
-        (at.x, at.y - 22), {1: "No loss", 2: "Weight", 3: "Weights"}[phase] + " beside focal", align="left"
-    )
+    sheet.label((at.x, at.y - 22), "Counterfactual losses" + (": none" if phase == 1 else ""), align="left")
     sheet.scale(at)
     for term, since in (("alignment", 2), ("intention", 3)):
         if phase >= since:
@@ -568,9 +601,7 @@ def draw_intention(config: Config, network: Network) -> Figure:
     colour, smoothing = PHASE_COLOURS[3], config.training.label_smoothing
     h_org, joined = draw_change(sheet, network)
     logits = draw_layers(sheet, joined, widths(network.intention))
-    entropy = sheet.box(
-        below(logits, 68), "Cross-entropy", [f"with the true label, smoothed by {smoothing:g}"], colour
-    )
+    entropy = sheet.box(below(logits, 68), "Cross-entropy", [f"with the true label, smoothed by {smoothing:g}"], colour)
     sheet.down(logits.bottom(), entropy.top(), f"intention logits  {shape('$C$')}", colour)
     weight = draw_confidence(sheet, h_org, entropy.y, config, network)
     loss = sheet.box(
@@ -654,7 +685,7 @@ def svg(name: str, config: Config, network: Network) -> bytes:
 
 
 if __name__ == "__main__":
-    settings = Config()
+    settings = example()
     built = default_network(settings)
     for name in PICTURES:
         (FIGURES / f"{name}.svg").write_bytes(svg(name, settings, built))

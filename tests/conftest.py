@@ -3,8 +3,6 @@
 Every property test is deterministic and judged by what it finds, never by how long a busy machine takes.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os
@@ -36,6 +34,30 @@ def picture(i: int, size: int, seed: int) -> np.ndarray:
 
 def tone(seconds: float, rate: int, hertz: float) -> np.ndarray:
     return (0.4 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+SHARED = Path(__file__).resolve().parents[1] / "../shared"
+
+
+@pytest.fixture
+def shared_model() -> Callable[[str], Path]:
+    """A real encoder's folder; the test is skipped where it is absent."""
+
+    def find(name: str) -> Path:
+        folder = SHARED / "models" / name
+        if not folder.is_dir():
+            pytest.skip(f"needs ../shared/models/{name}")
+        return folder
+
+    return find
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty one, for commands: paths are seen from it, and features lie in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
+    return tmp_path
 
 
 @pytest.fixture
@@ -76,25 +98,26 @@ def make_clip(tmp_path: Path) -> MakeClip:
 def untrained() -> Callable[..., Any]:
     """Make a recognizer of light encoders that was never trained: its answers differ by input, whatever they say.
 
-    settings: of its config, on top; card: fields of its card, on top. Emotions are anger, joy, neutral.
+    settings: of its config, on top; card: fields of its card, on top. Emotions are anger, joy, neutral, where the
+    settings do not name three targets.
     """
 
     def make(settings: dict[str, Any] | None = None, **card: Any) -> Any:
         import torch
 
-        from tricue.checkpoint import Card
-        from tricue.config import load_config
-        from tricue.features.extractors import feature_dims
+        from tricue.checkpoint.checkpoint import Card
+        from tricue.config.load import load_config
+        from tricue.extractors.choice import feature_dims
         from tricue.model.network import Network
         from tricue.recognizer import MultimodalEmotionRecognizer
-        from tricue.types import CUES
+        from tricue.registry import MODALITIES
 
-        light = {f"features.{cue}.encoder": "light" for cue in CUES}
+        light = {f"features.{modality}.encoder": "light" for modality in MODALITIES}
         config = load_config(None, light | {"model.width": 16} | (settings or {}))
-        given = config.features.precomputed_cues()
-        made = feature_dims(config.features, [cue for cue in config.modalities if cue not in given])
-        dims = {cue: made.get(cue, (12,)) for cue in config.modalities}
-        emotions = ["anger", "joy", "neutral"]
+        given = config.features.precomputed_modalities()
+        made = feature_dims(config.features, [modality for modality in config.modalities if modality not in given])
+        dims = {modality: made.get(modality, (12,)) for modality in config.modalities}
+        emotions = config.task.targets or ["anger", "joy", "neutral"]
         torch.manual_seed(0)
         network = Network.from_config(config, dims, len(emotions))
         with torch.no_grad():
@@ -103,6 +126,48 @@ def untrained() -> Callable[..., Any]:
         return MultimodalEmotionRecognizer(network, Card(config, emotions, dims, [0.5, 0.3, 0.2], **card))
 
     return make
+
+
+@pytest.fixture
+def make_answers() -> Callable[..., Any]:
+    """Made-up answers: labels (N,) and probabilities (N, C). answered (N,): of rows that have a modality."""
+
+    def make(
+        labels: np.ndarray,
+        probabilities: np.ndarray,
+        phase: int = 1,
+        answered: np.ndarray | None = None,
+        temperature: float = 1.0,
+        emotions: list[str] | None = None,
+    ) -> Any:
+        from tricue.figures.canvas import PHASE_COLOURS
+        from tricue.figures.page_parts import Answers
+        from tricue.tasks.temperature import expected_calibration_error, uncalibrated
+
+        names = emotions or ["anger", "joy", "neutral", "fear", "calm", "odd"][: probabilities.shape[1]]
+        has = np.ones(len(labels), bool) if answered is None else answered
+        plain = uncalibrated(probabilities[has], temperature)  # `evaluate` leaves these rows out, too
+        before = expected_calibration_error(plain, labels[has]) if has.any() else None
+        return Answers(
+            f"Phase {phase}", f"phase{phase}", PHASE_COLOURS[phase], names, labels, probabilities, has,
+            calibration={"temperature": temperature, "ece_uncalibrated": before},
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def save_untrained(untrained: Callable[..., Any]) -> Callable[..., Path]:
+    """Save a checkpoint of `untrained` in a folder: it answers, whatever it says."""
+
+    def save(folder: Path, settings: dict[str, Any] | None = None, **card: Any) -> Path:
+        from tricue.checkpoint.checkpoint import save_checkpoint
+
+        model = untrained(settings, **card)
+        save_checkpoint(folder, model.network, model.card)
+        return folder
+
+    return save
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """A stand-in for the Hugging Face hub: what its client asks for, over HTTP on this machine, behind HF_ENDPOINT."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -97,9 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name in self.server.gated:
             self._refuse(403, "GatedRepo")
         elif path.startswith("api/models/") and rest[:1] == ["tree"]:
-            self._json(
-                [{"type": "file", "path": n, "size": len(c), "oid": _etag(c)} for n, c in files.items()]
-            )
+            self._json([{"type": "file", "path": n, "size": len(c), "oid": _etag(c)} for n, c in files.items()])
         elif path.startswith("api/models/"):
             siblings = [{"rfilename": file, "size": len(content)} for file, content in files.items()]
             self._json({"id": name, "sha": COMMIT, "private": False, "gated": False, "tags": [],

@@ -3,8 +3,6 @@
 $TRICUE_FUZZ says how many files each fuzz test makes where it is run in full (`make fuzz`); `make test` makes QUICK.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource
@@ -74,9 +72,7 @@ def put_noise(rng: np.random.Generator, content: bytearray) -> None:
 DAMAGE: list[Damage] = [flip, flip_head, flip_tail, cut, take_out, put_twice, put_noise]
 
 
-def damaged(
-    rng: np.random.Generator, content: bytes, kinds: Sequence[Damage] = DAMAGE, most: int = 3
-) -> bytes:
+def damaged(rng: np.random.Generator, content: bytes, kinds: Sequence[Damage] = DAMAGE, most: int = 3) -> bytes:
     """The content after one to `most` kinds of damage."""
     harmed = bytearray(content)
     for _ in range(int(rng.integers(1, most + 1))):
@@ -156,11 +152,7 @@ def survived(count: int, check: Callable[[int], bool]) -> int:
         signs, _, trace = told.partition("!")
         if status != 0:
             example = numbers[max(signs.count("?") - 1, 0)]
-            how = (
-                f"signal {os.WTERMSIG(status)}"
-                if os.WIFSIGNALED(status)
-                else f"status {os.WEXITSTATUS(status)}"
-            )
+            how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
             pytest.fail(f"example {example}: {how}\n{trace}")
         true += signs.count("y")
     return true
@@ -176,9 +168,7 @@ def _examples(writing: int, numbers: range, check: Callable[[int], bool]) -> Non
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
-        if (
-            "torch" in sys.modules
-        ):  # the threads of its pool are not forked: work for them would wait for ever
+        if "torch" in sys.modules:  # the threads of its pool are not forked: work for them would wait for ever
             sys.modules["torch"].set_num_threads(1)
         for number in numbers:
             signal.alarm(SECONDS)

@@ -1,7 +1,5 @@
 """The locks name a hash for whatever `make install` installs, and the floors are those of pyproject.toml."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
@@ -10,9 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PIN = re.compile(
-    r"(?m)^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})*)$"
-)
+PIN = re.compile(r"(?m)^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<hashes>(?: \\\n    --hash=sha256:[0-9a-f]{64})*)$")
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
@@ -32,9 +28,7 @@ def test_both_locks_name_the_same_versions() -> None:
 
 
 def test_floors_are_those_of_pyproject_and_torch_stays_at_its_pin() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / ".ci" / "floors.py")], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, str(ROOT / ".ci" / "floors.py")], capture_output=True, text=True, check=True)
     floors = dict(line.split("==") for line in done.stdout.splitlines())
     stated = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert "torch" not in floors and {"av", "starlette", "h11", "pytest"} <= floors.keys()

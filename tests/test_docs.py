@@ -1,7 +1,5 @@
 """The pages in docs/ say what is there: paths, names, settings, flags, dependencies, and the seed whole."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re
@@ -17,12 +15,12 @@ import pytest
 import torch
 from typer.main import get_command
 
-from tricue.cli import app
-from tricue.config import Config
-from tricue.evaluation.cost import TOTAL, gflops, parameters
-from tricue.features.acoustic import SPECTRAL
+from tricue.cli import app, data
+from tricue.config.settings import Config
+from tricue.extractors.acoustic import SPECTRAL
+from tricue.model.cost import TOTAL, gflops, parameters
 from tricue.model.network import Network
-from tricue.types import Batch, Cue
+from tricue.types import Batch, ModalityName
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = ROOT / "../shared/seed.md"
@@ -35,6 +33,7 @@ PATH = re.compile(
 )
 SETTING = re.compile(r"(?:data|features|model|training|evaluation)\.[a-z][\w.]*")
 COMMANDS = re.findall(r"^python (\w+)\.py (.+)$", PAGE, flags=re.MULTILINE)
+data.add_corpora()
 TRICUE = get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -45,9 +44,7 @@ def names_in(path: Path) -> set[str]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             found.add(node.name)
         if isinstance(node, ast.ClassDef):
-            found |= {
-                f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)
-            }
+            found |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
         if isinstance(node, ast.Assign):
             found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return found
@@ -73,9 +70,7 @@ def test_settings_are_there(span: str) -> None:
 @pytest.mark.parametrize(("script", "line"), COMMANDS)
 def test_command_lines_of_the_seed_are_accepted(script: str, line: str) -> None:
     assert (ROOT / f"{script}.py").is_file()
-    TRICUE[script].make_context(
-        script, shlex.split(line)
-    )  # raises for an unknown flag or a value of another type
+    TRICUE[script].make_context(script, shlex.split(line))  # raises for an unknown flag or a value of another type
 
 
 def test_the_table_of_flags_names_every_flag_of_the_command_lines() -> None:
@@ -85,19 +80,20 @@ def test_the_table_of_flags_names_every_flag_of_the_command_lines() -> None:
     assert used <= known
 
 
-def test_the_cost_stated_is_the_network_of_the_defaults() -> None:
+def test_the_cost_stated_is_the_network_of_the_defaults_for_a_large_corpus() -> None:
     config = Config()
-    dims: dict[Cue, tuple[int, ...]] = {
+    config = config.model_copy(update={"model": config.model.settled(50_000)})
+    dims: dict[ModalityName, tuple[int, ...]] = {
         "text": (768,),  # roberta-base, wav2vec2-base, ResNet-50
         "audio": (768, config.features.audio.mfcc + len(SPECTRAL)),
         "video": (2048,),
     }
-    steps: dict[Cue, int] = {"text": 12, "audio": 30, "video": config.features.video.frames}
-    network = Network.from_config(config, dims, classes=7)
+    steps: dict[ModalityName, int] = {"text": 12, "audio": 30, "video": config.features.video.frames}
+    network = Network.from_config(config, dims, outputs=7)
     batch = Batch(
         ["one"],
-        {cue: torch.zeros(1, steps[cue], sum(dims[cue])) for cue in dims},
-        {cue: torch.ones(1, steps[cue], dtype=torch.bool) for cue in dims},
+        {modality: torch.zeros(1, steps[modality], sum(dims[modality])) for modality in dims},
+        {modality: torch.ones(1, steps[modality], dtype=torch.bool) for modality in dims},
     )
     assert f"{parameters(network)[TOTAL]['trainable'] / 1e6:.1f}M beside the encoders" in PAGE
     assert f"{gflops(network, batch)[TOTAL]:.2f} beside the encoders" in PAGE
@@ -108,12 +104,9 @@ def test_the_cost_stated_is_the_network_of_the_defaults() -> None:
 def test_nothing_of_the_seed_is_forgotten() -> None:
     seed = SEED.read_text(encoding="utf-8")
     joined = seed.replace("\\\n", " ")
-    lines = {
-        " ".join(line.split()) for line in re.findall(r"^python \w+\.py .+$", joined, flags=re.MULTILINE)
-    }
+    lines = {" ".join(line.split()) for line in re.findall(r"^python \w+\.py .+$", joined, flags=re.MULTILINE)}
     figures = {
-        re.sub(r"(phase|layer)[123]", r"\1{1,2,3}", unquote(f))
-        for f in re.findall(r"images/([^\"/)]+\.png)", seed)
+        re.sub(r"(phase|layer)[123]", r"\1{1,2,3}", unquote(f)) for f in re.findall(r"images/([^\"/)]+\.png)", seed)
     }
     files = set(re.findall(r"[├└]── ([\w.]+\.\w+)", seed))
     variables = set(re.findall(r"export (\S+)", seed))
@@ -124,7 +117,8 @@ def test_nothing_of_the_seed_is_forgotten() -> None:
 
 def test_dependencies_are_those_of_pyproject() -> None:
     page = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
-    for_users, for_us = page.split("## For development")
+    for_users, rest = page.split("## For development")
+    for_us = rest.split("\n## ")[0]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [
@@ -147,17 +141,13 @@ def _names(dependencies: list[str]) -> list[str]:
 
 def test_settings_page_is_current() -> None:
     page = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
-    assert page == runpy.run_path(str(ROOT / "docs/make_settings.py"))["page"](), (
-        "run python docs/make_settings.py"
-    )
+    assert page == runpy.run_path(str(ROOT / "docs/make_settings.py"))["page"](), "run python docs/make_settings.py"
 
 
 MEASURED = [
     row
     for page in ("README.md", "docs/measured.md")
-    for row in re.findall(
-        r"^\| .*`benchmarks/.*$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    for row in re.findall(r"^\| .*`benchmarks/.*$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
 ]
 
 

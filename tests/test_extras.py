@@ -1,7 +1,5 @@
 """What is not installed is named with how to get it; the table of extras is that of pyproject.toml."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path
@@ -19,9 +17,7 @@ def test_what_is_missing_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> N
     check_extra("serve", "tricue serve")
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else object())
     check_extra("serve", "tricue serve", only="fastapi")
-    with pytest.raises(
-        InputError, match=r'^tricue serve needs uvicorn, an extra .*pip install "tricue\[serve\]"\.$'
-    ):
+    with pytest.raises(InputError, match=r'^tricue serve needs uvicorn, an extra .*pip install "tricue\[serve\]"\.$'):
         check_extra("serve", "tricue serve")
     with pytest.raises(InputError, match=r'"tricue\[serve\]", or nothing at all\.$'):
         check_extra("serve", "tricue serve", "nothing at all")

@@ -1,7 +1,5 @@
 """The same values, store and faults through Ray as on this machine; Ray's own processes may die."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -15,13 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tricue.config import FeaturesConfig
+from tricue.config.feature_settings import FeaturesConfig
+from tricue.extractors.text_extractors import LightText, Spoken
 from tricue.features.extract import extract
-from tricue.features.plan import MEDIA_BATCH
 from tricue.features.store import Row
-from tricue.features.text import LightText, Spoken
 from tricue.features.worker import KILLED, Job, Worker
-from tricue.types import CUES, InputError, Utterance
+from tricue.modalities.reading import MediaFile, Words
+from tricue.modalities.requests import Request
+from tricue.registry import MODALITIES
+from tricue.types import InputError, Utterance
 
 ray = pytest.importorskip("ray")
 from tricue import scale  # noqa: E402
@@ -33,12 +33,10 @@ HALF_STEP = 2.0**-10  # of a float16, relative
 @pytest.fixture
 def rows(make_clip: Any) -> list[Utterance]:
     """More than one batch of clips."""
-    made = [
-        make_clip(f"{i}.mp4", seed=i, hertz=150.0 + 40 * i, frames=12, sound=1.0 + 0.2 * i) for i in range(3)
-    ]
+    made = [make_clip(f"{i}.mp4", seed=i, hertz=150.0 + 40 * i, frames=12, sound=1.0 + 0.2 * i) for i in range(3)]
     return [
         Utterance(f"u{i}", text=f"you are fine {i}", audio=clip, video=clip, start=0.02 * (i // 3))
-        for i in range(MEDIA_BATCH + 5)
+        for i in range(MediaFile.batch_size + 5)
         for clip in [made[i % 3]]
     ]
 
@@ -68,8 +66,15 @@ class Fatal(LightText):
         return words
 
 
+def job_of(id_: str, key: str, words: str) -> Job:
+    return Job(id_, {"text": key}, {"text": Request(Words(Spoken(words)))})
+
+
 def test_an_address_without_a_cluster_is_told_within_seconds() -> None:
-    worker, batch = Worker({"text": LightText(64)}), [Job("a", {"text": "k"}, spoken=Spoken("hello"))]
+    worker, batch = (
+        Worker({"text": LightText(64)}),
+        [Job("a", {"text": "k"}, {"text": Request(Words(Spoken("hello")))})],
+    )
     for address in ("127.0.0.1:9", "ray://127.0.0.1:9", "nonsense", "127.0.0.1:99999"):
         begun = time.monotonic()
         with pytest.raises(InputError, match=f"--ray-address {address}: no Ray cluster there"):
@@ -92,28 +97,26 @@ def test_ray_gives_what_this_machine_gives(
     )
     bad = Utterance("bad", audio=tmp_path / "bad.mp4")
     (tmp_path / "bad.mp4").write_text("no film")
-    here = extract([*rows, bad], config, CUES, tmp_path / "here", workers=1, progress=False)
-    there = extract(
-        [*rows, bad], config, CUES, tmp_path / "there", engine=ray_engine(None, 2), progress=False
-    )
+    here = extract([*rows, bad], config, MODALITIES, tmp_path / "here", workers=1, progress=False)
+    there = extract([*rows, bad], config, MODALITIES, tmp_path / "there", engine=ray_engine(None, 2), progress=False)
     assert there.dims == here.dims and there.faults == here.faults and len(here.faults) == 1
-    for cue in CUES:
-        assert there.arrays[cue].keys() == here.arrays[cue].keys() and len(here.arrays[cue]) == len(rows)
-        for id_, array in here.arrays[cue].items():
-            np.testing.assert_allclose(there.arrays[cue][id_], array, rtol=HALF_STEP, atol=1e-4)
+    for modality in MODALITIES:
+        assert there.arrays[modality].keys() == here.arrays[modality].keys() and len(here.arrays[modality]) == len(rows)
+        for id_, array in here.arrays[modality].items():
+            np.testing.assert_allclose(there.arrays[modality][id_], array, rtol=HALF_STEP, atol=1e-4)
     deeper = config.model_copy(update={"text": config.text.model_copy(update={"layer": 7})})
     with pytest.raises(InputError, match=r"features\.text\.layer=7: the encoder has layers 0 to 2"):
         extract(rows, deeper, ["text"], tmp_path / "there", engine=ray_engine(None, 1), progress=False)
     folders = [sorted(path.name for path in (tmp_path / place).iterdir()) for place in ("here", "there")]
     assert set(folders[0]) < set(folders[1])  # the same store: what one engine has done the other need not do
-    again = extract([*rows, bad], config, CUES, tmp_path / "there", workers=1, progress=False)
+    again = extract([*rows, bad], config, MODALITIES, tmp_path / "there", workers=1, progress=False)
     assert again.faults == here.faults
 
 
 @pytest.mark.slow
 def test_a_lost_actor_is_replaced_and_a_job_that_kills_each_is_named(tmp_path: Path, cluster: None) -> None:
     words = [*["hello"] * 2, "always", "once", *["hello"] * 4]
-    jobs = [Job(f"u{i}", {"text": f"k{i}"}, spoken=Spoken(word)) for i, word in enumerate(words)]
+    jobs = [job_of(f"u{i}", f"k{i}", word) for i, word in enumerate(words)]
     worker = Worker({"text": Fatal(64, folder=tmp_path)})
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import a test
     batches = [jobs[:2], jobs[2:3], jobs[3:5], jobs[5:]]
@@ -143,7 +146,7 @@ def test_the_command_line_through_ray(rows: list[Utterance], tmp_path: Path) -> 
     count = len(rows)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        f"Features of {count} utterances: text {count}, audio {count}; 0 missing cues. Store: store\n"
+        f"Features of {count} utterances: text {count}, audio {count}; 0 missing modalities. Store: store\n"
     )
     assert "Traceback" not in done.stderr and "Warning" not in done.stderr
     checked = subprocess.run([*command, "--verify"], cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -1,7 +1,5 @@
 """The Python lines of the seed's README, in a checkout: `from model import ...`, `from utils import ...`."""
 
-from __future__ import annotations
-
 import runpy
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 
 import tricue
-from tricue.checkpoint import save_checkpoint
+from tricue.checkpoint.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 SNIPPET = """
@@ -27,8 +25,7 @@ print(f"Predicted emotion: {prediction}")
 
 
 @pytest.mark.parametrize(
-    ("name", "public"),
-    [("model", ["MultimodalEmotionRecognizer"]), ("utils", ["load_data", "preprocess"])],
+    ("name", "public"), [("model", ["MultimodalEmotionRecognizer"]), ("utils", ["load_data", "preprocess"])]
 )
 def test_the_seeds_modules_lie_beside_train(name: str, public: list[str]) -> None:
     module = runpy.run_path(str(ROOT / f"{name}.py"))
@@ -43,10 +40,8 @@ def test_the_seeds_python_lines_work_in_a_checkout(untrained: Callable[..., Any]
     for name in ("model.py", "utils.py", "src"):  # the checkout; what is trained lies beside it
         (tmp_path / name).symlink_to(ROOT / name)
     code = f"input_data = 'I am so happy'\n{SNIPPET}\nprint(load_data.__module__)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()[-2:]
     assert first.removeprefix("Predicted emotion: ") in ("anger", "joy", "neutral")
-    assert second == "tricue.data.corpora"
+    assert second == "tricue.corpora.catalogue"

@@ -1,7 +1,5 @@
 """Clips of 720p: tricue, the obvious script, and one decode per clip, in turn."""
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import sys
@@ -10,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from extraction.inputs import CUES, RUNS, machine, manifest, named, settings
+from extraction.inputs import MODALITIES, RUNS, machine, manifest, named, settings
 from extraction.made_clips import clip_rows, describe_clips, made_clips
 from extraction.processes import alone, extract_alone
 from extraction.scripts import run_agreement, run_obvious, run_sequential
@@ -31,9 +29,7 @@ def clips(args: argparse.Namespace) -> dict[str, Any]:
     def block(side: str, count: int, run: Callable[[], dict[str, Any]]) -> None:
         found = run()
         print(f"{side}: {count} clips, {found['wall']:.1f} s", file=sys.stderr, flush=True)
-        blocks.append(
-            {"side": side, "clips": count, **{k: round(v, 3) for k, v in found.items() if k != "status"}}
-        )
+        blocks.append({"side": side, "clips": count, **{k: round(v, 3) for k, v in found.items() if k != "status"}})
 
     def script(side: str, part: list[str]) -> None:
         out = RUNS / "script.npz"
@@ -43,10 +39,10 @@ def clips(args: argparse.Namespace) -> dict[str, Any]:
     for _ in range(args.repeats):
         script("obvious", halves[0])
         script("sequential", halves[0])
-        block("this", len(paths), partial(extract_alone, whole, store, chosen, CUES))
+        block("this", len(paths), partial(extract_alone, whole, store, chosen, MODALITIES))
         for part in halves[1:]:
             script("obvious", part)
-        block("this, half", len(paths) // 2, partial(extract_alone, half, store, chosen, CUES))
+        block("this, half", len(paths) // 2, partial(extract_alone, half, store, chosen, MODALITIES))
         for part in halves[1:]:
             script("sequential", part)
     agreement = alone(run_agreement, clips=few[:8], chosen=chosen)

@@ -1,7 +1,5 @@
 """A recording of an hour: peak memory and time."""
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import statistics
@@ -56,9 +54,7 @@ def hour(args: argparse.Namespace) -> dict[str, Any]:
     before = machine()
     table = manifest("hour", [{"id": "long", "audio": path, "video": path, "emotion": "neutral"}])
     chosen = {name: value for name, value in settings().items() if not name.startswith("text")}
-    found = [
-        extract_alone(table, RUNS / "store-hour", chosen, ["audio", "video"]) for _ in range(args.repeats)
-    ]
+    found = [extract_alone(table, RUNS / "store-hour", chosen, ["audio", "video"]) for _ in range(args.repeats)]
     peak = max(one["peak_parent"] for one in found)
     return {
         "what": "tricue extract of one long recording, audio + video, as one utterance (sound beyond 30 s is cut)",

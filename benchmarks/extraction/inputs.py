@@ -14,10 +14,10 @@ from tricue.device import cores
 
 # torch is imported by the processes that are timed: this one's memory would count as theirs
 if TYPE_CHECKING:
-    from tricue.config import FeaturesConfig
+    from tricue.config.feature_settings import FeaturesConfig
 
 RUNS = HERE.parent / "runs" / "extraction"
-CUES = ("text", "audio", "video")
+MODALITIES = ("text", "audio", "video")
 
 
 def manifest(name: str, rows: Sequence[dict[str, Any]]) -> Path:
@@ -47,7 +47,7 @@ def named(chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def features_config(chosen: dict[str, Any]) -> FeaturesConfig:
-    from tricue.config import load_config
+    from tricue.config.load import load_config
 
     return load_config(None, {f"features.{name}": value for name, value in chosen.items()}).features
 

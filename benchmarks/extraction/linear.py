@@ -1,7 +1,5 @@
 """Many utterances: time and memory at each size, and repeats that the store answers."""
 
-from __future__ import annotations
-
 import argparse
 import multiprocessing
 import statistics
@@ -31,9 +29,7 @@ def write_dithered(source: Path, repeats: int, folder: Path, limit: int, first: 
             continue
         dither = np.random.default_rng([first, repeat]).integers(-1, 2, samples.shape)
         part = folder / f"part-{number:05d}.flac"
-        soundfile.write(
-            part, np.clip(samples + dither, -32768, 32767).astype(np.int16), rate, subtype="PCM_16"
-        )
+        soundfile.write(part, np.clip(samples + dither, -32768, 32767).astype(np.int16), rate, subtype="PCM_16")
         part.replace(path)
 
 
@@ -83,10 +79,7 @@ def linear(args: argparse.Namespace) -> dict[str, Any]:
         measured.append(run(f"{size}", own))
     sources = sorted(shared("data/ravdess/audio").glob("*.flac"))
     store = RUNS / "store-linear-repeats"
-    plain = [
-        {"id": f"{i:05d}", "audio": sources[i % len(sources)], "emotion": "neutral"}
-        for i in range(max(sizes))
-    ]
+    plain = [{"id": f"{i:05d}", "audio": sources[i % len(sources)], "emotion": "neutral"} for i in range(max(sizes))]
     first = run("repeats", plain[: len(sources)])
     answered.append(run("repeats-stored", plain, fresh=False))
     small, large = measured[0], measured[-1]
@@ -107,9 +100,7 @@ def linear(args: argparse.Namespace) -> dict[str, Any]:
         "milliseconds_per_utterance": " : ".join(f"{ms:g}" for ms in each),
         "relative_to_the_largest": [round(ms / each[-1], 2) for ms in each],
         "milliseconds_per_further_utterance": marginal,
-        "start_seconds": round(
-            small["seconds"] - small["utterances"] * next(iter(marginal.values()), 0) / 1000, 2
-        ),
+        "start_seconds": round(small["seconds"] - small["utterances"] * next(iter(marginal.values()), 0) / 1000, 2),
         "memory_largest_to_smallest": {
             side: round(large[f"peak_megabytes_{side}"] / max(1, small[f"peak_megabytes_{side}"]), 2)
             for side in ("parent", "largest_child")

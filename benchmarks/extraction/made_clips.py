@@ -40,9 +40,7 @@ def texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 def speech(rng: np.random.Generator, seconds: float) -> np.ndarray:
     """(2, samples) float32: a tone with overtones whose pitch glides, in syllables, and noise."""
     at = np.arange(round(seconds * LOUD)) / LOUD
-    pitch = rng.uniform(90, 240) * (
-        1 + 0.15 * np.sin(2 * np.pi * (at * rng.uniform(0.3, 1.0) + rng.random()))
-    )
+    pitch = rng.uniform(90, 240) * (1 + 0.15 * np.sin(2 * np.pi * (at * rng.uniform(0.3, 1.0) + rng.random())))
     phase = 2 * np.pi * np.cumsum(pitch) / LOUD
     voice = sum(np.sin(k * phase) / k for k in range(1, 8))
     syllables = np.clip(np.sin(2 * np.pi * (at * rng.uniform(2, 4) + rng.random())), 0, 1)
@@ -125,13 +123,7 @@ def describe_clips(paths: Sequence[Path]) -> dict[str, Any]:
 
 def clip_rows(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [
-        {
-            "id": path.stem,
-            "text": sentence(int(path.stem)),
-            "audio": path,
-            "video": path,
-            "emotion": "neutral",
-        }
+        {"id": path.stem, "text": sentence(int(path.stem)), "audio": path, "video": path, "emotion": "neutral"}
         for path in paths
     ]
 

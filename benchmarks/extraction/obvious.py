@@ -1,7 +1,5 @@
 """The obvious way: each clip and each feature by itself, as a script would, from the file every time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +28,8 @@ def load_models(chosen: dict[str, Any]) -> Models:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
-    def model(cue: str) -> Any:
-        return AutoModel.from_pretrained(chosen[f"{cue}.encoder"], dtype=torch.float32).eval()
+    def model(modality: str) -> Any:
+        return AutoModel.from_pretrained(chosen[f"{modality}.encoder"], dtype=torch.float32).eval()
 
     return Models(
         AutoTokenizer.from_pretrained(chosen["text.encoder"]),
@@ -77,9 +75,7 @@ def obvious_speech(models: Models, wav: Path, layer: int, form: str) -> tuple[np
     table, limit = encoder.embed_positions, encoder.config.max_source_positions
     encoder.embed_positions = torch.nn.Embedding.from_pretrained(table.weight[:frames])
     encoder.config.max_source_positions = frames
-    values = models.hearing(
-        np.pad(wave, (0, -wave.size % 320)), sampling_rate=rate, return_tensors="pt", padding=False
-    )
+    values = models.hearing(np.pad(wave, (0, -wave.size % 320)), sampling_rate=rate, return_tensors="pt", padding=False)
     states = encoder(values.input_features, output_hidden_states=True).hidden_states[layer][0]
     encoder.embed_positions, encoder.config.max_source_positions = table, limit
     return states.numpy(), wave.size / rate
@@ -124,15 +120,13 @@ def obvious_acoustic(wav: Path) -> list[np.ndarray]:
 
 def obvious_audio(models: Models, path: Path, wav: Path, layer: int, form: str) -> np.ndarray:
     """(T, 384 + 34): every stream averaged over a tenth of a second."""
-    from tricue.features.acoustic import average, cells
+    from tricue.extractors.acoustic import average, cells
 
     obvious_wav(path, wav)
     states, seconds = obvious_speech(models, wav, layer, form)
     beside = np.vstack(obvious_acoustic(wav)).T
     count = cells(round(seconds * 16_000), 10.0)
-    grids = [
-        average(frames, (np.arange(len(frames)) + 0.5) * 0.02, count, 10.0) for frames in (states, beside)
-    ]
+    grids = [average(frames, (np.arange(len(frames)) + 0.5) * 0.02, count, 10.0) for frames in (states, beside)]
     return np.hstack(grids)
 
 

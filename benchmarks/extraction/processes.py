@@ -1,7 +1,5 @@
 """What is timed runs in a process of its own: its wall time, its memory."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -66,12 +64,12 @@ def _peak() -> int:
 
 
 def extract_alone(
-    table: Path, store: Path, chosen: dict[str, Any], cues: Sequence[str], fresh: bool = True
+    table: Path, store: Path, chosen: dict[str, Any], modalities: Sequence[str], fresh: bool = True
 ) -> dict[str, Any]:
     """`tricue extract` of a manifest as a user calls it, into an empty store unless `fresh` is False."""
     if fresh:
         shutil.rmtree(store, ignore_errors=True)
-    arguments = ["extract", "--manifest", str(table), "--store", str(store), "--modalities", ",".join(cues)]
+    arguments = ["extract", "--manifest", str(table), "--store", str(store), "--modalities", ",".join(modalities)]
     for name, value in chosen.items():
         arguments += ["--set", f"features.{name}={value}"]
     found = alone(run_tricue, arguments=[*arguments, "--device", "cpu", "--quiet"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extraction.inputs import CUES, RUNS, features_config, machine, named, settings
+from extraction.inputs import MODALITIES, RUNS, features_config, machine, named, settings
 from extraction.made_clips import made_clips, utterances
 from extraction.processes import alone
 
@@ -36,7 +36,7 @@ class Noted:
     def __call__(self, jobs: Sequence[Job]) -> list[Result]:
         begun = time.time()
         results = self.worker(jobs)
-        line = json.dumps([os.getpid(), begun, time.time(), sum(job.files is not None for job in jobs)])
+        line = json.dumps([os.getpid(), begun, time.time(), sum(job.is_media for job in jobs)])
         with self.log.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         return results
@@ -56,11 +56,11 @@ def run_mapped(
     Mapping: from when every worker has done its first batch of clips (models are loaded) to when the first runs out of
     work, so that all of them are busy; a batch counts with the share of it that lies inside.
     """
-    from tricue.features import plan
     from tricue.features.engine import local_engine
     from tricue.features.extract import extract
+    from tricue.modalities.reading import MediaFile
 
-    plan.MEDIA_BATCH = batch
+    MediaFile.batch_size = batch
     log = RUNS / f"mapped-{os.getpid()}.log"
     log.unlink(missing_ok=True)
     if engine == "ray":
@@ -76,7 +76,7 @@ def run_mapped(
 
     shutil.rmtree(store, ignore_errors=True)
     paths = [Path(clip) for clip in clips]
-    extract(utterances(paths), features_config(chosen), CUES, Path(store), engine=noted, progress=False)
+    extract(utterances(paths), features_config(chosen), MODALITIES, Path(store), engine=noted, progress=False)
     ended = time.time()
     spans = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     log.unlink()
@@ -85,9 +85,7 @@ def run_mapped(
     idle = min(max(end for p, _, end, _ in spans if p == pid) for pid in crew)
     if idle <= warm:
         raise SystemExit(f"{len(clips)} clips in batches of {batch}: too few for {len(crew)} busy workers.")
-    inside = sum(
-        count * max(0.0, min(end, idle) - max(start, warm)) / (end - start) for _, start, end, count in spans
-    )
+    inside = sum(count * max(0.0, min(end, idle) - max(start, warm)) / (end - start) for _, start, end, count in spans)
     return {
         "processes": len(crew),
         "extract_seconds": ended - begun,
@@ -122,8 +120,7 @@ def ray(args: argparse.Namespace) -> dict[str, Any]:
         "two_ray_workers_to_one": round(rates["ray, 2"] / rates["ray, 1"], 2),
         "two_ray_workers_to_local_engine_with_two": round(rates["ray, 2"] / rates["local, 2"], 2),
         "start_seconds": {
-            side: statistics.median(one["first_batch_begins_after"] for one in runs)
-            for side, runs in found.items()
+            side: statistics.median(one["first_batch_begins_after"] for one in runs) for side, runs in found.items()
         },
         "runs": found,
     }

@@ -1,8 +1,6 @@
 """The two scripts that tricue is timed against, the obvious one and one sequential decode per clip, and how far the
 obvious one's values are from tricue's."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -11,16 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from extraction.inputs import CUES, RUNS, features_config
+from extraction.inputs import MODALITIES, RUNS, features_config
 from extraction.made_clips import sentence
-from extraction.obvious import (
-    load_models,
-    obvious_audio,
-    obvious_frames,
-    obvious_text,
-    obvious_times,
-    obvious_video,
-)
+from extraction.obvious import load_models, obvious_audio, obvious_frames, obvious_text, obvious_times, obvious_video
 
 
 def timed_clips(one: Callable[[Path], list[np.ndarray]], clips: Sequence[str], out: Path) -> dict[str, Any]:
@@ -29,7 +20,7 @@ def timed_clips(one: Callable[[Path], list[np.ndarray]], clips: Sequence[str], o
     one(Path(clips[0]))
     begun = time.perf_counter()
     done = [one(Path(clip)) for clip in clips]
-    named = {f"{c}-{i}": a for i, row in enumerate(done) for c, a in zip(CUES, row, strict=True)}
+    named = {f"{c}-{i}": a for i, row in enumerate(done) for c, a in zip(MODALITIES, row, strict=True)}
     np.savez(out, **{name: array.astype(np.float16) for name, array in named.items()})
     return {"seconds": time.perf_counter() - begun, "warming": begun - started}
 
@@ -53,14 +44,14 @@ def run_obvious(clips: list[str], chosen: dict[str, Any], out: str, form: str = 
 
 
 def run_sequential(clips: list[str], chosen: dict[str, Any], out: str) -> dict[str, Any]:
-    """Tricue's decoding in one pass and its extractors, a call per clip and cue, one process, nothing batched."""
+    """Tricue's decoding in one pass and its extractors, a call per clip and modality, one process, nothing batched."""
     import torch
 
-    from tricue.features.extractors import make_extractors
-    from tricue.features.media import decode
-    from tricue.features.text import Spoken
+    from tricue.extractors.choice import make_extractors
+    from tricue.extractors.text_extractors import Spoken
+    from tricue.media.decoding import decode
 
-    text, audio, video = make_extractors(features_config(chosen), CUES, "cpu").values()
+    text, audio, video = make_extractors(features_config(chosen), MODALITIES, "cpu").values()
 
     def one(path: Path) -> list[np.ndarray]:
         clip = decode(path, frames=10, max_seconds=30.0)
@@ -82,11 +73,11 @@ def run_agreement(clips: list[str], chosen: dict[str, Any]) -> dict[str, Any]:
     import soundfile
     import torch
 
-    from tricue.features.extractors import make_extractors
-    from tricue.features.media import decode
-    from tricue.features.text import Spoken
+    from tricue.extractors.choice import make_extractors
+    from tricue.extractors.text_extractors import Spoken
+    from tricue.media.decoding import decode
 
-    text, audio, video = make_extractors(features_config(chosen), CUES, "cpu").values()
+    text, audio, video = make_extractors(features_config(chosen), MODALITIES, "cpu").values()
     models, wav = load_models(chosen), RUNS / f"agreement-{os.getpid()}.wav"
     worst: dict[str, float] = {}
     same_frames, longer = 0, []

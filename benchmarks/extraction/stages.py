@@ -1,7 +1,5 @@
 """Where the time goes: seconds of each stage, and what decoding or the models' arithmetic alone would take."""
 
-from __future__ import annotations
-
 import multiprocessing
 import shutil
 import time
@@ -10,24 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from extraction.inputs import CUES, features_config
+from extraction.inputs import MODALITIES, features_config
 from extraction.made_clips import sentence
-from tricue.features.plan import MEDIA_BATCH
+from tricue.modalities.reading import MediaFile
 
 
 def run_stages(clips: list[str], chosen: dict[str, Any], store: str) -> dict[str, Any]:
     """Seconds per clip of each stage, one process with one thread, batches as the engine makes them."""
-    from tricue.features.engine import one_thread
-    from tricue.features.extractors import make_extractors
-    from tricue.features.media import decode
+    from tricue.extractors.choice import make_extractors
+    from tricue.extractors.text_extractors import Spoken
     from tricue.features.store import Store
-    from tricue.features.text import Spoken
     from tricue.features.worker import Ready, as_row
+    from tricue.media.decoding import decode
+    from tricue.processes import limit_threads
 
-    one_thread()
+    limit_threads()
     shutil.rmtree(store, ignore_errors=True)
-    extractors = make_extractors(features_config(chosen), CUES, "cpu")
-    stores = {cue: Store(Path(store), cue, e.name, e.settings) for cue, e in extractors.items()}
+    extractors = make_extractors(features_config(chosen), MODALITIES, "cpu")
+    stores = {modality: Store(Path(store), modality, e.name, e.settings) for modality, e in extractors.items()}
     spent: dict[str, float] = {}
 
     @contextmanager
@@ -36,16 +34,16 @@ def run_stages(clips: list[str], chosen: dict[str, Any], store: str) -> dict[str
         yield
         spent[name] = spent.get(name, 0.0) + time.perf_counter() - begun
 
-    def prepare(cue: str, signals: Sequence[Any]) -> list[Any]:
-        with stage(f"prepare {cue}"):
-            return [extractors[cue].prepare(signal) for signal in signals]
+    def prepare(modality: str, signals: Sequence[Any]) -> list[Any]:
+        with stage(f"prepare {modality}"):
+            return [extractors[modality].prepare(signal) for signal in signals]
 
-    def finish(cue: str, names: Sequence[str], ready: list[Any]) -> None:
-        with stage(f"encode {cue}"):
-            arrays = extractors[cue].encode(ready)
+    def finish(modality: str, names: Sequence[str], ready: list[Any]) -> None:
+        with stage(f"encode {modality}"):
+            arrays = extractors[modality].encode(ready)
         with stage("write"):
-            stores[cue].add(
-                [(n, as_row(a, Ready(n, cue, n, None))) for n, a in zip(names, arrays, strict=True)]
+            stores[modality].add(
+                [(n, as_row(a, Ready(n, modality, n, None))) for n, a in zip(names, arrays, strict=True)]
             )
 
     def batch(paths: Sequence[Path]) -> None:
@@ -61,8 +59,8 @@ def run_stages(clips: list[str], chosen: dict[str, Any], store: str) -> dict[str
     spent.clear()
     begun = time.perf_counter()
     finish("text", [p.stem for p in paths], prepare("text", [Spoken(sentence(int(p.stem))) for p in paths]))
-    for i in range(0, len(paths), MEDIA_BATCH):
-        batch(paths[i : i + MEDIA_BATCH])
+    for i in range(0, len(paths), MediaFile.batch_size):
+        batch(paths[i : i + MediaFile.batch_size])
     with stage("write"):
         for own in stores.values():
             own.merge()
@@ -75,13 +73,13 @@ def run_stages(clips: list[str], chosen: dict[str, Any], store: str) -> dict[str
 
 def floor_process(what: str, clips: list[str], chosen: dict[str, Any], barrier: Any, answers: Any) -> None:
     """Half of the clips, decoded alone or encoded alone; both processes begin at once."""
-    from tricue.features.engine import one_thread
-    from tricue.features.extractors import make_extractors
-    from tricue.features.media import decode
-    from tricue.features.text import Spoken
+    from tricue.extractors.choice import make_extractors
+    from tricue.extractors.text_extractors import Spoken
+    from tricue.media.decoding import decode
+    from tricue.processes import limit_threads
 
-    one_thread()
-    text, audio, video = make_extractors(features_config(chosen), CUES, "cpu").values()
+    limit_threads()
+    text, audio, video = make_extractors(features_config(chosen), MODALITIES, "cpu").values()
     paths = [Path(clip) for clip in clips]
     if what == "decode":
         decode(paths[0], frames=10, max_seconds=30.0)
@@ -99,9 +97,9 @@ def floor_process(what: str, clips: list[str], chosen: dict[str, Any], barrier: 
             decode(path, frames=10, max_seconds=30.0)
     else:
         text.encode(texts)
-        for i in range(0, len(paths), MEDIA_BATCH):
-            audio.encode(sounds[i : i + MEDIA_BATCH])
-            video.encode(shots[i : i + MEDIA_BATCH])
+        for i in range(0, len(paths), MediaFile.batch_size):
+            audio.encode(sounds[i : i + MediaFile.batch_size])
+            video.encode(shots[i : i + MediaFile.batch_size])
     answers.put(time.perf_counter() - begun)
 
 

@@ -1,7 +1,5 @@
 """A Whisper encoder at true length and in its 30 s form."""
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time
@@ -13,16 +11,16 @@ from common import shared
 
 from extraction.inputs import features_config, machine, named, settings
 from extraction.processes import alone
-from tricue.features.plan import MEDIA_BATCH
+from tricue.modalities.reading import MediaFile
 
 
 def run_whisper_forms(clips: list[str], rounds: int) -> dict[str, Any]:
     """Seconds of both forms in turn on the same batches, one thread."""
-    from tricue.features.engine import one_thread
-    from tricue.features.extractors import make_extractors
-    from tricue.features.media import decode
+    from tricue.extractors.choice import make_extractors
+    from tricue.media.decoding import decode
+    from tricue.processes import limit_threads
 
-    one_thread()
+    limit_threads()
     forms = {
         form: make_extractors(features_config(settings(audio__whisper_form=form)), ["audio"], "cpu")["audio"]
         for form in ("true_length", "30s")
@@ -33,10 +31,10 @@ def run_whisper_forms(clips: list[str], rounds: int) -> dict[str, Any]:
     spent: dict[str, list[float]] = {form: [] for form in forms}
     for _ in range(rounds):
         total = dict.fromkeys(forms, 0.0)
-        for i in range(0, len(heard), MEDIA_BATCH):
+        for i in range(0, len(heard), MediaFile.batch_size):
             for form, extractor in forms.items():
                 begun = time.perf_counter()
-                extractor.encode(heard[i : i + MEDIA_BATCH])
+                extractor.encode(heard[i : i + MediaFile.batch_size])
                 total[form] += time.perf_counter() - begun
         for form, seconds in total.items():
             spent[form].append(seconds / len(heard))

@@ -3,22 +3,21 @@
 The public names are imported when they are first used, so that `import tricue` stays light.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tricue.data.corpora import load_data
-    from tricue.recognizer import MultimodalEmotionRecognizer, preprocess
+    from tricue.corpora.catalogue import load_data
+    from tricue.prediction.api_inputs import preprocess
+    from tricue.recognizer import MultimodalEmotionRecognizer
 
 __version__ = "0.1.0"
 __all__ = ["MultimodalEmotionRecognizer", "__version__", "load_data", "preprocess"]
 
 _HOMES = {
     "MultimodalEmotionRecognizer": "tricue.recognizer",
-    "preprocess": "tricue.recognizer",
-    "load_data": "tricue.data.corpora",
+    "preprocess": "tricue.prediction.api_inputs",
+    "load_data": "tricue.corpora.catalogue",
 }
 
 

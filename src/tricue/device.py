@@ -1,7 +1,5 @@
 """Which device computes: `--device auto|cpu|cuda`."""
 
-from __future__ import annotations
-
 import os
 
 from tricue.types import InputError
@@ -24,7 +22,5 @@ def choose_device(name: str) -> str:
         raise InputError(f"--device {name}: choose auto, cpu or cuda.")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise InputError(
-            "--device cuda: torch sees no CUDA device (driver, CUDA_VISIBLE_DEVICES, or a CPU build)."
-        )
+        raise InputError("--device cuda: torch sees no CUDA device (driver, CUDA_VISIBLE_DEVICES, or a CPU build).")
     return "cuda" if available and name != "cpu" else "cpu"

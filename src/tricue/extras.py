@@ -1,7 +1,5 @@
 """Extras of the package: what not everybody needs, and how to get it."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 from tricue.types import InputError

@@ -1,6 +1,4 @@
-"""The Python front door: load a trained model, ask it about text, audio and video."""
-
-from __future__ import annotations
+"""The Python front door: load a trained model, ask it about text, audio, video and what plugins read."""
 
 import logging
 import tempfile
@@ -12,13 +10,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tricue.api_inputs import as_utterances, preprocess
-from tricue.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
+from tricue.checkpoint.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
-from tricue.evaluation.evaluate import reading_config, usable_cues
-from tricue.evaluation.explain import Explanation, explain
-from tricue.evaluation.predictions import (
+from tricue.evaluation.evaluate import reading_config, usable_modalities
+from tricue.explain.explanation import Explanation, explain
+from tricue.export.licences import check_rights
+from tricue.export.model_folder import export_folder, push_folder
+from tricue.export.onnx_network import open_onnx
+from tricue.extractors import hub
+from tricue.extractors.precomputed import located
+from tricue.features.engine import local_engine
+from tricue.features.feature_set import FeatureSet
+from tricue.features.pipeline import FeaturePipeline, Memory
+from tricue.files.atomic import check_not_input, is_folder
+from tricue.model.network import Network
+from tricue.prediction.api_inputs import as_utterances
+from tricue.prediction.inference import Predictor
+from tricue.prediction.predictions import (
     abstained,
     check_table,
     growing_table,
@@ -27,17 +36,8 @@ from tricue.evaluation.predictions import (
     unfinished,
     with_notes,
 )
-from tricue.export.folder import export_folder, push_folder
-from tricue.export.licences import check_rights
-from tricue.export.onnx_network import open_onnx
-from tricue.features import hub
-from tricue.features.extract import FeatureSet, extract, extract_in_parts
-from tricue.features.plan import MEDIA_BATCH, TEXT_BATCH
-from tricue.features.precomputed import located
-from tricue.files import check_not_input, is_folder
-from tricue.inference import Predictor
-from tricue.model.network import Network
-from tricue.types import CUES, Cue, Fault, InputError, Prediction, Utterance, quoted
+from tricue.registry import MODALITIES
+from tricue.types import Fault, InputError, ModalityName, Prediction, Utterance, shown
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ BACKENDS = ("torch", "onnx")
 DEFAULT_MODEL = Path("checkpoints/best_model")
 SHIPPED = Path(str(resources.files("tricue") / "models" / "english-text"))
 Source = str | Path
+Sound = Source | bytes | tuple[Any, int]  # a media file, its bytes, or a waveform with its sample rate
+Pictures = Source | bytes | Sequence[Any] | Any  # a media file, its bytes, frames, images of Pillow
 
 
 class MultimodalEmotionRecognizer:
@@ -55,24 +57,18 @@ class MultimodalEmotionRecognizer:
     anger
     """
 
-    def __init__(
-        self, network: Network, card: Card, device: str = "cpu", answering: Predictor | None = None
-    ) -> None:
+    def __init__(self, network: Network, card: Card, device: str = "cpu", answering: Predictor | None = None) -> None:
         """answering: what logits are read off in place of the network; `explain` and exports take the network."""
         self.network = network.to(device).eval()
         self.answering: Predictor = self.network if answering is None else answering
         self.card = card
         self.device = device
+        self._pipelines: dict[tuple[ModalityName, ...], FeaturePipeline] = {}
 
     @classmethod
     def from_pretrained(
-        cls,
-        source: Source,
-        *,
-        overrides: Mapping[str, Any] | None = None,
-        device: str = "auto",
-        backend: str = "torch",
-    ) -> MultimodalEmotionRecognizer:
+        cls, source: Source, *, overrides: Mapping[str, Any] | None = None, device: str = "auto", backend: str = "torch"
+    ) -> "MultimodalEmotionRecognizer":
         """A checkpoint folder, or the name of one on the hub. `best_model.pth` means the folder `best_model`.
 
         overrides: where encoders lie, e.g. `{"features.text.encoder": "models/roberta-base"}`. backend: what runs the
@@ -86,18 +82,19 @@ class MultimodalEmotionRecognizer:
         answering = open_onnx(folder, network, card) if backend == "onnx" else None
         if overrides:
             config = reading_config(card, overrides)
-            card = Card(**{**card.__dict__, "config": config})
+            card = replace(card, config=config)
         if card.note:
             logger.warning("%s is a %s", folder, card.note)
         return cls(network, card, choose_device(device), answering)
 
     @property
-    def cues(self) -> list[Cue]:
+    def modalities(self) -> list[ModalityName]:
         """Those that it reads: the network's, with `network.onnx` those of the file."""
-        return list(self.answering.cues)
+        return list(self.answering.modalities)
 
     @property
     def emotions(self) -> list[str]:
+        """The classes of its answers; of a model of numbers the targets."""
         return list(self.card.emotions)
 
     @property
@@ -108,37 +105,57 @@ class MultimodalEmotionRecognizer:
     def predict(
         self,
         text: str | None = None,
-        audio: Source | None = None,
-        video: Source | None = None,
+        audio: Sound | None = None,
+        video: Pictures | None = None,
         *,
         abstain: float | None = None,
+        **others: Any,
     ) -> Prediction:
-        """The emotion of one utterance from any of its cues; audio and video are media files.
+        """The answer to one utterance from any of its modalities.
 
-        abstain: below this confidence the answer is "uncertain". Raises InputError where nothing can be used, saying
-        why.
+        Args:
+            text: What is said.
+            audio: A media file, its bytes, or (waveform, sample_rate): one channel, (samples,) floats of which 1 is
+                full scale or int16, and its samples per second, 1,000 to 768,000.
+            video: A media file, its bytes, frames in time order, (N, H, W, 3) uint8 RGB, or images of Pillow; one
+                alone is a still.
+            abstain: Below this confidence the answer is "uncertain"; of a model whose answers are one class.
+            others: Of plugins' modalities, by their names: files, or openers (docs/plugins.md).
+
+        Raises:
+            InputError: Nothing can be used; the message says why.
         """
-        (prediction,) = self.predict_batch([(text, audio, video)], abstain=abstain)
-        if prediction.emotion is None:
+        given = {"text": text, "audio": audio, "video": video, **others}
+        (prediction,) = self.predict_batch([given], abstain=abstain)
+        if prediction.label is None:
             raise InputError(f"Nothing to go by: {prediction.error}")
         return prediction
 
     def explain(
-        self, text: str | None = None, audio: Source | None = None, video: Source | None = None
+        self,
+        text: str | None = None,
+        audio: Sound | None = None,
+        video: Pictures | None = None,
+        *,
+        target: str | None = None,
+        **others: Any,
     ) -> Explanation:
-        """Why `predict` says what it says: by cue, and by word, moment and frame (docs/explain.md).
+        """Why `predict` says what it says: by modality, and by word, moment and frame (docs/explain.md).
 
-        Raises InputError where nothing can be used, saying why.
+        target: the class or target whose value is taken apart; None: the likeliest class, of targets the first. others:
+        as `predict` takes them. Raises InputError where nothing can be used, saying why, and for an unknown target.
         """
-        utterance = Utterance("input", *preprocess((text, audio, video)))
-        with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:
-            features = self._read([utterance], self._clip_cues(None), Path(scratch), quiet=True, workers=0)
-            return explain(self.network, self.card, utterance, features, self.device)
+        asked = as_utterances([{"text": text, "audio": audio, "video": video, **others}])
+        if asked.faults:
+            raise InputError(asked.faults[0])
+        row = replace(asked.rows[0], id="input")
+        features = self.pipeline(self.clip_modalities())([row], memory={row.id: asked.memory.get(0, {})})
+        return explain(self.network, self.card, row, features, self.device, target=target)
 
     def predict_batch(
         self,
         inputs: Iterable[Any],
-        cues: Sequence[str] | None = None,
+        modalities: Sequence[str] | None = None,
         *,
         abstain: float | None = None,
         progress: bool = False,
@@ -146,69 +163,62 @@ class MultimodalEmotionRecognizer:
     ) -> list[Prediction]:
         """One prediction per input, in order; a failed one says why in `error`.
 
-        inputs: whatever `preprocess` takes, or Utterances; or a data frame, whose rows are read as those of a manifest
-        (text, audio, video, start, end). A cue that the network knows from precomputed features alone is not used: no
-        clip gives it. abstain: below this confidence the answer is "uncertain". workers: as for `extract`.
+        inputs: whatever `preprocess` takes, mappings that name plugins' modalities, or Utterances; or a data frame,
+        whose rows are read as those of a manifest (the modalities, start, end). A modality that the network knows from
+        precomputed features alone is not used: no clip gives it. abstain: as of `predict`. workers: processes, as
+        `local_engine` takes them.
         Raises TypeError for one input in place of several, InputError for a frame without any of its columns.
         """
-        read = self._clip_cues(cues)
-        asked, faults = as_utterances(inputs)
-        utterances = [replace(u, id=str(i)) for i, u in enumerate(asked)]  # two of them may share an id
-        with tempfile.TemporaryDirectory(prefix="tricue-") as scratch:  # nothing of the input is kept
-            features = self._read(utterances, read, Path(scratch), not progress, workers)
-            found = with_notes(self.predict_features(utterances, features), features.notes)
-            predictions = abstained(found, abstain)
+        pipeline = self.pipeline(self.clip_modalities(modalities))
+        if workers != 0 or progress:
+            pipeline = replace(pipeline, engine=local_engine(workers), progress=progress)
+        asked = as_utterances(inputs)
+        rows = [replace(u, id=str(i)) for i, u in enumerate(asked.rows)]  # two of them may share an id
+        memory = {str(i): signals for i, signals in asked.memory.items()}
+        predictions = self.predict_rows(pipeline, rows, memory=memory, abstain=abstain)
         return [
-            replace(p, id=u.id, error=faults.get(i, p.error))
-            for i, (p, u) in enumerate(zip(predictions, asked, strict=True))
+            replace(p, id=u.id, error=asked.faults.get(i, p.error))
+            for i, (p, u) in enumerate(zip(predictions, asked.rows, strict=True))
         ]
 
-    def predict_stored(
+    def predict_rows(
         self,
-        utterances: Sequence[Utterance],
-        *,
-        store: Path,
-        cues: Sequence[str] | None = None,
+        pipeline: FeaturePipeline,
+        rows: Sequence[Utterance],
+        among: Sequence[Utterance] | None = None,
+        memory: Memory | None = None,
         abstain: float | None = None,
-        quiet: bool = False,
-        folder: Path | None = None,
     ) -> list[Prediction]:
-        """As `predict_batch`, with features that stay in `store` for another time.
-
-        folder: where files of precomputed features may lie. Raises InputError where two utterances share an id.
-        """
-        parts = self.predict_in_parts(
-            utterances, store=store, cues=cues, abstain=abstain, quiet=quiet, folder=folder
-        )
-        return [prediction for part in parts for prediction in part]
+        """One prediction per row, in order, from what a `pipeline` of this model reads of it; among, memory: as the
+        pipeline takes them."""
+        features = pipeline(rows, among, memory)
+        return abstained(with_notes(self.predict_features(rows, features), features.notes), abstain)
 
     def predict_in_parts(
         self,
         utterances: Sequence[Utterance],
         *,
         store: Path,
-        cues: Sequence[str] | None = None,
+        modalities: Sequence[str] | None = None,
         abstain: float | None = None,
         quiet: bool = False,
         folder: Path | None = None,
         faults: Sequence[Fault] = (),
     ) -> Iterator[list[Prediction]]:
-        """As `predict_stored`: the predictions of the next few utterances each time, as soon as they are read.
+        """As `predict_batch`, with features that stay in `store` for another time: the predictions of the next few
+        utterances each time, as soon as they are read.
 
-        faults: of whoever made the utterances; they are told in `error`.
+        folder: where files of precomputed features may lie. faults: of whoever made the utterances; they are told in
+        `error`. Raises InputError where two utterances share an id.
         """
         (most,) = Counter(u.id for u in utterances).most_common(1) or [("", 0)]
         if most[1] > 1:
-            raise InputError(f"{most[1]} utterances have the id {quoted(most[0])!r}: give each its own.")
-        media = any(u.audio is not None or u.video is not None for u in utterances)
-        size = MEDIA_BATCH if media else TEXT_BATCH
+            raise InputError(f"{most[1]} utterances have the id {shown(most[0])}: give each its own.")
+        pipeline = self._make_pipeline(usable_modalities(self.modalities, modalities), folder)
+        pipeline = replace(pipeline, store=store, engine=local_engine(), progress=not quiet)
+        size = pipeline.batch_size(utterances)
         parts = [utterances[at : at + size] for at in range(0, len(utterances), size)]
-        config = self.card.config
-        read = extract_in_parts(
-            parts, located(config.features, folder), self._checked_cues(cues), store,
-            live_text=config.finetunes_text, device=self.device, progress=not quiet,
-        )  # fmt: skip
-        with closing(read):
+        with closing(pipeline.in_parts(parts)) as read:
             for rows, features in zip(parts, read, strict=True):
                 ids = {row.id for row in rows}
                 own = [fault for fault in faults if fault.id in ids]
@@ -221,7 +231,7 @@ class MultimodalEmotionRecognizer:
         output_file: Path,
         *,
         store: Path,
-        cues: Sequence[str] | None = None,
+        modalities: Sequence[str] | None = None,
         quiet: bool = False,
     ) -> int:
         """Predict a CSV or Parquet table into another (CSV, JSON, JSON Lines); how many rows failed.
@@ -231,11 +241,11 @@ class MultimodalEmotionRecognizer:
         check_table(output_file)
         for place in (output_file, unfinished(output_file)):
             check_not_input("output_file", place, [input_file])
-        utterances = read_manifest(input_file, for_prediction=True, without_cues=self.reads_precomputed)
+        utterances = read_manifest(input_file, for_prediction=True, without_modalities=self.reads_precomputed)
         failed = 0
-        with growing_table(output_file, self.card.emotions) as add:
+        with growing_table(output_file, self.card.task) as add:
             for predictions in self.predict_in_parts(
-                utterances, store=store, cues=cues, quiet=quiet, folder=input_file.parent
+                utterances, store=store, modalities=modalities, quiet=quiet, folder=input_file.parent
             ):
                 add(predictions, {})
                 failed += sum(map(is_failed, predictions))
@@ -250,18 +260,18 @@ class MultimodalEmotionRecognizer:
         half: bool = False,
         onnx: bool = True,
         rows: bool = True,
-        encoders: Mapping[Cue, str] | None = None,
-        cues: Sequence[str] | None = None,
+        encoders: Mapping[ModalityName, str] | None = None,
+        modalities: Sequence[str] | None = None,
     ) -> Path:
         """A folder to hand on (docs/releasing.md): weights, settings, network.onnx, and a card of what was measured.
 
         results: folders of `tricue evaluate` on these very weights. name: in the card; None: the folder's. half:
         weights in 16 bits. rows: with hashes of the rows that it has seen. encoders: hub names of encoders that it was
-        trained with from local folders. cues: those of the ONNX file. Raises InputError as `export_folder` does.
+        trained with from local folders. modalities: those of the ONNX file. Raises InputError as `export_folder` does.
         """
         export_folder(
             self.network, self.card, Path(folder), name=name, results=results, half=half, onnx=onnx, rows=rows,
-            encoders=encoders or {}, cues=cues,
+            encoders=encoders or {}, modalities=modalities,
         )  # fmt: skip
         return Path(folder)
 
@@ -286,25 +296,38 @@ class MultimodalEmotionRecognizer:
 
     @property
     def reads_precomputed(self) -> bool:
-        """Whether features of some cue come from a file: rows may then be ids alone."""
-        return bool(self.card.config.features.precomputed_cues())
+        """Whether features of some modality come from a file: rows may then be ids alone."""
+        return bool(self.card.config.features.precomputed_modalities())
 
-    def _clip_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
-        """The cues that a clip gives, of those wanted. Raises InputError where there is none."""
-        given = self.card.config.features.precomputed_cues()
-        cues = [cue for cue in usable_cues(self.cues, wanted) if cue not in given]
-        if not cues:
+    def clip_modalities(self, wanted: Sequence[str] | None = None) -> list[ModalityName]:
+        """The modalities that a clip gives, of those wanted. Raises InputError where there is none."""
+        given = self.card.config.features.precomputed_modalities()
+        modalities = [modality for modality in usable_modalities(self.modalities, wanted) if modality not in given]
+        if not modalities:
             raise InputError(
                 f"This model reads precomputed features alone ({', '.join(given)}), which no clip gives: use tricue "
-                "predict with a table of ids and --set features.<cue>.precomputed=FILE."
+                "predict with a table of ids and --set features.<modality>.precomputed=FILE."
             )
-        return cues
+        return modalities
 
-    def _checked_cues(self, wanted: Sequence[str] | None) -> list[Cue]:
-        """The model's cues, or those wanted of them. Raises InputError for others, and for encoders not its own."""
-        used = usable_cues(self.cues, wanted)
-        check_encoders(self.card, self.card.config, used)
-        return used
+    def pipeline(self, modalities: Sequence[ModalityName]) -> FeaturePipeline:
+        """What reads these modalities for the model, in this process and without a store; made once.
+
+        Raises InputError for encoders that are not the model's own.
+        """
+        known = tuple(modalities)
+        if known not in self._pipelines:
+            self._pipelines[known] = self._make_pipeline(known, None)
+        return self._pipelines[known]
+
+    def _make_pipeline(self, modalities: Sequence[ModalityName], folder: Path | None) -> FeaturePipeline:
+        """folder: as of `predict_in_parts`."""
+        config = self.card.config
+        check_encoders(self.card, config, modalities)
+        return FeaturePipeline.from_settings(
+            located(config.features, folder), modalities, live=config.live, device=self.device,
+            workers=0, progress=False,
+        )  # fmt: skip
 
     def predict_features(
         self, utterances: Sequence[Utterance], features: FeatureSet, faults: Sequence[Fault] = ()
@@ -312,25 +335,6 @@ class MultimodalEmotionRecognizer:
         """One prediction per utterance from features that were read with this model's settings."""
         size = self.card.config.evaluation.batch_size
         return predict_utterances(self.answering, self.card, utterances, features, size, self.device, faults)
-
-    def _read(
-        self,
-        utterances: Sequence[Utterance],
-        cues: Sequence[str] | None,
-        store: Path,
-        quiet: bool,
-        workers: int | None = None,
-    ) -> FeatureSet:
-        return extract(
-            utterances,
-            located(self.card.config.features, None),
-            self._checked_cues(cues),
-            store,
-            live_text=self.card.config.finetunes_text,
-            device=self.device,
-            workers=workers,
-            progress=not quiet,
-        )
 
 
 def local_checkpoint(source: Source) -> Path:
@@ -355,11 +359,11 @@ def encoder_overrides(given: Sequence[str] | None, card: Card) -> dict[str, Any]
     encoded = [c for c in card.config.modalities if c in card.encoders]
     settings = {}
     for item in given or ():
-        cue, equals, folder = item.partition("=")
-        if not (equals and cue in CUES):
+        modality, equals, folder = item.partition("=")
+        if not (equals and modality in MODALITIES):
             if len(encoded) != 1:
                 known = ", ".join(f"{c}=FOLDER" for c in encoded) or "none: it has no encoder of the hub"
                 raise InputError(f"--encoder {item}: whose? This model has {known}.")
-            cue, folder = encoded[0], item
-        settings[f"features.{cue}.encoder"] = folder
+            modality, folder = encoded[0], item
+        settings[f"features.{modality}.encoder"] = folder
     return settings

@@ -6,8 +6,6 @@ come back to this process, which alone writes the store. Clips and encoders must
 machine (a shared file system), and tricue must be installed there.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import socket
@@ -17,9 +15,10 @@ from typing import Any
 
 from tricue.device import cores
 from tricue.extras import check_extra
-from tricue.features.engine import Batch, Engine, one_thread
+from tricue.features.engine import Batch, Engine
 from tricue.features.worker import Result, Worker, killed
-from tricue.types import Cue, InputError
+from tricue.processes import limit_threads
+from tricue.types import InputError, ModalityName
 
 _BLOCKS = 10_000  # of batches, at most: what comes back and is retried together
 _TRIES = 3  # of a batch whose actor is lost each time
@@ -75,9 +74,9 @@ def _surviving(worker: Worker, batches: Sequence[Batch], workers: int | None) ->
     """What the cluster gives; jobs of batches that no actor survived once more, each alone, then their names."""
     left = [job for batch in batches for job in batch]
     for parts in (batches, None):
-        done: set[tuple[Cue, str]] = set()
+        done: set[tuple[ModalityName, str]] = set()
         for results in _mapped(worker, parts or [[job] for job in left], workers):
-            done.update((result.cue, result.key) for result in results)
+            done.update((result.modality, result.key) for result in results)
             yield results
         left = [job for job in left if not done.issuperset(job.keys.items())]
         if not left:
@@ -130,7 +129,7 @@ class _Actor:
     """One process of the cluster, with the models it has loaded."""
 
     def __init__(self, worker: Worker, task: str, tries: Any) -> None:
-        one_thread()
+        limit_threads()
         self.do, self.task, self.tries = getattr(worker, task), task, tries
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,14 @@ Two spellings are the same where they differ by case, by the form of a character
 hyphens between words, or, of whole numbers, by `.0` and leading zeros.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
+from collections.abc import Sequence
 
 BETWEEN_WORDS = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 WHOLE_NUMBER = re.compile(r"(?P<sign>[+-]?)0*(?P<digits>\d+)(\.0*)?", re.ASCII)
+
+SHOWN_NAMES = 30  # in a message: a column of sentences may have as many classes as rows
 
 
 def spelling(label: str) -> str:
@@ -23,3 +24,9 @@ def spelling(label: str) -> str:
         return " ".join(words.split())
     sign = "-" if number["sign"] == "-" and number["digits"] != "0" else ""
     return sign + number["digits"]
+
+
+def listed(names: Sequence[str], most: int = SHOWN_NAMES) -> str:
+    """The first names and the number of the others: `a, b and 3 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

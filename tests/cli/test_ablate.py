@@ -1,41 +1,32 @@
 """`tricue ablate` as a user types it."""
 
-from __future__ import annotations
-
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.commands import tricue
 
-from tricue.checkpoint import read_card
-from tricue.cli import main
+from tricue.checkpoint.checkpoint import read_card
 
 SMALL = [
     "--manifest", "rows.csv", "--modalities", "text", "--set", "features.text.encoder=light", "--set", "model.width=16",
-    "--set", "training.tensorboard=false", "--seeds", "1", "--quiet", "--device", "cpu",
+    "--set", "training.tensorboard=false", "--seeds", "1", "--quiet", "--device", "cpu", "--jobs", "1",
 ]  # fmt: skip
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
+def place(working_folder: Path) -> Path:
     splits = ["train"] * 8 + ["val"] * 4 + ["test"] * 4
     lines = [f"u{i},say {i},{('joy', 'anger')[i % 2]},{split},d{i}" for i, split in enumerate(splits)]
-    (tmp_path / "rows.csv").write_text("\n".join(["id,text,emotion,split,dialogue", *lines]) + "\n")
-    return tmp_path
+    (working_folder / "rows.csv").write_text("\n".join(["id,text,emotion,split,dialogue", *lines]) + "\n")
+    return working_folder
 
 
-def ablate(*arguments: str) -> int:
-    """The exit status."""
-    with pytest.raises(SystemExit) as stopped:
-        main(["ablate", *SMALL, *arguments])
-    return int(stopped.value.code or 0)
+ablate = partial(tricue, "ablate", *SMALL)
 
 
-def test_it_trains_compares_and_says_where_the_results_lie(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_trains_compares_and_says_where_the_results_lie(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ablate("--variants", "phase-1", "--epochs", "4", "--save_dir", "runs") == 0
     said = capsys.readouterr().out
     assert "Compared with A on" in said and "Results: runs/results/ablation.json" in said
@@ -47,30 +38,22 @@ def test_it_trains_compares_and_says_where_the_results_lie(
 
 
 def test_variants_that_kept_the_same_weights_are_told_as_such(
-    place: Path,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    place: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What differs between them comes after phase 1, and no later epoch was better on val than those."""
     monkeypatch.setenv("COLUMNS", "80")
     caplog.set_level("INFO")
     variants = "no-counterfactual,no-intention"
-    assert (
-        ablate("--variants", variants, "--epochs", "3", "--save_dir", "runs", "--set", "training.rate=1e-6")
-        == 0
-    )
+    assert ablate("--variants", variants, "--epochs", "3", "--save_dir", "runs", "--set", "training.rate=1e-6") == 0
     said = capsys.readouterr().out
     found = json.loads((place / "runs" / "results" / "ablation.json").read_text())["variants"]
     digests = [read_card(place / "runs" / row["name"] / "best_model").weights_sha256 for row in found]
     assert len(set(digests)) == 1
     for row in found[1:]:
-        assert (
-            row["difference"]["verdict"] == "the same weights" and row["difference"]["same_weights"] is True
-        )
+        assert row["difference"]["verdict"] == "the same weights" and row["difference"]["same_weights"] is True
     assert "no difference shown" not in said.split("Verdict:")[0] and "B = A" in said
     assert [line for line in said.splitlines() if " no-counterfactual " in line]
-    of_rows = [r.getMessage() for r in caplog.records if r.name.startswith("tricue.data.")]
+    of_rows = [r.getMessage() for r in caplog.records if r.name.startswith("tricue.corpora.")]
     assert of_rows and len(of_rows) == len(set(of_rows))  # once, not for each variant
 
 

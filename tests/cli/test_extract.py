@@ -1,15 +1,13 @@
 """`tricue extract` and its `--verify`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import tricue
 
-from tricue.cli import main
-from tricue.features import worker
+from tricue.modalities import reading
 
 Say = Callable[..., tuple[int, str]]
 
@@ -24,17 +22,16 @@ def extract(tmp_path: Path, make_clip: Any, monkeypatch: pytest.MonkeyPatch, cap
     (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
 
     def run(*more: str) -> tuple[int, str]:
-        light = [f"--set=features.{cue}.encoder=light" for cue in ("text", "audio", "video")]
-        with pytest.raises(SystemExit) as stopped:
-            main(["extract", "--manifest", "rows.csv", *light, "--store", "store", "--quiet", *more])
+        light = [f"--set=features.{modality}.encoder=light" for modality in ("text", "audio", "video")]
+        status = tricue("extract", "--manifest", "rows.csv", *light, "--store", "store", "--quiet", *more)
         said = capsys.readouterr()
-        return int(stopped.value.code or 0), said.out + said.err
+        return status, said.out + said.err
 
     return run
 
 
-def counts(cue: str, stored: int, without: int = 0, lacking: int = 0, wrong: int = 0, broken: int = 0) -> str:
-    return f"{cue}: stored {stored}, without {without}, lacking {lacking}, wrong {wrong}, broken {broken}\n"
+def counts(modality: str, stored: int, without: int = 0, lacking: int = 0, wrong: int = 0, broken: int = 0) -> str:
+    return f"{modality}: stored {stored}, without {without}, lacking {lacking}, wrong {wrong}, broken {broken}\n"
 
 
 def test_verify_says_what_is_there_and_extracts_nothing(
@@ -44,16 +41,16 @@ def test_verify_says_what_is_there_and_extracts_nothing(
         raise AssertionError("it decodes")
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "decode", never)
+        patch.setattr(reading, "decode", never)
         status, said = extract("--verify")
         assert status == 1 and counts("text", 0, lacking=3) in said and counts("audio", 0, lacking=3) in said
         assert not list(tmp_path.glob("store/*/shard-*"))
     status, said = extract("--modalities", "text,video")
-    assert status == 0 and "text 3, video 3; 0 missing cues" in said
+    assert status == 0 and "text 3, video 3; 0 missing modalities" in said
     status, said = extract()
-    assert status == 1 and "audio 2, video 3; 1 missing cues" in said  # the silent one
+    assert status == 1 and "audio 2, video 3; 1 missing modalities" in said  # the silent one
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "decode", never)
+        patch.setattr(reading, "decode", never)
         status, said = extract("--verify")
         assert status == 0
         assert counts("text", 3) + counts("audio", 2, without=1) + counts("video", 3) in said
@@ -62,9 +59,7 @@ def test_verify_says_what_is_there_and_extracts_nothing(
         assert status == 1 and counts("audio", 1, without=1, lacking=1) in said and counts("text", 3) in said
 
 
-def test_a_flipped_byte_is_found_and_mended(
-    extract: Say, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_flipped_byte_is_found_and_mended(extract: Say, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     extract()
     (shard,) = tmp_path.glob("store/audio-*/shard-*.arrow")
     content = bytearray(shard.read_bytes())

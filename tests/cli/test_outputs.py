@@ -1,7 +1,5 @@
-"""Case output_over_input: what a command would write over one of its inputs, or into a corpus, is refused before any
+"""What a command would write over one of its inputs, or into a corpus, is refused before any
 work, whatever the command."""
-
-from __future__ import annotations
 
 import os
 from collections.abc import Callable
@@ -9,35 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import tricue
 
-from tricue.checkpoint import save_checkpoint
-from tricue.cli import main
 from tricue.cli.outputs import check_outputs, result_outputs, run_outputs
 
 ROWS = "id,text,my_notes\na,I am happy,keep me\n"
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Callable[..., Any]) -> Path:
+def place(working_folder: Path, save_untrained: Callable[..., Path]) -> Path:
     """A working folder with a model, a table, and a corpus."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
-    model = untrained({"modalities": ["text"]})
-    save_checkpoint(tmp_path / "checkpoints/best_model", model.network, model.card)
-    (tmp_path / "rows.csv").write_text(ROWS)
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus/table.csv").write_text("id,text,emotion,split\na,Hi,joy,train\n")
-    (tmp_path / "talk.srt").write_text("1\n00:00:00,200 --> 00:00:00,900\nHello\n")
-    return tmp_path
+    save_untrained(working_folder / "checkpoints/best_model", {"modalities": ["text"]})
+    Path("rows.csv").write_text(ROWS)
+    Path("corpus").mkdir()
+    Path("corpus/table.csv").write_text("id,text,emotion,split\na,Hi,joy,train\n")
+    Path("talk.srt").write_text("1\n00:00:00,200 --> 00:00:00,900\nHello\n")
+    return working_folder
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """What a command says that must change no file."""
     before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
+    status = tricue(*arguments)
     said = capsys.readouterr().err
-    assert stopped.value.code == 2 and "Traceback" not in said, said
+    assert status == 2 and "Traceback" not in said, said
     assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
     return said
 
@@ -63,9 +56,7 @@ def test_predict_where_its_defaults_and_its_unfinished_rows_lie(
     assert "a.part.csv" in refused(capsys, "predict", "a.part.csv", "--output_file", "a.csv")
 
 
-def test_predict_onto_the_models_files_and_into_encoders(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_predict_onto_the_models_files_and_into_encoders(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = "checkpoints/best_model/config.json"
     assert model in refused(capsys, "predict", "rows.csv", "--output_file", model)
     Path("encoder").mkdir()
@@ -73,16 +64,12 @@ def test_predict_onto_the_models_files_and_into_encoders(
     assert "the folder encoder is an input" in refused(capsys, "predict", "rows.csv", *whisper)
 
 
-def test_predict_features_among_the_clips(
-    place: Path, capsys: pytest.CaptureFixture[str], make_clip: Any
-) -> None:
+def test_predict_features_among_the_clips(place: Path, capsys: pytest.CaptureFixture[str], make_clip: Any) -> None:
     make_clip("corpus/a.mp4", frames=2)
     assert "--store corpus/kept" in refused(capsys, "predict", "corpus", "--store", "corpus/kept")
 
 
-def test_a_timeline_over_its_subtitles(
-    place: Path, capsys: pytest.CaptureFixture[str], make_clip: Any
-) -> None:
+def test_a_timeline_over_its_subtitles(place: Path, capsys: pytest.CaptureFixture[str], make_clip: Any) -> None:
     make_clip("talk.mp4", frames=2)
     Path("results/talk").mkdir(parents=True)
     Path("talk.srt").rename("results/talk/captions.vtt")
@@ -105,21 +92,15 @@ IN_CORPUS = [
 
 
 @pytest.mark.parametrize("command", IN_CORPUS, ids=" ".join)
-def test_nothing_is_written_into_a_corpus(
-    place: Path, capsys: pytest.CaptureFixture[str], command: list[str]
-) -> None:
+def test_nothing_is_written_into_a_corpus(place: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     said = refused(capsys, *command, "--dataset", "RAVDESS", "--data_dir", "corpus")
     assert "the folder corpus is an input" in said and "Choose a place outside it with --" in said
 
 
-def test_nor_into_the_folder_where_a_corpus_is_looked_for(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nor_into_the_folder_where_a_corpus_is_looked_for(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("data").mkdir()
     Path("corpus").rename("data/MELD")
-    assert "data/MELD is an input" in refused(
-        capsys, "train", "--dataset", "MELD", "--save_dir", "data/MELD/run"
-    )
+    assert "data/MELD is an input" in refused(capsys, "train", "--dataset", "MELD", "--save_dir", "data/MELD/run")
 
 
 OVER_INPUTS = [  # manifest, command

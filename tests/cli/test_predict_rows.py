@@ -1,7 +1,5 @@
 """Rows of `tricue predict`: written as they come, whole after a kill; what fails a row, and what is a note."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
@@ -10,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,39 +16,29 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from tests.commands import tricue
 
-from tricue.checkpoint import save_checkpoint
-from tricue.cli import answering, main
-from tricue.evaluation.predictions import growing_table, unfinished
-from tricue.features import worker
+from tricue.cli import answering
+from tricue.modalities import reading
+from tricue.prediction.predictions import growing_table, unfinished
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.recording import speech, transcribe, words
 from tricue.recording.segments import Segment
+from tricue.tasks.categorical import Categorical
 from tricue.types import Prediction, Utterance
 
 EMOTIONS = ["anger", "joy", "neutral"]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untrained: Callable[..., Any]) -> Path:
+def place(working_folder: Path, save_untrained: Callable[..., Path]) -> Path:
     """A working folder with a model of words where it is looked for, and one of sound and pictures."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRICUE_STORE", str(tmp_path / "store"))
-    for name, cues in (("checkpoints/best_model", ["text"]), ("av", ["video"]), ("both", ["text", "video"])):
-        model = untrained({"modalities": cues, "data.emotions": EMOTIONS})
-        save_checkpoint(tmp_path / name, model.network, model.card)
-    return tmp_path
+    for name, modalities in (("checkpoints/best_model", ["text"]), ("av", ["video"]), ("both", ["text", "video"])):
+        save_untrained(working_folder / name, {"modalities": modalities, "data.emotions": EMOTIONS})
+    return working_folder
 
 
-def predict(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(["predict", *map(str, arguments), "--quiet"])
-    return int(stopped.value.code or 0)
-
-
-def table(count: int) -> None:
-    rows = "".join(f"{i},Some words number {i}\n" for i in range(count))
-    Path("rows.csv").write_text("id,text\n" + rows)
+predict = partial(tricue, "predict", "--quiet")
 
 
 def read(path: str) -> list[dict[str, Any]]:
@@ -58,9 +47,7 @@ def read(path: str) -> list[dict[str, Any]]:
 
 
 def answers(ids: str) -> list[Prediction]:
-    return [
-        Prediction(id_, "joy", 0.5, {"anger": 0.25, "joy": 0.5, "neutral": 0.25}, ("text",)) for id_ in ids
-    ]
+    return [Prediction(id_, "joy", 0.5, {"anger": 0.25, "joy": 0.5, "neutral": 0.25}, ("text",)) for id_ in ids]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +56,7 @@ def answers(ids: str) -> list[Prediction]:
 def test_rows_are_there_as_they_come(tmp_path: Path, name: str, part: str) -> None:
     path = tmp_path / name
     path.write_text("old")
-    with growing_table(path, EMOTIONS) as add:
+    with growing_table(path, Categorical(tuple(EMOTIONS))) as add:
         for ids in ("ab", "c"):
             add(answers(ids), {"text": list(ids)})
             assert [row["id"] for row in read(str(tmp_path / part))] == list("abc"[: 2 if ids == "ab" else 3])
@@ -82,7 +69,7 @@ def test_rows_are_there_as_they_come(tmp_path: Path, name: str, part: str) -> No
 
 def test_an_error_leaves_the_rows_so_far(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "a.csv"
-    with pytest.raises(OSError, match="full"), growing_table(path, EMOTIONS) as add:
+    with pytest.raises(OSError, match="full"), growing_table(path, Categorical(tuple(EMOTIONS))) as add:
         add(answers("ab"), {})
         raise OSError("disk full")
     assert len(read(str(unfinished(path)))) == 2 and not path.exists()
@@ -101,7 +88,7 @@ def test_parts_say_what_one_batch_says(place: Path, tiny_bert: Path, untrained: 
     parts = list(model.predict_in_parts(rows, store=place / "s"))
     assert [len(part) for part in parts] == [11]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tricue.recognizer.TEXT_BATCH", 3)
+        patch.setattr(reading.Words, "batch_size", 3)
         parts = list(model.predict_in_parts(rows, store=place / "t", quiet=True))
     assert [len(part) for part in parts] == [3, 3, 3, 2]
     for answer, expected in zip([p for part in parts for p in part], whole, strict=True):
@@ -115,17 +102,12 @@ def test_the_first_part_is_answered_before_the_last_is_read(
     place: Path, make_clip: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = [Utterance(str(i), video=make_clip(f"{i}.mp4", frames=2, sound=None, seed=i)) for i in range(3)]
-    monkeypatch.setattr("tricue.recognizer.MEDIA_BATCH", 1)
-    monkeypatch.setattr("tricue.features.plan.MEDIA_BATCH", 1)
+    monkeypatch.setattr(reading.MediaFile, "batch_size", 1)
     decoded: list[str] = []
-    decode = worker.decode
-    monkeypatch.setattr(
-        worker, "decode", lambda path, **more: (decoded.append(path.stem), decode(path, **more))[1]
-    )
+    decode = reading.decode
+    monkeypatch.setattr(reading, "decode", lambda path, **more: (decoded.append(path.stem), decode(path, **more))[1])
     model = MultimodalEmotionRecognizer.from_pretrained("av", device="cpu")
-    seen = [
-        (part[0].id, list(decoded)) for part in model.predict_in_parts(clips, store=place / "s", quiet=True)
-    ]
+    seen = [(part[0].id, list(decoded)) for part in model.predict_in_parts(clips, store=place / "s", quiet=True)]
     assert seen == [("0", ["0"]), ("1", ["0", "1"]), ("2", ["0", "1", "2"])]
 
 
@@ -135,18 +117,8 @@ def test_a_kill_leaves_rows_and_the_same_call_ends_the_same(place: Path, make_cl
     Path("clips").mkdir()
     for i in range(30):
         make_clip(f"clips/{i:02d}.mp4", frames=12, sound=None, seed=i)
-    call = [
-        sys.executable,
-        "-m",
-        "tricue.cli",
-        "predict",
-        "clips",
-        "--model_path",
-        "av",
-        "--quiet",
-        "--output_file",
-        f"o.{ending}",
-    ]
+    call = [sys.executable, "-m", "tricue.cli", "predict", "clips", "--model_path", "av", "--quiet",
+            "--output_file", f"o.{ending}"]  # fmt: skip
     part = unfinished(Path(f"o.{ending}"))
     process = subprocess.Popen(call, env=os.environ | {"OMP_NUM_THREADS": "1"})
     while process.poll() is None and not part.exists():
@@ -155,9 +127,7 @@ def test_a_kill_leaves_rows_and_the_same_call_ends_the_same(place: Path, make_cl
     process.wait()
     assert not Path(f"o.{ending}").exists()
     so_far = read(str(part))
-    assert 0 < len(so_far) < 30 and [row["id"] for row in so_far] == [
-        f"{i:02d}.mp4" for i in range(len(so_far))
-    ]
+    assert 0 < len(so_far) < 30 and [row["id"] for row in so_far] == [f"{i:02d}.mp4" for i in range(len(so_far))]
     assert subprocess.run(call, check=False).returncode == 0
     rows = json.loads(Path("o.json").read_text()) if ending == "json" else read(f"o.{ending}")
     assert [row["id"] for row in rows] == [f"{i:02d}.mp4" for i in range(30)]
@@ -173,8 +143,8 @@ def test_what_cannot_be_read_in_part_is_no_failure(
     Path("rows.csv").write_text("id,text,video\nwhole,Hello,a.mp4\npart,Hello,broken.mp4\n")
     assert predict("rows.csv", "--model_path", "both", "--output_file", "o.jsonl") == 0
     whole, part = read("o.jsonl")
-    assert whole["error"] is None and whole["cues"] == ["text", "video"]
-    assert part["emotion"] and part["cues"] == ["text"] and part["error"].startswith("video: ")
+    assert whole["error"] is None and whole["modalities"] == ["text", "video"]
+    assert part["emotion"] and part["modalities"] == ["text"] and part["error"].startswith("video: ")
     Path("rows.csv").write_text("id,text,video\nwhole,Hello,a.mp4\nnothing,,broken.mp4\n")
     assert predict("rows.csv", "--model_path", "both", "--output_file", "o.jsonl") == 1
     assert read("o.jsonl")[1]["emotion"] is None
@@ -185,15 +155,15 @@ def test_notes_of_features_are_told(place: Path, make_clip: Any) -> None:
     whole = make_clip("a.mp4", frames=24, sound=None)
     Path("cut.mp4").write_bytes(whole.read_bytes())
     found = MultimodalEmotionRecognizer.from_pretrained("av", device="cpu")
-    clip = worker.decode(whole, frames=2, audio=False)
+    clip = reading.decode(whole, frames=2, audio=False)
     clip.notes["video"] = "the file is damaged"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(worker, "decode", lambda path, **more: clip)
+        patch.setattr(reading, "decode", lambda path, **more: clip)
         (answer,) = found.predict_batch([whole])
         assert answer.emotion and answer.error is None and answer.note == "video: the file is damaged"
         assert predict("cut.mp4", "a.mp4", "--model_path", "av", "--output_file", "o.csv") == 0
     assert [row["note"] for row in read("o.csv")] == ["video: the file is damaged"] * 2
-    assert list(read("o.csv")[0])[-4:] == ["cues", "error", "note", "text"]
+    assert list(read("o.csv")[0])[-4:] == ["modalities", "error", "note", "text"]
 
 
 def test_no_more_than_200_characters_of_a_cell_are_quoted(
@@ -301,9 +271,7 @@ def test_the_stream_that_is_transcribed_is_named(place: Path, scribe: list[str])
     assert json.loads(Path("o/timeline.json").read_text())["notices"] == [f"two.mka: {named}"]
 
 
-def test_a_row_beyond_the_end_of_its_sound_is_a_failure(
-    place: Path, make_clip: Any, scribe: list[str]
-) -> None:
+def test_a_row_beyond_the_end_of_its_sound_is_a_failure(place: Path, make_clip: Any, scribe: list[str]) -> None:
     make_clip("talk.m4a", frames=0)
     Path("rows.csv").write_text("id,audio,start,end\na,talk.m4a,50,51\n")
     assert predict("rows.csv", "--transcribe", "--output_file", "o.jsonl") == 1
@@ -327,9 +295,7 @@ def test_a_second_run_transcribes_nothing(place: Path, make_clip: Any, scribe: l
     assert len(scribe) == 2 * len(asked)
 
 
-def test_what_cannot_be_transcribed_says_why(
-    place: Path, scribe: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_transcribed_says_why(place: Path, scribe: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.chdir(place)
     monkeypatch.setattr(transcribe, "Transcriber", Scribe)
@@ -355,9 +321,7 @@ def test_segments_without_speech_are_no_failure(place: Path, make_clip: Any, scr
 def test_clips_are_answered_group_by_group(
     place: Path, make_clip: Any, scribe: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [
-        Utterance(str(i), audio=make_clip(f"{i}.m4a", frames=0, hertz=100.0 + i, sound=0.2)) for i in range(4)
-    ]
+    rows = [Utterance(str(i), audio=make_clip(f"{i}.m4a", frames=0, hertz=100.0 + i, sound=0.2)) for i in range(4)]
     monkeypatch.setattr(answering, "_GROUP", 1)
     model = MultimodalEmotionRecognizer.from_pretrained("checkpoints/best_model", device="cpu")
     answer = answering.Answering(model, None, None, answering.Hearing(None, "cpu"), True, Path("m"), [])

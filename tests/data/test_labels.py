@@ -1,18 +1,19 @@
 """label_variants: one class under several spellings is one class, and what is nearly one is told."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tricue.config import Config, build_config
-from tricue.data.corpora import read_corpus
+from tricue.config.load import build_config
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import read_corpus
 from tricue.data.labels import Labels, class_counts, near_names, nearest, spelling
 from tricue.data.table import ManifestError
+from tricue.tasks.task import make_task
 from tricue.training.train import train
+from tricue.training.workspace import Workspace
 from tricue.types import InputError, Utterance
 
 Write = Callable[..., Path]
@@ -22,9 +23,7 @@ Write = Callable[..., Path]
 def write(tmp_path: Path) -> Write:
     def write(*labels: str, name: str = "m") -> Path:
         path = tmp_path / f"{name}.csv"
-        rows = [
-            f'u{i},text {i},"{label}",{"val" if i % 3 == 2 else "train"}' for i, label in enumerate(labels)
-        ]
+        rows = [f'u{i},text {i},"{label}",{"val" if i % 3 == 2 else "train"}' for i, label in enumerate(labels)]
         path.write_text("id,text,emotion,split\n" + "\n".join(rows) + "\n", encoding="utf-8")
         return path
 
@@ -32,10 +31,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def classes(path: Path, **data: object) -> list[str | None]:
-    return [
-        row.emotion
-        for row in read_corpus(build_config({"data": data}, {}, "a test"), manifest=path).utterances
-    ]
+    return [row.label for row in read_corpus(build_config({"data": data}, {}, "a test"), manifest=path).utterances]
 
 
 @pytest.mark.parametrize(
@@ -113,10 +109,7 @@ def test_the_mapping_of_the_settings_comes_first(write: Write) -> None:
     [
         ({"joy": "Glad", "happy": "GLAD "}, ["Glad", "Glad", "anger", "anger"]),
         ({"joy": "1", "happy": "1.0", "anger": "2", "ang": "02"}, ["1", "1", "2", "2"]),
-        (
-            {"joy": "ANGER", "happy": "very_glad", "Very Glad": "very glad"},
-            ["ANGER", "very_glad", *["ANGER"] * 2],
-        ),
+        ({"joy": "ANGER", "happy": "very_glad", "Very Glad": "very glad"}, ["ANGER", "very_glad", *["ANGER"] * 2]),
     ],
 )
 def test_spellings_of_one_class_in_the_mapping_are_one_class(
@@ -128,18 +121,11 @@ def test_spellings_of_one_class_in_the_mapping_are_one_class(
 def test_corpora_that_stand_together_share_the_first_name(write: Write) -> None:
     a, b = write("Happy", "sad", name="a"), write("joy", "Thrilled", "thrilled", "hap", name="b")
     joined = read_corpus(Config(), manifest=[a, b])
-    assert [row.emotion for row in joined.utterances] == [
-        "joy",
-        "sadness",
-        "joy",
-        "thrilled",
-        "thrilled",
-        "joy",
-    ]
+    assert [row.label for row in joined.utterances] == ["joy", "sadness", "joy", "thrilled", "thrilled", "joy"]
 
 
 def test_a_folder_and_a_prepared_corpus_merge_too(tmp_path: Path) -> None:
-    from tricue.data.corpora import prepare_corpus
+    from tricue.corpora.catalogue import prepare_corpus
 
     source = tmp_path / "clips"
     source.mkdir()
@@ -153,21 +139,7 @@ def test_a_folder_and_a_prepared_corpus_merge_too(tmp_path: Path) -> None:
 def test_near_names() -> None:
     near = ["surprise", "suprise", "neutral", "nuetral", "sadness", "frust", "frustrated"]
     assert near_names(near) == [("frust", "frustrated"), ("neutral", "nuetral"), ("suprise", "surprise")]
-    far = [
-        "happy",
-        "unhappy",
-        "sad",
-        "bad",
-        "fear",
-        "1",
-        "2",
-        "class a",
-        "class b",
-        "level1",
-        "level2",
-        "anger",
-        "joy",
-    ]
+    far = ["happy", "unhappy", "sad", "bad", "fear", "1", "2", "class a", "class b", "level1", "level2", "anger", "joy"]
     assert near_names([*far, "positive", "negative", "satisfied", "dissatisfied"]) == []
     assert nearest("Suprise", ["surprise", "joy"]) == "surprise" and nearest("xyz", ["joy"]) is None
     assert near_names([f"word {i}" for i in range(300)]) == []
@@ -178,23 +150,15 @@ def test_a_misspelt_synonym_and_marks_around_a_label_are_near() -> None:
     assert near_names(["disgust", "disguested"]) == [("disguested", "disgust")]
     assert near_names(["joy", "joy.", "'joy'"]) == [("'joy'", "joy"), ("'joy'", "joy."), ("joy", "joy.")]
     assert nearest("'anger'", ["anger", "joy"]) == "anger"
-    goemotions = [
-        "admiration",
-        "disappointment",
-        "disapproval",
-        "disgust",
-        "excitement",
-        "surprise",
-        "surrender",
-    ]
+    goemotions = ["admiration", "disappointment", "disapproval", "disgust", "excitement", "surprise", "surrender"]
     assert near_names([*goemotions, "sadness", "fear", "exclusion", "joy", "+", "-"]) == []
 
 
 def test_labels_are_read_by_the_thousand() -> None:
     labels = Labels()
-    rows = [Utterance(str(i), emotion=labels.read(["joy", "Joy", "sad"][i % 3])) for i in range(20_000)]
+    rows = [Utterance(str(i), label=labels.read(["joy", "Joy", "sad"][i % 3])) for i in range(20_000)]
     settled, notes = labels.settle(rows)
-    assert {row.emotion for row in settled} == {"joy", "sad"} and len(notes) == 1
+    assert {row.label for row in settled} == {"joy", "sad"} and len(notes) == 1
     assert class_counts(["joy", "sad"], settled[:3], settled[3:4]) == "joy 2 / 1, sad 1 / 0"
 
 
@@ -207,7 +171,9 @@ SMALL = {
 def trained(path: Path, tmp_path: Path, **data: object) -> None:
     config = build_config(SMALL | {"data": data}, {}, "a test")
     train(
-        config, save_dir=tmp_path / "run", store=tmp_path / "store", manifest=path, device="cpu", quiet=True
+        config,
+        save_dir=tmp_path / "run",
+        workspace=Workspace(store=tmp_path / "store", manifest=path, device="cpu", quiet=True),
     )
 
 
@@ -230,6 +196,44 @@ def test_training_prints_the_classes_before_it_extracts(
     with caplog.at_level(logging.INFO), pytest.raises(KeyboardInterrupt):
         trained(write("joy", "anger", "joy"), tmp_path, emotions=["joy", "anger", "fear"])
     assert "No training row is fear" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "remedies"),
+    [
+        ({}, ["mark some of its rows `val`", "--set data.val_from_train=0.1"]),
+        ({"val_from_train": 0.25}, ["data.val_from_train=0.25"]),
+        ({"protocol": "kfold-dialogue", "fold": "2"}, ["data.folds", "--protocol"]),
+        ({"protocol": "loso", "fold": "s1"}, ["--protocol"]),
+    ],
+)
+def test_a_class_without_val_rows_is_named_with_its_remedies(
+    protocol: dict[str, object], remedies: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = build_config({"data": protocol | {"emotions": ["joy", "fear", "calm"]}}, {}, "a test")
+    rows = {name: Utterance(name, text="hm", label=name) for name in ("joy", "fear")}
+    splits = {"train": list(rows.values()), "val": [rows["joy"]], "test": [rows["fear"]]}
+    make_task(config).check_training(splits, config)
+    train, val = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    where = f" in fold {protocol['fold']}" if "fold" in protocol else ""
+    assert train.startswith(f"No training row is calm{where}: ") and "data.emotions" in train
+    assert val.startswith(f"No val row is fear{where}: ") and """'data.mapping={fear: ""}'""" in val
+    assert all(remedy in val for remedy in remedies)
+
+
+def test_val_is_not_missed_where_it_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    config = build_config({"data": {"emotions": ["joy", "fear"]}, "training": {"select": "last"}}, {}, "a test")
+    rows = [Utterance(name, text="hm", label=name) for name in ("joy", "fear")]
+    make_task(config).check_training({"train": rows, "val": [], "test": []}, config)
+    assert [record for record in caplog.records if record.levelno == logging.WARNING] == []
+
+
+def test_a_fold_that_trains_one_class_is_an_error() -> None:
+    data = {"emotions": ["joy", "fear"], "protocol": "kfold-speaker", "fold": "2"}
+    config = build_config({"data": data}, {}, "a test")
+    joy, fear = (Utterance(name, text="hm", label=name) for name in ("joy", "fear"))
+    with pytest.raises(InputError, match=r"of fold 2 are 'joy'.*--protocol.*data\.folds"):
+        make_task(config).check_training({"train": [joy], "val": [joy], "test": [fear]}, config)
 
 
 def test_one_class_alone_is_an_error_of_train(write: Write, tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path
@@ -43,7 +41,7 @@ def test_every_column_is_read(tmp_path: Path) -> None:
             video=tmp_path / "clips/a.mp4",
             start=0.5,
             end=2.0,
-            emotion="joy",
+            label="joy",
             speaker="01",
             dialogue="007",
             turn=3,
@@ -66,14 +64,7 @@ def test_blanks_are_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "split"),
-    [
-        ("train", "train"),
-        ("val", "val"),
-        ("test", "test"),
-        ("dev", "val"),
-        ("valid", "val"),
-        ("Validation", "val"),
-    ],
+    [("train", "train"), ("val", "val"), ("test", "test"), ("dev", "val"), ("valid", "val"), ("Validation", "val")],
 )
 def test_names_of_splits(tmp_path: Path, word: str, split: str) -> None:
     assert read_manifest(written(tmp_path, f"id,text,split\nu1,hm,{word}\n"))[0].split == split
@@ -105,7 +96,7 @@ EXPECTED = [
     (7, "end", "2.5", "end not after start"),
     (8, "start", "-1", "negative time"),
     (9, "start", "soon", "not a number"),
-    (10, "text/audio/video", "", "no usable cue"),
+    (10, "text/audio/video", "", "no usable modality"),
     (11, "split", "trian", "unknown split"),
     (12, "turn", "2.5", "not a whole number"),
     (13, "emotion", "", "missing emotion"),
@@ -115,7 +106,7 @@ EXPECTED = [
 
 def test_all_faults_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, FAULTY)
-    assert faults_of(path, emotions=["joy", "anger"], need_emotion=True) == EXPECTED
+    assert faults_of(path, emotions=["joy", "anger"], need_label=True) == EXPECTED
 
 
 def test_a_sentence_in_the_column_of_a_file(tmp_path: Path) -> None:
@@ -129,7 +120,7 @@ def test_a_sentence_in_the_column_of_a_file(tmp_path: Path) -> None:
 def test_the_message_names_row_value_and_remedy(tmp_path: Path) -> None:
     path = written(tmp_path, FAULTY)
     with pytest.raises(InputError) as caught:
-        read_manifest(path, emotions=["joy", "anger"], need_emotion=True)
+        read_manifest(path, emotions=["joy", "anger"], need_label=True)
     lines = str(caught.value).splitlines()
     assert len(lines) == 1 + len(EXPECTED)
     assert str(path) in lines[0] and "12 faults" in lines[0]
@@ -145,7 +136,7 @@ def test_many_faults_are_counted_by_kind(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert len(caught.value.faults) == 67
     assert len(lines) == 1 + 50 + 1
-    assert "60 x unknown emotion, 7 x no usable cue" in lines[-1]
+    assert "60 x unknown emotion, 7 x no usable modality" in lines[-1]
 
 
 def test_a_missing_column_is_one_fault_and_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -164,7 +155,7 @@ def test_a_missing_column_is_one_fault_and_does_not_hide_the_others(tmp_path: Pa
 @pytest.mark.parametrize("name", ["Emotion", "EMOTION", "emo_tion", "e-motion", "\uff25motion"])
 def test_a_header_that_differs_by_case_or_blanks_is_named_once(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, f"id,text,{name}\n" + "".join(f"u{i},hm,joy\n" for i in range(70)))
-    assert [fault[:3] for fault in faults_of(path, need_emotion=True)] == [(1, "emotion", name)]
+    assert [fault[:3] for fault in faults_of(path, need_label=True)] == [(1, "emotion", name)]
     with pytest.raises(InputError, match="rename it to emotion"):
         read_manifest(path)
     assert len(read_manifest(path, for_prediction=True)) == 70  # which reads no label
@@ -181,13 +172,13 @@ def test_other_columns_are_named_too(tmp_path: Path, name: str) -> None:
 
 def test_a_column_under_its_own_name_leaves_others_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "id,text,emotion,Emotion\nu1,hm,joy,Sad\n")
-    assert read_manifest(path, need_emotion=True)[0].emotion == "joy"
+    assert read_manifest(path, need_label=True)[0].label == "joy"
 
 
 def test_a_missing_emotion_column_is_one_fault_with_the_likely_one(tmp_path: Path) -> None:
     path = written(tmp_path, "id,text,label\nu1,hm,joy\nu2,hm,joy\n")
     with pytest.raises(ManifestError, match="rename the column 'label'") as caught:
-        read_manifest(path, need_emotion=True)
+        read_manifest(path, need_label=True)
     assert len(caught.value.faults) == 1
 
 
@@ -301,7 +292,7 @@ def utterances(draw: st.DrawFn) -> list[Utterance]:
                 text=draw(any_text.filter(lambda text: text.strip() != "")),
                 start=start,
                 end=None if length is None else (start or 0.0) + length,
-                emotion=draw(st.none() | words),
+                label=draw(st.none() | words),
                 speaker=draw(st.none() | words),
                 dialogue=draw(st.none() | words),
                 turn=draw(st.none() | st.integers(0, 2**40)),
@@ -329,9 +320,7 @@ def test_what_is_written_is_read_back(
         ("", "\u0663", ["turn"]), ("", "2.50", ["turn"]), ("1e1", "3.00", []), (" .5 ", "+3", []),
     ],
 )  # fmt: skip
-def test_numbers_are_those_that_tables_write(
-    tmp_path: Path, start: str, turn: str, faults: list[str]
-) -> None:
+def test_numbers_are_those_that_tables_write(tmp_path: Path, start: str, turn: str, faults: list[str]) -> None:
     path = written(tmp_path, f'id,text,start,turn\na,hm,"{start}",{turn}\n')
     if faults:
         with pytest.raises(ManifestError) as caught:
@@ -345,7 +334,21 @@ def test_numbers_are_those_that_tables_write(
 def test_a_column_that_is_called_nearly_so_is_named(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, f"id,text,{name}\na,hm,joy\n")
     with pytest.raises(ManifestError, match=f"rename the column '{name}'"):
-        read_manifest(path, need_emotion=True)
+        read_manifest(path, need_label=True)
     path = written(tmp_path, "utterance id,txt\na,hm\n")
     with pytest.raises(ManifestError, match=r"'utterance id'[\s\S]*'txt'"):
         read_manifest(path)
+
+
+def test_a_still_image_is_the_video_of_its_row(tmp_path: Path) -> None:
+    for name in ("face.jpg", "clip.mp4"):
+        (tmp_path / name).touch()
+    path = written(tmp_path, "id,image,video\na,face.jpg,\nb,,clip.mp4\n")
+    rows = read_manifest(path)
+    assert [row.video for row in rows] == [tmp_path / "face.jpg", tmp_path / "clip.mp4"]
+    write_manifest(rows, tmp_path / "again.csv")
+    assert read_manifest(tmp_path / "again.csv") == rows
+    both = written(tmp_path, "id,image,video\na,face.jpg,clip.mp4\nb,gone.png,\n")
+    assert faults_of(both) == [
+        (2, "image", "face.jpg", "an image beside a video"), (3, "image", "gone.png", "missing file"),
+    ]  # fmt: skip

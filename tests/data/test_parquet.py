@@ -1,7 +1,5 @@
 """Parquet tables: the types of their columns, media inside them, and small files that say much."""
 
-from __future__ import annotations
-
 import datetime
 import decimal
 import hashlib
@@ -16,7 +14,8 @@ import pytest
 
 from tricue.data import table
 from tricue.data.manifest import read_manifest
-from tricue.data.table import ManifestError, read_table
+from tricue.data.table import ManifestError
+from tricue.data.table_files import read_table
 from tricue.types import InputError, Utterance
 
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt \xff\xfe" + bytes(300)
@@ -44,30 +43,19 @@ def one_fault(path: Path, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
-@pytest.mark.parametrize("column", ["audio", "video"])
-def test_bytes_and_path_as_datasets_writes_it_are_a_clip(
-    tmp_path: Path, store: Path, column: str, kind: Any
-) -> None:
+@pytest.mark.parametrize("column", ["audio", "video", "image"])
+def test_bytes_and_path_as_datasets_writes_it_are_a_clip(tmp_path: Path, store: Path, column: str, kind: Any) -> None:
     (tmp_path / "b.wav").write_bytes(SOUND)
     files = pa.array(
-        [
-            {"bytes": SOUND, "path": "deep/a.WAV"},
-            {"bytes": None, "path": "b.wav"},
-            None,
-            {"bytes": b"", "path": None},
-        ],
+        [{"bytes": SOUND, "path": "deep/a.WAV"}, {"bytes": None, "path": "b.wav"}, None, {"bytes": b"", "path": None}],
         pa.struct([("bytes", kind), ("path", pa.string())]),
     )
     path = written(tmp_path, {"id": ["a", "b", "c", "d"], "text": ["x"] * 4, column: files})
-    rows = [getattr(row, column) for row in read_manifest(path)]
+    rows = [row.source({"image": "video"}.get(column, column)) for row in read_manifest(path)]
     digest = hashlib.sha256(SOUND).hexdigest()[:32]
     assert rows == [store / "embedded" / f"{digest}.wav", tmp_path / "b.wav", None, None]
     assert rows[0].read_bytes() == SOUND
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "b.wav",
-        "m.parquet",
-        "store",
-    ]  # nothing beside the table
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.wav", "m.parquet", "store"]  # nothing beside the table
     assert read_manifest(path)[0] == read_manifest(path)[0] and len(list((store / "embedded").iterdir())) == 1
 
 
@@ -112,7 +100,7 @@ def test_columns_of_every_plain_type_are_text(tmp_path: Path) -> None:
     })  # fmt: skip
     assert read_manifest(path) == [
         Utterance(
-            "2024-01-02 03:04:05", text="glück", start=1.5, end=2.5, emotion="1.0", speaker="01",
+            "2024-01-02 03:04:05", text="glück", start=1.5, end=2.5, label="1.0", speaker="01",
             dialogue="2024-01-02", turn=3, split="train",
         )
     ]  # fmt: skip
@@ -160,17 +148,13 @@ def test_small_files_that_say_much_are_refused_in_little_memory(tmp_path: Path) 
         paths.append(tmp_path / f"{number}.parquet")
         pq.write_table(pa.table(columns()), paths[-1], compression="zstd")
         assert paths[-1].stat().st_size < 2_000_000
-    done = subprocess.run(
-        [sys.executable, "-c", READ, *map(str, paths)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", READ, *map(str, paths)], capture_output=True, text=True, check=True)
     *faults, peak = done.stdout.splitlines()
     assert [kind in fault for kind, fault in zip(BOMBS, faults, strict=True)] == [True] * len(BOMBS), faults
     assert int(peak) < 600_000  # kB
 
 
-def test_a_file_whose_media_repeat_without_end_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_whose_media_repeat_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tricue.data.parquet.MEDIA_LEAST", 1_000_000)
     cell = {"bytes": bytes(100_000), "path": "a.wav"}
     path = written(tmp_path, {"id": [f"u{i}" for i in range(50)], "audio": [cell] * 50}, compression="zstd")
@@ -180,8 +164,7 @@ def test_a_file_whose_media_repeat_without_end_is_refused(
 def test_a_column_that_stands_twice_is_a_fault_where_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     pq.write_table(
-        pa.Table.from_arrays([pa.array(["a"]), pa.array(["x"]), pa.array(["y"])], ["id", "text", "text"]),
-        path,
+        pa.Table.from_arrays([pa.array(["a"]), pa.array(["x"]), pa.array(["y"])], ["id", "text", "text"]), path
     )
     assert "column stands twice" in one_fault(path)
     pq.write_table(
@@ -205,11 +188,7 @@ def test_a_table_of_many_rows_is_refused_before_it_fills_memory(
 
 
 @pytest.mark.parametrize("content", [{"bytes": SOUND, "path": "a.wav"}, SOUND * 5000])
-def test_a_clip_under_another_spelling_of_its_column_is_a_fault_of_the_header(
-    tmp_path: Path, content: Any
-) -> None:
-    assert "rename it to audio" in one_fault(
-        written(tmp_path, {"id": ["a"], "text": ["hm"], "Audio": [content]})
-    )
+def test_a_clip_under_another_spelling_of_its_column_is_a_fault_of_the_header(tmp_path: Path, content: Any) -> None:
+    assert "rename it to audio" in one_fault(written(tmp_path, {"id": ["a"], "text": ["hm"], "Audio": [content]}))
     utterance = read_manifest(written(tmp_path, {"id": ["a"], "audio ": [content]}))[0]
     assert utterance.audio is not None and utterance.audio.read_bytes().startswith(SOUND)

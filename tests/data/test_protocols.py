@@ -1,15 +1,14 @@
 """loso, kfold-*, leaky: what stands where, by hand and by property."""
 
-from __future__ import annotations
-
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tricue.config import DataConfig
-from tricue.data.splits import fold_names, rows_digest, split_utterances
+from tricue.config.data_settings import DataConfig
+from tricue.data.splits import classes_of_one_group, fold_names, rows_digest, split_utterances
 from tricue.types import InputError, Utterance
 
 
@@ -17,7 +16,7 @@ def corpus(count: int, *, speakers: int = 4, sessions: int | None = None) -> lis
     """Row i is of speaker i mod `speakers`, of dialogue i div 3."""
     return [
         Utterance(
-            f"u{i:03d}", text=f"row {i}", emotion="ab"[i % 5 == 0], speaker=f"s{i % speakers}", dialogue=f"d{i // 3}",
+            f"u{i:03d}", text=f"row {i}", label="ab"[i % 5 == 0], speaker=f"s{i % speakers}", dialogue=f"d{i // 3}",
             session=None if sessions is None else f"S{i % sessions}", split="train",
         )
         for i in range(count)
@@ -73,6 +72,42 @@ def test_folds_are_the_same_for_every_seed_and_order_and_about_even() -> None:
     assert max(sizes) - min(sizes) <= 24  # a speaker has 23 or 24 rows
 
 
+def spoken(labels: dict[str, str]) -> list[Utterance]:
+    """For each speaker a row per letter, which is its class."""
+    return [
+        Utterance(f"{speaker}{i}", text="hm", label=label, speaker=speaker)
+        for speaker, own in labels.items()
+        for i, label in enumerate(own)
+    ]
+
+
+def test_each_fold_has_its_share_of_every_class() -> None:
+    """By hand: of the speakers of a and of those of b one each; s5, who says both, where there are fewer rows."""
+    rows = spoken({"s1": "aaaa", "s2": "aaaa", "s3": "bbbb", "s4": "bbbb", "s5": "ab"})
+    parts = folds(rows, DataConfig(protocol="kfold-speaker", folds=2))
+    found = sorted(sorted({row.speaker for row in part["test"]} - {"s5"}) for part in parts.values())
+    assert found in ([["s1", "s3"], ["s2", "s4"]], [["s1", "s4"], ["s2", "s3"]])
+    counts = [Counter(row.label for row in part["test"]) for part in parts.values()]
+    assert sorted((own["a"], own["b"]) for own in counts) == [(4, 4), (5, 5)]
+
+
+def test_no_fold_is_empty_where_speakers_share_no_class() -> None:
+    """scikit-learn compares folds by sums whose rounding may prefer a full one to an empty one; here it does."""
+    rows = spoken({"g0": "aaaaaa", "g1": "bbbb", "g2": "ccccc", "g3": "dd", "g4": "e", "g5": "b", "g6": "f"})
+    assert fold_names(rows, DataConfig(protocol="kfold-speaker", folds=6)) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_classes_of_one_speaker_are_named() -> None:
+    config = DataConfig(protocol="kfold-speaker")
+    rows = spoken({"s1": "aab", "s2": "ab", "s3": "ac"})
+    assert classes_of_one_group(rows, config) == ("speaker", {"c": "s3"})
+    sets = [Utterance("x", label=("a", "d"), speaker="s2"), Utterance("y", label=(), speaker="s3")]
+    assert classes_of_one_group([*rows, *sets], config) == ("speaker", {"c": "s3", "d": "s2"})
+    assert classes_of_one_group([Utterance("x", label=(0.5,), speaker="s2")], config) == ("speaker", {})
+    with pytest.raises(InputError, match=r"kfold-speaker: each of the classes a, b has one speaker only"):
+        classes_of_one_group(spoken({"s1": "aa", "s2": "bb"}), config)
+
+
 def test_val_of_a_fold_is_a_tenth_and_none_where_it_is_not_read() -> None:
     rows = corpus(300, speakers=4)
     config = DataConfig(protocol="kfold-dialogue", folds=5, fold="2")
@@ -86,8 +121,11 @@ def test_what_the_protocol_needs_is_named() -> None:
     nameless = [*corpus(5), Utterance("x", text="hm", split="train")]
     with pytest.raises(InputError, match=r"1 of 6 rows have no speaker, e\.g\. x.*column `speaker`"):
         fold_names(nameless, DataConfig(protocol="loso"))
-    with pytest.raises(InputError, match="needs at least 5 speakers, and there are 4"):
+    with pytest.raises(InputError, match=r"kfold-speaker: 5 .*has 4 \(s0, s1, s2, s3\).*--set data\.folds=4"):
         fold_names(corpus(40), DataConfig(protocol="kfold-speaker"))
+    for protocol in ("kfold-speaker", "loso"):
+        with pytest.raises(InputError, match=r"column `speaker` has 1 \(s0\).*fill.*--set data\.val_from_train=0\.1"):
+            fold_names(corpus(40, speakers=1), DataConfig(protocol=protocol))
     with pytest.raises(InputError, match=r"data\.fold=s9: loso has the folds s0, s1, s2, s3"):
         split_utterances(corpus(40), DataConfig(protocol="loso", fold="s9"), 0)
     with pytest.raises(InputError, match="has several folds: name one"):
@@ -95,15 +133,15 @@ def test_what_the_protocol_needs_is_named() -> None:
 
 
 def test_leaky_copies_before_it_splits() -> None:
-    rows = [*corpus(500), Utterance("t", text="t", emotion="a", split="test"),
-            Utterance("v", text="v", emotion="a", split="val"),
+    rows = [*corpus(500), Utterance("t", text="t", label="a", split="test"),
+            Utterance("v", text="v", label="a", split="val"),
             Utterance("n", text="n", split="train")]  # fmt: skip
     parts = split_utterances(rows, DataConfig(protocol="leaky"), 0)
     copies = parts["train"] + parts["val"]
     # 400 rows of "a" once each, 100 of "b" at least once and 400 times in all
     counts = Counter(row.id for row in copies)
-    assert Counter(row.emotion for row in copies) == {"a": 400, "b": 400}
-    assert {counts[row.id] for row in rows[:500] if row.emotion == "a"} == {1}
+    assert Counter(row.label for row in copies) == {"a": 400, "b": 400}
+    assert {counts[row.id] for row in rows[:500] if row.label == "a"} == {1}
     assert min(counts[row.id] for row in rows[:500]) == 1
     assert len(parts["val"]) == 160
     assert [row.id for row in parts["test"]] == ["t"] and [row.id for row in parts["held_out"]] == ["v"]
@@ -119,3 +157,13 @@ def test_the_digest_tells_rows_apart_and_not_the_test_part() -> None:
     other = {"train": corpus(4), "val": [], "test": corpus(9)}
     assert rows_digest(parts) == rows_digest(other)
     assert rows_digest(parts) != rows_digest(parts | {"train": corpus(5)})
+
+
+def test_the_digest_is_that_of_earlier_versions() -> None:
+    """Checkpoints of 0.1.0 hold it, to be told again on the rows that they were trained on."""
+    clip = Path("/x/clips/a.mp4")
+    rows = [
+        Utterance("a", 'it\'s "so"', clip, clip, 1.5, 2.0, "joy", "s", "d", 3, "train", "1", "c", "left", "audio"),
+        Utterance("b", "né"),
+    ]
+    assert rows_digest({"train": rows, "val": rows[1:]}) == "4654587e2e1d9ecd"

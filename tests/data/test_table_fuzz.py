@@ -1,7 +1,5 @@
 """Damaged tables: each is read as it was, or is one error that says so. tests/mutations.py says how many."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 
@@ -15,24 +13,10 @@ from tricue.data.manifest import read_manifest, write_manifest
 from tricue.types import InvalidFileError, Utterance
 
 ROWS = [
-    Utterance(
-        f"u{i}", text=f"word {i * 7919 % 97}, and “more”", emotion="joy", speaker="01", turn=i, split="train"
-    )
+    Utterance(f"u{i}", text=f"word {i * 7919 % 97}, and “more”", label="joy", speaker="01", turn=i, split="train")
     for i in range(40)
 ]
-PIECES = [
-    b"\x00",
-    b'"',
-    b",",
-    b"\n",
-    b"\r",
-    b"\xff\xfe",
-    b"\xef\xbb\xbf",
-    b"=",
-    b"\x80",
-    b"," * 3000,
-    b"a" * 200_000,
-]
+PIECES = [b"\x00", b'"', b",", b"\n", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b"=", b"\x80", b"," * 3000, b"a" * 200_000]
 
 
 def damaged(content: bytes, number: int) -> bytes:

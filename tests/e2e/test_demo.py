@@ -1,7 +1,5 @@
 """The demo on a smaller corpus, through the command line; and what a user may do wrong."""
 
-from __future__ import annotations
-
 import csv
 import json
 import shutil
@@ -12,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import commands
 
-from tricue.types import CUES, Utterance
+from tricue.registry import MODALITIES
+from tricue.types import Utterance
 
 ROOT = Path(__file__).resolve().parents[2]
+TOY = ["--set", "toy.clips={train: 168, val: 56, test: 56}", "--set", "toy.speakers={train: 6, val: 2, test: 2}"]
 SMALL = [
-    "--set", "data.toy.clips={train: 168, val: 56, test: 56}",
-    "--set", "data.toy.speakers={train: 6, val: 2, test: 2}",
     "--set", "training.phase1_epochs=4",
     "--set", "training.phase2_epochs=1",
     "--set", "training.phase3_epochs=1",
@@ -27,15 +26,15 @@ SMALL = [
 HEADLINE = ("weighted_f1", "accuracy", "macro_f1", "uar")
 
 
-def tricue(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def tricue(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tricue.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=900, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=900, check=False)
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "runs" / "demo"
-    done = tricue("demo", "--out", out, *SMALL)
+    done = tricue("demo", "--out", out, *TOY, *SMALL)
     assert done.returncode == 0, done.stderr
     assert "best possible rule" in done.stdout and str(out) in done.stdout
     return out
@@ -46,7 +45,7 @@ def test_the_demo_leaves_what_it_promises(demo: Path) -> None:
     subsets = {"text", "audio", "video", "text+audio", "text+video", "audio+video", "text+audio+video"}
     assert {path.stem for path in (demo / "subsets").glob("*.json")} == subsets
     measured = [demo / "metrics.json", demo / "ceiling.json", *(demo / "subsets").glob("*.json")]
-    measured += [demo / "alone" / cue / "metrics.json" for cue in ("text", "audio", "video")]
+    measured += [demo / "alone" / modality / "metrics.json" for modality in ("text", "audio", "video")]
     for path in measured:
         metrics = json.loads(path.read_text())
         for name in HEADLINE:
@@ -55,10 +54,7 @@ def test_the_demo_leaves_what_it_promises(demo: Path) -> None:
         assert metrics["n"] == 56 and sum(map(sum, metrics["confusion"])) == 56
     metrics = json.loads((demo / "metrics.json").read_text())
     assert metrics["toy"] is True and metrics["split"] == "test"
-    assert (
-        metrics["weighted_f1"]
-        == json.loads((demo / "subsets/text+audio+video.json").read_text())["weighted_f1"]
-    )
+    assert metrics["weighted_f1"] == json.loads((demo / "subsets/text+audio+video.json").read_text())["weighted_f1"]
     assert (demo / "best_model" / "model.safetensors").is_file()
     page = (demo / "report.html").read_text(encoding="utf-8")
     for heading in ("Learning curves", "ROC", "Confusion matrix", "t-SNE", "Calibration"):
@@ -77,7 +73,7 @@ def test_predictions_are_rows_in_rows_out_and_marked(demo: Path) -> None:
         chances = {name[2:]: float(p) for name, p in row.items() if name.startswith("p_")}
         assert sum(chances.values()) == pytest.approx(1, abs=1e-4)
         assert row["emotion"] == max(chances, key=chances.__getitem__)
-        assert row["cues"] == "text+audio+video" and row["error"] == ""
+        assert row["modalities"] == "text+audio+video" and row["error"] == ""
         assert row["note"] == "toy: not for real use"
 
 
@@ -106,7 +102,7 @@ def test_a_folder_of_good_and_bad_clips(demo: Path, tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["all", "words", "cut", "empty", "text", "gone", "nothing"]
-    assert {name: row["cues"] for name, row in rows.items()} == {
+    assert {name: row["modalities"] for name, row in rows.items()} == {
         "all": "text+audio+video", "words": "text", "cut": "text", "empty": "", "text": "", "gone": "", "nothing": "",
     }  # fmt: skip
     assert [name for name, row in rows.items() if row["error"]] == ["cut", "empty", "text", "gone", "nothing"]
@@ -122,9 +118,9 @@ def test_python_front_door(demo: Path) -> None:
     text, audio, video = preprocess({"text": "What a day", "video": str(clip)})
     assert (text, audio, video) == ("What a day", None, clip)
     one = model.predict(text, audio, video)
-    assert str(one) == one.emotion and one.cues == ("text", "video") and one.note == "toy: not for real use"
+    assert str(one) == one.label and one.modalities == ("text", "video") and one.note == "toy: not for real use"
     many = model.predict_batch([(text, audio, video), "Only words", clip])
-    assert [p.cues for p in many] == [("text", "video"), ("text",), ("audio", "video")]
+    assert [p.modalities for p in many] == [("text", "video"), ("text",), ("audio", "video")]
     assert many[0].probabilities == pytest.approx(one.probabilities, abs=1e-5)
     apart = model.predict_batch([Utterance("2", "What a day"), "I hate it"])  # the second has the number 2
     assert [p.id for p in apart] == ["2", "2"] and apart[0].probabilities != apart[1].probabilities
@@ -167,19 +163,19 @@ def test_a_killed_training_goes_on_to_the_same_weights(demo: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_whole_demo_shows_what_three_cues_are_for(tmp_path: Path) -> None:
-    """Synthetic clips at the shipped settings: what issue 3 asks of the demo's table."""
+def test_the_whole_demo_shows_what_three_modalities_are_for(tmp_path: Path) -> None:
+    """Synthetic clips at the shipped settings: what the table is to show."""
     done = tricue("demo", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
 
     def weighted_f1(name: str) -> float:
         return json.loads((tmp_path / name).read_text())["weighted_f1"]["value"]
 
-    one, alone = weighted_f1("metrics.json"), {c: weighted_f1(f"alone/{c}/metrics.json") for c in CUES}
+    one, alone = weighted_f1("metrics.json"), {c: weighted_f1(f"alone/{c}/metrics.json") for c in MODALITIES}
     assert one >= max(alone.values()) + 0.10
     assert one >= 0.9 * weighted_f1("ceiling.json")
-    for cue in CUES:
-        assert weighted_f1(f"subsets/{cue}.json") >= alone[cue] - 0.05
+    for modality in MODALITIES:
+        assert weighted_f1(f"subsets/{modality}.json") >= alone[modality] - 0.05
     sarcastic = json.loads((tmp_path / "demo.json").read_text())["sarcastic"]
     assert sarcastic["one model"]["value"] > sarcastic["average of the three alone"]["value"]
 
@@ -216,20 +212,15 @@ def test_the_scripts_of_the_seed_run_from_any_folder(tmp_path: Path, script: str
         (["train", "--nonsense"], "nonsense"),
         (["train", "--dataset", "MELD", "--set", "training.rate=[1"], "not valid YAML"),
         (["train", "--dataset", "MELD", "--set", "model.bilstm_heads=3"], "does not divide"),
-        (
-            ["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"],
-            "faulty.csv is a file",
-        ),
+        (["predict", "--input_file", "faulty.csv", "--output_file", "faulty.csv/out.csv"], "faulty.csv is a file"),
     ],
 )
 def test_wrong_calls_exit_with_2_and_one_clear_message(
-    tmp_path: Path, arguments: list[str], words: str
+    working_folder: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "faulty.csv").write_text(
-        "id,text,emotion,split\na,x,joy,train\na,y,joy,train\nb,,joy,train\n"
-    )
-    done = tricue(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert words in done.stderr and "Traceback" not in done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"empty", "faulty.csv"}  # nothing was written
+    Path("empty").mkdir()
+    Path("faulty.csv").write_text("id,text,emotion,split\na,x,joy,train\na,y,joy,train\nb,,joy,train\n")
+    assert commands.tricue(*arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said and "Traceback" not in said
+    assert {path.name for path in working_folder.iterdir()} == {"empty", "faulty.csv"}  # nothing was written

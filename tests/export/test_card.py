@@ -1,7 +1,5 @@
 """The card says what was measured, no more, and the hub can read it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,21 +9,19 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from tricue.checkpoint import Card
-from tricue.evaluation.table import HEADLINE, percent_with_interval
-from tricue.export.licences import KNOWN, terms_of
+from tricue.checkpoint.checkpoint import Card
+from tricue.evaluation.metrics_table import percent_with_interval
+from tricue.export.licences import KNOWN
 from tricue.export.measured import read_measured
 from tricue.export.model_card import Made, front_matter, model_card
 from tricue.recognizer import MultimodalEmotionRecognizer
+from tricue.tasks.categorical import Categorical
 
 Make = Callable[..., MultimodalEmotionRecognizer]
 PLAIN = Made(half=False, onnx=True, rows=True, parameters=1_234_567)
 AUDIT = {
     "verdict": "warn",
-    "checks": {
-        "texts": {"verdict": "warn", "found": "3 | of 9"},
-        "ids": {"verdict": "pass", "found": "none"},
-    },
+    "checks": {"texts": {"verdict": "warn", "found": "3 | of 9"}, "ids": {"verdict": "pass", "found": "none"}},
     "not_checked": {"probe": "left out"},
 }
 
@@ -44,20 +40,17 @@ def test_numbers_are_those_of_metrics_json(run: Path, card: Card) -> None:
     for section, split in zip(sections, ("test", "val"), strict=True):
         metrics = json.loads((run / split / "metrics.json").read_text())
         assert section.startswith(f"GoEmotions, {split}\n")
-        for number, heading in HEADLINE.items():
+        for number, heading in Categorical.numbers.items():
             assert metrics[number]["low"] is not None
             said = f"{heading} (mean recall of the classes)" if number == "uar" else heading
             assert f"| {said} | {percent_with_interval(metrics[number])} |" in section
         for emotion, numbers in metrics["per_class"].items():
-            shown = [percent_with_interval(numbers[name]) for name in ("f1", "precision", "recall")]
+            shown = [percent_with_interval(numbers[name]) for name in Categorical.item_numbers]
             assert f"| {emotion} | {' | '.join(shown)} | {numbers['support']} |" in section
         assert f"{metrics['calibration']['ece']:.3f} with it" in section
         worst = min(metrics["per_class"].items(), key=lambda item: item[1]["f1"]["value"])
-        assert (
-            f"On GoEmotions {split} it is worst at {worst[0]} (F1 {percent_with_interval(worst[1]['f1'])}"
-            in text
-        )
-    assert "24 rows (test); protocol official; cues: text." in sections[0]
+        assert f"On GoEmotions {split} it is worst at {worst[0]} (F1 {percent_with_interval(worst[1]['f1'])}" in text
+    assert "24 rows (test); protocol official; modalities: text." in sections[0]
     assert "val: chose the epochs, so its scores are too good" in sections[1]
     assert card.weights_sha256 and f"SHA-256 `{card.weights_sha256}`." in text
 
@@ -73,10 +66,7 @@ def test_a_calibration_of_no_answers(run: Path, card: Card) -> None:
 def test_the_hub_reads_the_front_matter(run: Path, card: Card) -> None:
     data = ModelCard(written(card, results_of(run, card))).data
     assert data.license == "cc-by-4.0" and data.language == ["en"] and data.library_name == "tricue"
-    assert (
-        data.datasets == ["google-research-datasets/go_emotions"]
-        and data.pipeline_tag == "text-classification"
-    )
+    assert data.datasets == ["google-research-datasets/go_emotions"] and data.pipeline_tag == "text-classification"
     assert data.tags == ["emotion-recognition", "text"] and data.model_name == "mine"
     metrics = json.loads((run / "test/metrics.json").read_text())
     expected = [metrics[name]["value"] for name in ("weighted_f1", "macro_f1", "accuracy")]
@@ -113,18 +103,11 @@ def test_an_unknown_corpus_is_called_unknown(card: Card) -> None:
     assert ModelCard(text).data.license == "unknown"
 
 
-def test_goemotions_states_both_licences(card: Card) -> None:
-    row = next(line for line in written(card, []).splitlines() if line.startswith("| GoEmotions |"))
-    assert "CC BY 4.0 by its repository" in row and "Apache-2.0 by its page" in row
-
-
 def test_a_toy_model_is_marked_and_shows_the_hub_no_score(run: Path, card: Card) -> None:
     toy = replace(card, trained_on={"name": "toy", "protocol": "official"})
     text = written(toy, results_of(run, card))
     data = ModelCard(text).data
-    assert "**Toy: trained on synthetic clips. Not for real use" in text.split("## How to run it")[0].replace(
-        "> ", ""
-    )
+    assert "**Toy: trained on synthetic clips. Not for real use" in text.split("## How to run it")[0].replace("> ", "")
     assert "toy" in data.tags and data.eval_results is None and data.language is None
     assert "Other languages than" not in text
 
@@ -187,20 +170,12 @@ def test_what_the_files_are(card: Card) -> None:
 
 def test_epochs_are_counted_as_people_count(card: Card) -> None:
     assert f"Best epoch: {(card.epoch or 0) + 1} of phase 1." in written(card, [])
-    last = card.config.model_copy(
-        update={"training": card.config.training.model_copy(update={"select": "last"})}
-    )
+    last = card.config.model_copy(update={"training": card.config.training.model_copy(update={"select": "last"})})
     assert "Last epoch: 2 of phase 1." in written(replace(card, config=last, epoch=1), [])
 
 
 def test_names_from_outside_cannot_write_markup(card: Card) -> None:
-    odd = replace(
-        card, emotions=["<script>", "[a](b)", "x\n# y"], trained_on={"name": "a|b\n## c", "protocol": "p"}
-    )
+    odd = replace(card, emotions=["<script>", "[a](b)", "x\n# y"], trained_on={"name": "a|b\n## c", "protocol": "p"})
     text = written(odd, [])
     assert "\\<script\\>, \\[a\\](b), x \\# y" in text and "\n# y" not in text and "\n## c" not in text
     assert ModelCard(text).data.license == "unknown"
-
-
-def test_terms_are_found_in_any_case() -> None:
-    assert terms_of("meld") is terms_of("MELD")

@@ -1,18 +1,15 @@
 """What the weights may be used for follows from all that they were made from."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tricue.checkpoint import Card
-from tricue.config import load_config
-from tricue.data.corpora import CORPORA
+from tricue.checkpoint.checkpoint import Card
+from tricue.config.load import load_config
 from tricue.export.licences import ENCODERS, KNOWN, RANK, check_rights, corpora_of, hub_licence, terms_of
-from tricue.tuned import PRESETS
+from tricue.registry import CORPORA, MODALITIES
 from tricue.types import InputError
 
 
@@ -26,7 +23,8 @@ def test_every_corpus_with_a_reader_has_its_terms() -> None:
     for terms in KNOWN:
         assert terms.licence and terms.weights and terms.hub_licence in RANK
         assert terms.sources and all(source.startswith("https://") for source in terms.sources)
-    assert set(ENCODERS.values()) <= set(RANK) and set(PRESETS.values()) <= set(ENCODERS)
+    assert set(ENCODERS.values()) <= set(RANK)
+    assert {MODALITIES[name].Settings.preset for name in MODALITIES} <= set(ENCODERS)
 
 
 def test_goemotions_states_both_licences() -> None:
@@ -67,11 +65,11 @@ def test_without_a_record_the_settings_tell() -> None:
 
 def test_a_fine_tuned_encoder_is_among_the_weights() -> None:
     settings = load_config(None, {"model.finetune": "all", "modalities": ["text"]})
-    card = replace(trained_on("toy"), config=settings, text_encoder="SamLowe/roberta-base-go_emotions")
+    card = replace(trained_on("toy"), config=settings, began_as={"text": "SamLowe/roberta-base-go_emotions"})
     assert hub_licence(card) == "mit"
-    assert hub_licence(replace(card, text_encoder="someone/else")) == "unknown"
+    assert hub_licence(replace(card, began_as={"text": "someone/else"})) == "unknown"
     frozen = load_config(None, {"features.text.encoder": "someone/else"})
-    assert hub_licence(replace(card, config=frozen, text_encoder=None)) == "mit"
+    assert hub_licence(replace(card, config=frozen, began_as={})) == "mit"
 
 
 def test_iemocap_is_refused_until_somebody_says_that_it_is_cleared(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,5 @@
 """A card takes numbers of its own weights alone."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tricue.checkpoint import Card
+from tricue.checkpoint.checkpoint import Card
 from tricue.export.measured import read_measured
 from tricue.types import InputError
 
@@ -24,9 +22,7 @@ def test_a_folder_or_its_file(run: Path, card: Card) -> None:
 
 
 def test_numbers_of_other_weights_are_refused(run: Path, card: Card) -> None:
-    with pytest.raises(
-        InputError, match=r"metrics\.json was measured of other weights \([0-9a-f]{12}, not f{12}\)"
-    ):
+    with pytest.raises(InputError, match=r"metrics\.json was measured of other weights \([0-9a-f]{12}, not f{12}\)"):
         read_measured([run / "test"], replace(card, weights_sha256="f" * 64))
 
 
@@ -34,7 +30,7 @@ def test_numbers_of_other_weights_are_refused(run: Path, card: Card) -> None:
     ("change", "message"),
     [
         (lambda m: m["model"].pop("weights_sha256"), "does not say which weights"),
-        (lambda m: m.pop("calibration"), "does not say calibration. Run tricue evaluate again"),
+        (lambda m: m.pop("interval"), "does not say interval. Run tricue evaluate again"),
         (lambda m: m.pop("per_class"), "does not say per_class"),
         (lambda m: m["model"].update(runs=["a", "b"]), "the mean of several runs"),
     ],

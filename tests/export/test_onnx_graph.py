@@ -1,7 +1,5 @@
 """An ONNX file from elsewhere: what could read files, run without end or ask for any memory is refused."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from tricue.checkpoint import Card
-from tricue.config import load_config
+from tricue.config.load import load_config
 from tricue.export import onnx_network
-from tricue.export.onnx_graph import check_graph
-from tricue.export.onnx_network import NETWORK, OnnxNetwork, open_onnx
+from tricue.export.onnx_network import NETWORK, OnnxNetwork
 from tricue.model.network import Network
 from tricue.types import Batch, InvalidFileError
 
@@ -116,9 +112,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_an_export_never_writes_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_what_an_export_never_writes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     make, reason = REFUSED[name]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret.bin").write_bytes(bytes(4))
@@ -143,10 +137,7 @@ def test_the_model_of_these_tests_runs(tmp_path: Path) -> None:
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
     """A kilobyte that asks for 400 GB, when it is opened or when it is run."""
-    shape, one = (
-        ints("shape", 10_000, 10_000, 1_000),
-        number("one", 1.0),
-    )
+    shape, one = (ints("shape", 10_000, 10_000, 1_000), number("one", 1.0))
     nodes = [
         helper.make_node("Expand", ["one", "shape"], ["large"]),
         helper.make_node("ReduceSum", ["large"], ["extra"], keepdims=0),
@@ -160,9 +151,7 @@ def test_time_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     nodes = [helper.make_node("Expand", ["one", "shape"], ["s0"])]
     nodes += [helper.make_node("Softmax", [f"s{i}"], [f"s{i + 1}"], axis=0) for i in range(300)]
     nodes.append(helper.make_node("ReduceSum", ["s300"], ["extra"], keepdims=0))
-    text_one = [
-        helper.make_node("ReduceSum", ["text"], ["one"], keepdims=0)
-    ]  # else it is computed when it is opened
+    text_one = [helper.make_node("ReduceSum", ["text"], ["one"], keepdims=0)]  # else it is computed when it is opened
     made = opened(tmp_path, model([*text_one, *nodes], [ints("shape", 1_000, 1_000)]))
     began = time.monotonic()
     with pytest.raises(InvalidFileError, match="can't be read"):
@@ -175,17 +164,3 @@ def test_logits_of_another_shape_are_refused(tmp_path: Path) -> None:
     made = opened(tmp_path, model([node], [ints("shape", 4, 3), number("one")]))
     with pytest.raises(InvalidFileError):
         made(batch(1))
-
-
-def test_a_file_of_other_logits_is_refused(tmp_path: Path) -> None:
-    (tmp_path / NETWORK).write_bytes(model())
-    with pytest.raises(InvalidFileError, match="other weights"):
-        open_onnx(
-            tmp_path,
-            network(),
-            Card(CONFIG, ["a", "b", "c"], {"text": (WIDTH,)}, [0.5, 0.3, 0.2], weights_sha256="ab"),
-        )
-
-
-def test_the_check_needs_no_file(tmp_path: Path) -> None:
-    check_graph(model(), tmp_path / NETWORK, "again")

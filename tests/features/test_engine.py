@@ -3,17 +3,13 @@
 A process can only load an extractor that it can import, so those that die or dawdle live in a script of their own.
 """
 
-from __future__ import annotations
-
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,12 +17,13 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from threadpoolctl import threadpool_info
 
+from tricue.extractors.text_extractors import LightText, Spoken
 from tricue.features import engine
 from tricue.features.engine import local_engine
-from tricue.features.text import LightText, Spoken
-from tricue.features.worker import Job, Source, Worker
+from tricue.features.worker import Job, Worker
+from tricue.modalities.reading import MediaFile, Words
+from tricue.modalities.requests import Request
 
 SCRIPT = """
 import json, os, signal, sys, time
@@ -35,16 +32,18 @@ from pathlib import Path
 
 import psutil
 
-from tricue.config import FeaturesConfig
-from tricue.features import extract as room, plan
+from tricue.config.feature_settings import FeaturesConfig
+from tricue.features import extract as room, pipeline
 from tricue.features.engine import local_engine
-from tricue.features.text import LightText, Spoken
+from tricue.extractors.text_extractors import LightText, Spoken
 from tricue.features.worker import Job, Worker
+from tricue.modalities.reading import Words
+from tricue.modalities.requests import Request
 from tricue.types import Utterance
 
 FOLDER = Path(sys.argv[1])
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
-plan.TEXT_BATCH = 4
+Words.batch_size = 4
 
 
 def log(what, words):
@@ -69,7 +68,7 @@ class Watched(LightText):
 
 def extracted(words, device):
     light = FeaturesConfig.model_validate({"text": {"encoder": "light"}})
-    room.make_extractors = lambda *given, **more: {"text": Watched(64)}
+    pipeline.make_extractors = lambda *given, **more: {"text": Watched(64)}
     rows = [Utterance(word, text=word) for word in words]
     found = room.extract(rows, light, ["text"], FOLDER / "store", workers=2, device=device, progress=False)
     faults = {fault.id: fault.reason for fault in found.faults}
@@ -77,7 +76,9 @@ def extracted(words, device):
 
 
 def stopped(how):
-    jobs = [[Job(str(i), {"text": str(i)}, spoken=Spoken("slow" if i else "quick"))] for i in range(20)]
+    jobs = [
+        [Job(str(i), {"text": str(i)}, {"text": Request(Words(Spoken("slow" if i else "quick")))})] for i in range(20)
+    ]
     results = local_engine(2)(Worker({"text": Watched(64)}), jobs)
     with closing(results):  # as extract does
         next(results)
@@ -114,7 +115,7 @@ def logged(folder: Path) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def texts(count: int) -> list[list[Job]]:
-    return [[Job(str(i), {"text": f"k{i}"}, spoken=Spoken(f"word {i}"))] for i in range(count)]
+    return [[Job(str(i), {"text": f"k{i}"}, {"text": Request(Words(Spoken(f"word {i}")))})] for i in range(count)]
 
 
 def test_each_batch_once_with_the_values_of_one_process() -> None:
@@ -179,32 +180,15 @@ def test_no_process_is_left(tmp_path: Path, how: str) -> None:
         process.kill()
 
 
-def test_a_worker_computes_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what it loads later, too: torch comes with the first hub encoder, OpenCV with faces."""
-    import torch
-
-    cv2 = pytest.importorskip("cv2")
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=engine.one_thread) as pool:
-        before = pool.submit(threadpool_info).result()
-        assert pool.submit(torch.get_num_threads).result() == 1
-        assert pool.submit(cv2.getNumThreads).result() == 1
-        after = pool.submit(threadpool_info).result()
-    assert before and len(after) > len(before)
-    assert all(library["num_threads"] == 1 for library in after)
-
-
 @pytest.mark.parametrize(
-    ("clips", "cores", "memory", "processes"),
+    ("clips", "cores", "memory", "count"),
     [(48, 8, 64e9, 0), (49, 8, 64e9, 8), (49, 8, 6.6e9, 3), (49, 8, 1e9, 1), (49, 1, 64e9, 1)],
 )
 def test_as_many_processes_as_cores_and_memory_allow(
-    clips: int, cores: int, memory: float, processes: int, monkeypatch: pytest.MonkeyPatch
+    clips: int, cores: int, memory: float, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "cores", lambda: cores)
     monkeypatch.setattr(engine.psutil, "virtual_memory", lambda: SimpleNamespace(available=memory))
-    files = {"audio": Source(Path("x.wav"))}
-    jobs = [[Job(str(i), {"audio": str(i)}, files=files)] for i in range(clips)]  # type: ignore[arg-type]
-    assert engine._processes([*jobs, *texts(100)]) == processes  # texts are no reason for another process
+    files = {"audio": Request(MediaFile(Path("x.wav")))}
+    jobs = [[Job(str(i), {"audio": str(i)}, files)] for i in range(clips)]  # type: ignore[arg-type]
+    assert engine._processes([*jobs, *texts(100)]) == count  # texts are no reason for another process

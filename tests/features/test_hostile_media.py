@@ -1,9 +1,7 @@
-"""Bad and odd files, each through the whole run: a usable cue with the right values, or a named reason.
+"""Bad and odd files, each through the whole run: a usable modality with the right values, or a named reason.
 
 Every file goes through `extract` between two good ones. What `decode` does with a file is in test_media.py.
 """
-
-from __future__ import annotations
 
 import errno
 import io
@@ -28,14 +26,15 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from tricue.config import FeaturesConfig, VideoFeatures
-from tricue.features import media
-from tricue.features.extract import FeatureSet, extract
-from tricue.features.video import LightVideo
-from tricue.types import Cue, Utterance
+from tricue.config.feature_settings import FeaturesConfig, VideoFeatures
+from tricue.extractors.video_extractors import LightVideo
+from tricue.features.extract import extract
+from tricue.features.feature_set import FeatureSet
+from tricue.media import decoding as media
+from tricue.types import ModalityName, Utterance
 
-LIGHT = FeaturesConfig.model_validate({cue: {"encoder": "light"} for cue in ("text", "audio", "video")})
-CUES: tuple[Cue, ...] = ("audio", "video")
+LIGHT = FeaturesConfig.model_validate({modality: {"encoder": "light"} for modality in ("text", "audio", "video")})
+MODALITIES: tuple[ModalityName, ...] = ("audio", "video")
 WIDTHS = {"audio": 98, "video": 512}
 RMS, PITCH = 64 + 25 + 5, 64 + 25 + 6  # columns of audio features: mel bands, MFCC, then acoustic.SPECTRAL
 NO_SOUND, NO_PICTURE = "no audio stream of a known codec", "no video stream of a known codec"
@@ -151,16 +150,12 @@ def jpeg() -> bytes:
 def swollen(content: bytes) -> bytes:
     """The same JPEGs, each declared to be 65,500 pixels wide and high: 12 GB as RGB."""
     parts = content.split(b"\xff\xc0\x00\x11\x08")
-    return parts[0] + b"".join(
-        b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 65_500, 65_500) + p[4:] for p in parts[1:]
-    )
+    return parts[0] + b"".join(b"\xff\xc0\x00\x11\x08" + struct.pack(">HH", 65_500, 65_500) + p[4:] for p in parts[1:])
 
 
 def png(width: int, height: int) -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        )
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     rows = zlib.compress(bytes(100_000))
@@ -218,20 +213,18 @@ Run = Callable[..., FeatureSet]
 def run(good: tuple[Path, Path], tmp_path: Path) -> Run:
     """Extract from files (name -> path, or a whole Utterance) between two good ones, which have to stay good."""
 
-    def go(cues: Sequence[Cue] = CUES, **files: Path | Utterance) -> FeatureSet:
+    def go(modalities: Sequence[ModalityName] = MODALITIES, **files: Path | Utterance) -> FeatureSet:
         rows = [
             item if isinstance(item, Utterance) else Utterance(name, audio=item, video=item)
             for name, item in {"first": good[0], **files, "last": good[1]}.items()
         ]
-        found = extract(rows, LIGHT, cues, tmp_path / "store", workers=0, progress=False)
-        lacking = {(fault.id, fault.cue) for fault in found.faults}
+        found = extract(rows, LIGHT, modalities, tmp_path / "store", workers=0, progress=False)
+        lacking = {(fault.id, fault.modality) for fault in found.faults}
         for row in rows:
-            for cue in cues:
-                array = found.arrays[cue].get(row.id)
-                assert (array is None) == ((row.id, cue) in lacking), "each cue is there or has its reason"
-                assert array is None or (
-                    len(array) and array.shape[1] == WIDTHS[cue] and np.isfinite(array).all()
-                )
+            for modality in modalities:
+                array = found.arrays[modality].get(row.id)
+                assert (array is None) == ((row.id, modality) in lacking), "each modality is there or has its reason"
+                assert array is None or (len(array) and array.shape[1] == WIDTHS[modality] and np.isfinite(array).all())
         touched = {fault.id for fault in (*found.faults, *found.notes)}
         assert not touched & {"first", "last"}
         return found
@@ -239,26 +232,26 @@ def run(good: tuple[Path, Path], tmp_path: Path) -> Run:
     return go
 
 
-def reason(found: FeatureSet, cue: Cue, id_: str = "odd") -> str | None:
-    """Why a cue is missing, or what is noted of it."""
-    reasons = [fault.reason for fault in (*found.faults, *found.notes) if (fault.id, fault.cue) == (id_, cue)]
+def reason(found: FeatureSet, modality: ModalityName, id_: str = "odd") -> str | None:
+    """Why a modality is missing, or what is noted of it."""
+    reasons = [fault.reason for fault in (*found.faults, *found.notes) if (fault.id, fault.modality) == (id_, modality)]
     assert len(reasons) <= 1
     return reasons[0] if reasons else None
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file, and per cue why it is missing; no entry: the cue is usable and whole."""
+    """A kind of file, and per modality why it is missing; no entry: the modality is usable and whole."""
 
     id: str
     make: Callable[[Path], object]
     suffix: str = ".mp4"
-    faults: dict[Cue, str] = field(default_factory=dict)
-    notes: dict[Cue, str] = field(default_factory=dict)
+    faults: dict[ModalityName, str] = field(default_factory=dict)
+    notes: dict[ModalityName, str] = field(default_factory=dict)
 
 
 def bad(id_: str, make: Callable[[Path], object], why: str, suffix: str = ".mp4") -> Kind:
-    """Neither cue, for the same reason."""
+    """Neither modality, for the same reason."""
     return Kind(id_, make, suffix, {"audio": why, "video": why})
 
 
@@ -307,7 +300,7 @@ KINDS = [
     Kind("album_cover", with_cover, ".mp4", {"video": NO_PICTURE}),
     bad("subtitles_only", content(subtitles()), "of a known codec", ".mkv"),
     Kind("one_frame", made(pictures=1), faults={"video": "a single frame"}),
-    Kind("still_jpeg", content(jpeg()), faults={"audio": NO_SOUND, "video": "a single frame"}),
+    Kind("still_jpeg", content(jpeg()), faults={"audio": NO_SOUND}),
     Kind("gif", made(codec="gif", pixels="rgb8", sound=None), ".gif", {"audio": NO_SOUND}),
     Kind("raw_h264", made(sound=None), ".h264", {"audio": NO_SOUND}),
     Kind("garbage_audio", lambda path: garbled(path, "audio"), faults={"audio": "no sound can be decoded: Invalid"}),
@@ -387,18 +380,18 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Kind], Path
 
 
 def check(kind: Kind, found: FeatureSet, id_: str = "odd") -> None:
-    for cue in CUES:
-        array = found.arrays[cue].get(id_)
-        expected = kind.faults.get(cue) or kind.notes.get(cue)
-        assert (array is None) == (cue in kind.faults), reason(found, cue, id_)
+    for modality in MODALITIES:
+        array = found.arrays[modality].get(id_)
+        expected = kind.faults.get(modality) or kind.notes.get(modality)
+        assert (array is None) == (modality in kind.faults), reason(found, modality, id_)
         if expected is None:
-            assert reason(found, cue, id_) is None
+            assert reason(found, modality, id_) is None
         else:
-            assert expected in (reason(found, cue, id_) or "")
+            assert expected in (reason(found, modality, id_) or "")
 
 
 @BY_ID
-def test_a_usable_cue_or_a_named_reason(kind: Kind, run: Run, made_once: Callable[[Kind], Path]) -> None:
+def test_a_usable_modality_or_a_named_reason(kind: Kind, run: Run, made_once: Callable[[Kind], Path]) -> None:
     check(kind, run(odd=made_once(kind)))
 
 
@@ -410,9 +403,9 @@ def test_all_of_them_in_one_run_and_again_from_the_store(run: Run, made_once, mo
     monkeypatch.setattr(av, "open", None)  # nothing of it passes: no file is opened again
     again = run(**files)
     assert set(again.faults) == set(first.faults) and set(again.notes) == set(first.notes)
-    for cue in CUES:
-        for id_, array in first.arrays[cue].items():
-            np.testing.assert_array_equal(again.arrays[cue][id_], array)
+    for modality in MODALITIES:
+        for id_, array in first.arrays[modality].items():
+            np.testing.assert_array_equal(again.arrays[modality][id_], array)
 
 
 def test_a_bomb_takes_no_memory(run: Run, made_once) -> None:
@@ -468,11 +461,7 @@ def test_a_phones_video_looks_as_the_upright_one(turn: str, run: Run, tmp_path: 
     upright = write(tmp_path / "upright.mp4", pictures=[show(image) for image in stored], **LOSSLESS)
     identity = struct.pack(">9i", ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30)
     content = phone.read_bytes()
-    patched(
-        phone,
-        content.index(identity, content.index(b"tkhd")),
-        struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30),
-    )
+    patched(phone, content.index(identity, content.index(b"tkhd")), struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30))
     found = run(["video"], odd=phone, plain=upright).arrays["video"]
     np.testing.assert_allclose(found["odd"].astype(float), found["plain"], atol=0.005)
     half = run(["video"], **{
@@ -482,9 +471,7 @@ def test_a_phones_video_looks_as_the_upright_one(turn: str, run: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_variable_frame_rate_key_frames_lie_in_their_parts_of_time(
-    suffix: str, run: Run, tmp_path: Path
-) -> None:
+def test_variable_frame_rate_key_frames_lie_in_their_parts_of_time(suffix: str, run: Run, tmp_path: Path) -> None:
     """Half of the frames lie in the first tenth of a second, as if a phone had stuttered."""
     times = [*range(0, 120, 10), *range(400, 2800, 200)]
     path = write(tmp_path / f"odd{suffix}", times=times, sound=None)
@@ -508,9 +495,9 @@ def test_a_browsers_webm_without_duration_is_as_with(run: Run, tmp_path: Path) -
         assert container.duration is None
     found = run(odd=live, plain=plain)
     assert not found.notes
-    for cue, count in (("audio", 20), ("video", 10)):
-        assert len(found.arrays[cue]["plain"]) == count
-        np.testing.assert_array_equal(found.arrays[cue]["odd"], found.arrays[cue]["plain"])
+    for modality, count in (("audio", 20), ("video", 10)):
+        assert len(found.arrays[modality]["plain"]) == count
+        np.testing.assert_array_equal(found.arrays[modality]["odd"], found.arrays[modality]["plain"])
 
 
 PIXELS = {
@@ -601,10 +588,7 @@ def test_what_the_down_mix_does(mix: str, run: Run, tmp_path: Path) -> None:
     for name in files:
         cancelled = "cancel one another" in (reason(result, "audio", name) or "")
         assert cancelled == (mix.endswith("cancel") or "minus" in mix)
-        assert heard(found[name]) == (
-            pytest.approx(pitch, rel=0.002),
-            pytest.approx(gain * loudness, rel=0.01),
-        )
+        assert heard(found[name]) == (pytest.approx(pitch, rel=0.002), pytest.approx(gain * loudness, rel=0.01))
 
 
 def test_the_bass_channel_alone_is_silence(run: Run, tmp_path: Path) -> None:
@@ -616,9 +600,7 @@ def test_the_bass_channel_alone_is_silence(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_where_a_sound_pauses_it_is_silent(suffix: str, run: Run, tmp_path: Path) -> None:
     """From 1 s on all sound comes 5 s later: closed up, a span of it would reach into what follows."""
-    path = with_holes(
-        tmp_path / f"odd{suffix}", write(tmp_path / "plain.mp4"), lambda kind, at: 5.0 * (at > 1.0)
-    )
+    path = with_holes(tmp_path / f"odd{suffix}", write(tmp_path / "plain.mp4"), lambda kind, at: 5.0 * (at > 1.0))
     rows = {id_: Utterance(id_, audio=path, video=path, start=start, end=end)
             for id_, start, end in (("odd", None, None), ("early", 0.5, 5.5), ("late", 0.5, 6.5))}  # fmt: skip
     found = run(**rows)
@@ -632,9 +614,7 @@ def test_where_a_sound_pauses_it_is_silent(suffix: str, run: Run, tmp_path: Path
 
 
 def test_a_sound_that_begins_late_is_no_damage(run: Run, tmp_path: Path) -> None:
-    path = with_holes(
-        tmp_path / "odd.mp4", write(tmp_path / "plain.mp4"), lambda kind, at: float(kind == "audio")
-    )
+    path = with_holes(tmp_path / "odd.mp4", write(tmp_path / "plain.mp4"), lambda kind, at: float(kind == "audio"))
     found = run(odd=Utterance("odd", audio=path, video=path, start=0.2, end=1.5))
     assert not found.notes and len(found.arrays["audio"]["odd"]) == pytest.approx(5, abs=1)
 
@@ -642,9 +622,7 @@ def test_a_sound_that_begins_late_is_no_damage(run: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_jump_of_the_clock_is_closed_up(suffix: str, run: Run, tmp_path: Path) -> None:
     """50,000 s of silence would be no sound of that clip, and gigabytes in a longer one."""
-    path = with_holes(
-        tmp_path / f"odd{suffix}", write(tmp_path / "plain.mp4"), lambda kind, at: 50_000.0 * (at > 1.0)
-    )
+    path = with_holes(tmp_path / f"odd{suffix}", write(tmp_path / "plain.mp4"), lambda kind, at: 50_000.0 * (at > 1.0))
     found = run(odd=path)
     assert not found.notes and len(found.arrays["audio"]["odd"]) == pytest.approx(20, abs=1)
 
@@ -661,9 +639,9 @@ def test_a_link_out_of_the_folder_is_read_as_the_file_it_means(run: Run, tmp_pat
     link.symlink_to("../elsewhere/take 1.mp4")
     second.symlink_to(link)
     found = run(odd=link, second=second, plain=outside)
-    for cue in CUES:
+    for modality in MODALITIES:
         for id_ in ("odd", "second"):
-            np.testing.assert_array_equal(found.arrays[cue][id_], found.arrays[cue]["plain"])
+            np.testing.assert_array_equal(found.arrays[modality][id_], found.arrays[modality]["plain"])
 
 
 def places(folder: Path) -> Iterator[tuple[str, Path, str]]:
@@ -703,9 +681,9 @@ def test_no_regular_file_is_a_named_reason(run: Run, tmp_path: Path, monkeypatch
     found = list(places(tmp_path))
     result = run(**{id_: path for id_, path, _ in found})
     for id_, path, why in found:
-        for cue in CUES:
-            told = reason(result, cue, id_) or ""  # of a long one the beginning and the end
-            assert str(path)[:90] in told and why in told
+        for modality in MODALITIES:
+            told = reason(result, modality, id_) or ""  # of a long one the beginning and the end
+            assert str(path)[:90].replace("\0", "\\x00") in told and why in told
         with pytest.raises(media.MediaError) as caught:  # asked directly, as the audit does
             media.decode(path)
         assert caught.value.passing
@@ -716,7 +694,7 @@ def test_without_permission(run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "odd.mp4")
     path.chmod(0)
     found = run(odd=path)
-    assert all("Permission denied" in (reason(found, cue) or "") for cue in CUES)
+    assert all("Permission denied" in (reason(found, modality) or "") for modality in MODALITIES)
     path.chmod(0o600)
     assert not run(odd=path).faults
 
@@ -739,10 +717,10 @@ def test_every_name_of_a_file_is_only_a_name(relative: bool, run: Run, tmp_path:
         (folder / name).write_bytes(content + struct.pack(">I", 12) + b"free" + struct.pack(">I", i))
     files = {f"name{i}": Path(name) if relative else folder / name for i, name in enumerate(NAMES)}
     found = run(**files, plain=tmp_path / "plain.mp4")
-    for cue in CUES:
+    for modality in MODALITIES:
         for i, name in enumerate(NAMES):
-            assert reason(found, cue, f"name{i}") is None, name
-            np.testing.assert_array_equal(found.arrays[cue][f"name{i}"], found.arrays[cue]["plain"])
+            assert reason(found, modality, f"name{i}") is None, name
+            np.testing.assert_array_equal(found.arrays[modality][f"name{i}"], found.arrays[modality]["plain"])
 
 
 # What goes wrong while a file is read: not of its content, so not to be stored.
@@ -754,7 +732,7 @@ class Failing:
     def __init__(self, container: Any, error: Exception) -> None:
         self.container, self.error = container, error
 
-    def __enter__(self) -> Failing:
+    def __enter__(self) -> "Failing":
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -797,8 +775,8 @@ def test_a_failing_disk_is_no_damage_of_the_file(
     with monkeypatch.context() as patch:
         patch.setattr(av, "open", opens)
         found = run(odd=path)
-    for cue in CUES:
-        assert reason(found, cue) == f"it cannot be read to its end: {os.strerror(number)}"
+    for modality in MODALITIES:
+        assert reason(found, modality) == f"it cannot be read to its end: {os.strerror(number)}"
     assert not run(odd=path).faults
 
 
@@ -812,15 +790,13 @@ def test_a_packet_that_breaks_the_demuxer_is_damage(run: Run, tmp_path: Path, mo
 
     monkeypatch.setattr(av, "open", opens)
     found = run(odd=path)
-    assert any("Cannot allocate memory" in (reason(found, cue) or "") for cue in CUES)
+    assert any("Cannot allocate memory" in (reason(found, modality) or "") for modality in MODALITIES)
     monkeypatch.undo()
     assert set(run(odd=path).faults) == set(found.faults)
 
 
 @pytest.mark.parametrize("change", ["cut", "replaced", "gone"])
-def test_a_file_that_changes_while_it_is_read_is_read_again(
-    change: str, run: Run, tmp_path: Path, monkeypatch
-) -> None:
+def test_a_file_that_changes_while_it_is_read_is_read_again(change: str, run: Run, tmp_path: Path, monkeypatch) -> None:
     """Its features would be stored under the digest of what it was."""
     path, other, whole = write(tmp_path / "odd.mp4"), write(tmp_path / "other.mp4", seed=9), av.open
     was, changed = path.read_bytes(), []
@@ -841,7 +817,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
         patch.setattr(av, "open", opens)
         found = run(odd=path)
     expected = "no such file" if change == "gone" else "changed while it was read"
-    assert all(expected in (reason(found, cue) or "") for cue in CUES)
+    assert all(expected in (reason(found, modality) or "") for modality in MODALITIES)
     path.write_bytes(was)
     assert not run(odd=path).faults
 
@@ -851,15 +827,15 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(
 MEASURED = """
 import json, re, sys
 from pathlib import Path
-from tricue.config import FeaturesConfig
+from tricue.config.feature_settings import FeaturesConfig
 from tricue.features.extract import extract
 from tricue.types import Utterance
 
 path, store = map(Path, sys.argv[1:])
-config = FeaturesConfig.model_validate({cue: {"encoder": "light"} for cue in ("text", "audio", "video")})
+config = FeaturesConfig.model_validate({modality: {"encoder": "light"} for modality in ("text", "audio", "video")})
 found = extract([Utterance("a", audio=path, video=path)], config, ["audio", "video"], store, workers=0, progress=False)
 print(json.dumps({
-    "steps": {cue: len(arrays["a"]) for cue, arrays in found.arrays.items() if "a" in arrays},
+    "steps": {modality: len(arrays["a"]) for modality, arrays in found.arrays.items() if "a" in arrays},
     "faults": [fault.reason for fault in found.faults],
     "notes": [note.reason for note in found.notes],
     # ru_maxrss would begin with what pytest held when it started this process
@@ -877,9 +853,7 @@ def write_long(path: Path, minutes: int, fps: int = 2) -> Path:
         audio = container.add_stream("aac", rate=8_000, layout="mono", options={"aac_coder": "fast"})
         for minute in range(minutes):
             for i in range(60 * fps):
-                container.mux(
-                    video.encode(av.VideoFrame.from_ndarray(picture(minute * 60 * fps + i), "rgb24"))
-                )
+                container.mux(video.encode(av.VideoFrame.from_ndarray(picture(minute * 60 * fps + i), "rgb24")))
             frame = av.AudioFrame.from_ndarray(tone(60.0, 8_000)[None].astype(np.float32), "fltp", "mono")
             frame.sample_rate, frame.time_base, frame.pts = 8_000, Fraction(1, 8_000), minute * 480_000
             container.mux(audio.encode(frame))

@@ -1,7 +1,5 @@
 """The way of an encoder from the hub: against a stand-in on this machine, behind the client's own code."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -13,7 +11,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from tricue.features import hub
+from tricue.extractors import hub
 from tricue.recognizer import MultimodalEmotionRecognizer, local_checkpoint
 from tricue.types import InputError
 
@@ -21,9 +19,7 @@ NAME = "me/tiny"
 
 
 @pytest.fixture
-def server(
-    hub_server: Any, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Any]:
+def server(hub_server: Any, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     hub_server.repositories[NAME] = {path.name: path.read_bytes() for path in tiny_bert.iterdir()}
     point_at(hub_server.address, monkeypatch)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
@@ -62,9 +58,7 @@ def test_no_hub_at_all(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fetch()
     point_at("http://127.0.0.1:9", monkeypatch)
     assert fetch() == folder
-    with pytest.raises(
-        InputError, match=r"me/other: not a folder here, and the hub did not answer: .*refused"
-    ):
+    with pytest.raises(InputError, match=r"me/other: not a folder here, and the hub did not answer: .*refused"):
         fetch("me/other")
 
 
@@ -125,9 +119,7 @@ def test_names_are_looked_up(server: Any) -> None:
 
 def run(folder: Path, server: str, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": server, "HF_HOME": str(folder / "hf")} | more
-    return subprocess.run(
-        [sys.executable, "-m", "tricue.cli", *command], capture_output=True, text=True, env=env
-    )
+    return subprocess.run([sys.executable, "-m", "tricue.cli", *command], capture_output=True, text=True, env=env)
 
 
 @pytest.mark.slow

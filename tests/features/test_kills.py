@@ -1,7 +1,5 @@
 """SIGKILL at any moment of `tricue extract`: nothing is lost, broken, or done twice beyond what was in hand."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal
@@ -22,9 +20,9 @@ IN_HAND = 2 * 2 * BATCH  # of two processes
 
 SCRIPT = f"""
 import os
-from tricue.features import plan, worker
+from tricue.modalities import reading
 
-plan.MEDIA_BATCH, decode = {BATCH}, worker.decode
+reading.MediaFile.batch_size, decode = {BATCH}, reading.decode
 
 
 def logged(path, **settings):
@@ -33,7 +31,7 @@ def logged(path, **settings):
     return decode(path, **settings)
 
 
-worker.decode = logged
+reading.decode = logged
 if __name__ == "__main__":
     from tricue.cli import main
 
@@ -44,19 +42,15 @@ if __name__ == "__main__":
 @pytest.fixture
 def corpus(make_clip, tmp_path: Path) -> Path:
     """A few files, read in many stretches. Without sound: the first look at it costs each process seconds."""
-    files = [
-        make_clip(f"{i}.mp4", seed=i, frames=30, size=96, sound=2.5, hertz=150.0 + 30 * i) for i in range(4)
-    ]
-    lines = [
-        f"u{i},{'word ' * (1 + i % 3)}{i},{files[i % 4]},{0.01 * (i // 4):.2f},2.4" for i in range(CLIPS)
-    ]
+    files = [make_clip(f"{i}.mp4", seed=i, frames=30, size=96, sound=2.5, hertz=150.0 + 30 * i) for i in range(4)]
+    lines = [f"u{i},{'word ' * (1 + i % 3)}{i},{files[i % 4]},{0.01 * (i // 4):.2f},2.4" for i in range(CLIPS)]
     (tmp_path / "rows.csv").write_text("\n".join(["id,text,video,start,end", *lines]) + "\n")
     return tmp_path / "rows.csv"
 
 
 def run(folder: Path, corpus: Path, name: str, workers: int) -> subprocess.Popen[bytes]:
     """`tricue extract` into the store `name`, each decoding written to `name`.log."""
-    settings = [f"--set=features.{cue}.encoder=light" for cue in ("text", "video")]
+    settings = [f"--set=features.{modality}.encoder=light" for modality in ("text", "video")]
     return subprocess.Popen(
         [sys.executable, "script.py", "extract", "--manifest", str(corpus), "--modalities", "text,video",
          *settings, "--store", name,
@@ -71,7 +65,7 @@ def decoded(folder: Path, name: str) -> int:
 
 
 def rows_of(store: Path) -> dict[tuple[str, str], list[tuple[object, ...]]]:
-    """Every row of every shard: (cue, key) -> what is said of it, once per place where it stands."""
+    """Every row of every shard: (modality, key) -> what is said of it, once per place where it stands."""
     found: dict[tuple[str, str], list[tuple[object, ...]]] = {}
     for shard in sorted(store.glob("*/shard-*.arrow")):
         for batch in read_batches(shard):

@@ -1,7 +1,5 @@
 """A shard from elsewhere whose name fits its content: set aside and made again, never the end of the process."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import struct
@@ -89,9 +87,7 @@ ODD: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_content_is_set_aside_and_made_again(
-    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_odd_content_is_set_aside_and_made_again(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
     content = ODD[name]()
     folder = opened(tmp_path).folder
     opened(tmp_path).add(ROWS.items())

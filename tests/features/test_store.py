@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
@@ -92,16 +90,6 @@ def test_a_broken_shard_is_named_set_aside_and_made_again(tmp_path, harm, caplog
     np.testing.assert_array_equal(whole["b"].values, array(2, seed=1))
 
 
-def test_an_unfinished_write_is_not_read_and_an_old_one_goes(tmp_path):
-    store = opened(tmp_path)
-    fresh, old = store.folder / "shard-0.arrow.1.tmp", store.folder / "shard-0.arrow.2.tmp"
-    for path in (fresh, old):
-        path.write_bytes(b"half")
-    os.utime(old, (time.time() - 1e6,) * 2)
-    assert len(opened(tmp_path)) == 0
-    assert fresh.exists() and not old.exists()
-
-
 def test_a_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
     store = opened(tmp_path)
 
@@ -136,15 +124,6 @@ for i in range(int(sys.argv[2])):
 
 def writer(root: Path, shards: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(shards)], stdout=subprocess.PIPE)
-
-
-def test_two_processes_at_once(tmp_path):
-    both = [writer(tmp_path, 15) for _ in range(2)]
-    assert [process.wait(60) for process in both] == [0, 0]
-    store = opened(tmp_path)
-    assert len(store) == 15 * 20
-    assert not list(store.folder.glob("*.tmp")) and not list(store.folder.glob("*.broken"))
-    assert all((store[f"{i}-3"].values == i).all() for i in range(15))
 
 
 @pytest.mark.slow
@@ -309,8 +288,7 @@ for turn in range(30):
 
 def test_processes_that_merge_at_once_lose_nothing(tmp_path):
     merging = [
-        subprocess.Popen([sys.executable, "-c", MERGER, str(tmp_path), name], stderr=subprocess.PIPE)
-        for name in "ab"
+        subprocess.Popen([sys.executable, "-c", MERGER, str(tmp_path), name], stderr=subprocess.PIPE) for name in "ab"
     ]
     for process in merging:
         errors = process.communicate(timeout=120)[1]
@@ -321,11 +299,6 @@ def test_processes_that_merge_at_once_lose_nothing(tmp_path):
 
 
 # What earlier versions wrote, and what is broken
-
-
-def test_frames_without_a_face_come_back(tmp_path):
-    opened(tmp_path).add([("a", Row(array(3), None, 2)), ("b", Row(array(3)))])
-    assert [opened(tmp_path)[key].missed for key in "ab"] == [2, 0]
 
 
 def test_shards_of_before_the_column_missed_are_served_and_merged(tmp_path):

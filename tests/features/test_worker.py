@@ -1,7 +1,5 @@
 """Jobs in, rows out: what is decoded together, and what becomes of what cannot be read."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any
@@ -9,20 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tricue.config import AudioFeatures, VideoFeatures
-from tricue.features import media, worker
-from tricue.features.audio import LightAudio
-from tricue.features.text import LightText, Spoken
-from tricue.features.video import LightVideo
-from tricue.features.worker import KILLED, NO_WORDS, Job, Ready, Source, Worker, as_row, file_state, killed
+from tricue.config.feature_settings import AudioFeatures, VideoFeatures
+from tricue.extractors.audio_extractors import LightAudio
+from tricue.extractors.text_extractors import NO_WORDS, LightText, Spoken
+from tricue.extractors.video_extractors import LightVideo
+from tricue.features.worker import KILLED, Job, Ready, Worker, as_row, killed
+from tricue.media import decoding as media
+from tricue.modalities import reading
+from tricue.modalities.reading import MediaFile, Words, file_state
+from tricue.modalities.requests import Opener, Request
 
 LIGHT = Worker(
-    {
-        "text": LightText(64),
-        "audio": LightAudio(AudioFeatures()),
-        "video": LightVideo(VideoFeatures(frames=3)),
-    }
+    {"text": LightText(64), "audio": LightAudio(AudioFeatures()), "video": LightVideo(VideoFeatures(frames=3))}
 )
+
+
+def job(id_: str, **openers: Opener) -> Job:
+    """Its keys are the id and the modality."""
+    keys: dict[Any, str] = {modality: f"{id_} {modality}" for modality in openers}
+    return Job(id_, keys, {modality: Request(opener) for modality, opener in openers.items()})  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -33,19 +36,17 @@ def decodes(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         seen.append({"path": path, **wanted})
         return media.decode(path, **wanted)
 
-    monkeypatch.setattr(worker, "decode", decode)
+    monkeypatch.setattr(reading, "decode", decode)
     return seen
 
 
-def test_cues_of_the_same_stretch_are_decoded_together(make_clip: Any, decodes: list[dict[str, Any]]) -> None:
+def test_modalities_of_the_same_stretch_are_decoded_together(make_clip: Any, decodes: list[dict[str, Any]]) -> None:
     clip = make_clip()
-    both = {"audio": Source(clip), "video": Source(clip)}
-    results = LIGHT([Job("a", {"audio": "ka", "video": "kv"}, files=both)])  # type: ignore[arg-type, dict-item]
-    assert {(r.cue, r.key) for r in results} == {("audio", "ka"), ("video", "kv")} and len(decodes) == 1
+    results = LIGHT([job("a", audio=MediaFile(clip), video=MediaFile(clip))])
+    assert {(r.modality, r.key) for r in results} == {("audio", "a audio"), ("video", "a video")} and len(decodes) == 1
     assert all(r.row.values is not None and r.row.values.dtype == np.float16 for r in results)
     decodes.clear()
-    apart = {"audio": Source(clip), "video": Source(clip, 0.5, 1.0)}
-    LIGHT([Job("a", {"audio": "ka", "video": "kv"}, files=apart)])  # type: ignore[arg-type, dict-item]
+    LIGHT([job("a", audio=MediaFile(clip), video=MediaFile(clip, 0.5, 1.0))])
     assert [(d["audio"], d["frames"], d["start"]) for d in decodes] == [(True, 0, None), (False, 3, 0.5)]
 
 
@@ -53,48 +54,42 @@ def test_a_stage_at_a_time_gives_the_same(make_clip: Any) -> None:
     """As on a GPU, where the two stages run in different processes."""
     clip = make_clip()
     jobs = [
-        Job("a", {"audio": "ka"}, files={"audio": Source(clip)}),
-        Job("b", {"text": "kt"}, spoken=Spoken("hello there")),
-        Job("c", {"text": "ke"}, spoken=Spoken("")),
-        Job("d", {"video": "kg"}, files={"video": Source(clip.with_name("gone.mp4"))}),
+        job("a", audio=MediaFile(clip)),
+        job("b", text=Words(Spoken("hello there"))),
+        job("c", text=Words(Spoken(""))),
+        job("d", video=MediaFile(clip.with_name("gone.mp4"))),
     ]
     whole, staged = LIGHT(jobs), LIGHT.encode(LIGHT.prepare(jobs))
-    assert [(r.id, r.cue, r.key, r.row.note, r.passing) for r in whole] == [
-        (r.id, r.cue, r.key, r.row.note, r.passing) for r in staged
+    assert [(r.id, r.modality, r.key, r.row.note, r.passing) for r in whole] == [
+        (r.id, r.modality, r.key, r.row.note, r.passing) for r in staged
     ]
     notes = {r.id: r.row.note for r in whole}
-    assert (
-        notes["a"] is notes["b"] is None and notes["c"] == NO_WORDS and "gone.mp4" not in (notes["d"] or "")
-    )
+    assert notes["a"] is notes["b"] is None and notes["c"] == NO_WORDS and "gone.mp4" not in (notes["d"] or "")
     assert {r.id for r in whole if r.row.values is None} == {"c", "d"}
 
 
 @pytest.mark.parametrize("place", ["decode", "prepare"])
-def test_too_little_memory_is_the_clips_reason(
-    make_clip: Any, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
+def test_too_little_memory_is_the_clips_reason(make_clip: Any, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     """Others are read; with more memory it may be read as well, so nothing is stored."""
 
     def short(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
     if place == "decode":
-        monkeypatch.setattr("tricue.features.worker.decode", short)
+        monkeypatch.setattr("tricue.modalities.reading.decode", short)
     else:
-        monkeypatch.setattr("tricue.features.video.LightVideo.prepare", short)
-    path = make_clip()
-    job = Job("a", {"video": "k"}, files={"video": Source(path)})
-    (result,) = LIGHT([job])
+        monkeypatch.setattr("tricue.extractors.video_extractors.LightVideo.prepare", short)
+    (result,) = LIGHT([job("a", video=MediaFile(make_clip()))])
     assert result.row.values is None and "memory" in (result.row.note or "") and result.passing
 
 
 def test_a_file_that_has_changed_since_its_digest_is_not_for_the_store(make_clip: Any) -> None:
     clip = make_clip()
-    source = Source(clip, state=file_state(clip))
-    (fine,) = LIGHT([Job("a", {"audio": "k"}, files={"audio": source})])
+    asked = job("a", audio=MediaFile(clip).locate())
+    (fine,) = LIGHT([asked])
     assert fine.row.values is not None
     os.utime(clip, ns=(1, 1))
-    (changed,) = LIGHT([Job("a", {"audio": "k"}, files={"audio": source})])
+    (changed,) = LIGHT([asked])
     assert changed.row.values is None and changed.passing and "changed since" in (changed.row.note or "")
 
 
@@ -104,7 +99,7 @@ def test_what_is_not_there_has_no_state() -> None:
 
 @pytest.mark.parametrize(
     ("array", "part"),
-    [(np.zeros((0, 4)), "no word"), (np.full((2, 4), np.nan), "finite"), (np.full((2, 4), 7e4), "16 bits")],
+    [(np.zeros((0, 4)), "no time step"), (np.full((2, 4), np.nan), "finite"), (np.full((2, 4), 7e4), "16 bits")],
 )
 def test_what_cannot_be_stored_is_a_reason(array: np.ndarray, part: str) -> None:
     row = as_row(array.astype(np.float32), Ready("a", "text", "k", None))
@@ -116,9 +111,9 @@ def test_a_row_keeps_its_note_and_its_frames_without_a_face() -> None:
     assert row.values is not None and (row.note, row.missed) == ("cut", 1)
 
 
-def test_a_killed_job_is_each_of_its_cues_and_may_pass() -> None:
-    results = killed(Job("a", {"audio": "ka", "video": "kv"}))
-    assert [(r.cue, r.key, r.row.note, r.passing) for r in results] == [
+def test_a_killed_job_is_each_of_its_modalities_and_may_pass() -> None:
+    results = killed(Job("a", {"audio": "ka", "video": "kv"}, {}))
+    assert [(r.modality, r.key, r.row.note, r.passing) for r in results] == [
         ("audio", "ka", KILLED, True),
         ("video", "kv", KILLED, True),
     ]

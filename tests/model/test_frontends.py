@@ -1,12 +1,11 @@
 """The fine-tuned text encoder inside the network: own tokens only, and no row sees another."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from tricue.config import Config, load_config
+from tricue.config.load import load_config
+from tricue.config.settings import Config
 from tricue.model.frontends import LiveText
 from tricue.model.network import Network
 from tricue.types import Batch, InputError
@@ -66,7 +65,7 @@ def test_a_row_without_own_tokens_is_masked_whole() -> None:
 @pytest.mark.parametrize("junk", [0, 1])
 def test_a_fine_tuned_network_gives_each_row_what_it_gives_alone(junk: int) -> None:
     torch.manual_seed(0)
-    made = Network.from_config(config(None), {"text": (16,)}, 5, encoder()).eval()
+    made = Network.from_config(config(None), {"text": (16,)}, 5, {"text": encoder()}).eval()
     with torch.no_grad():
         together = made(tokens_of(ROWS, extra=3, junk=junk), counterfactual=True, intention=True)
         for b, row in enumerate(ROWS):
@@ -95,12 +94,11 @@ def test_only_the_top_layers_get_gradients(finetune: int | None, trained: set[in
 @pytest.mark.parametrize(("layer", "read"), [(None, [3]), (-1, [3]), ([1, -1], [1, 3])])
 def test_the_layers_asked_for_are_read(layer: int | list[int] | None, read: list[int]) -> None:
     bert = encoder()
-    made = Network.from_config(config(layer), {"text": (16,)}, 5, bert).eval()
-    assert made.live_text is not None
+    made = Network.from_config(config(layer), {"text": (16,)}, 5, {"text": bert}).eval()
     (row,) = ROWS[1:2]
     batch = tokens_of([row])
     with torch.no_grad():
-        vectors, mask = made.live_text(batch.values["text"], batch.masks["text"])
+        vectors, mask = made.live["text"](batch.values["text"], batch.masks["text"])
         states = bert(input_ids=batch.values["text"][..., 0], output_hidden_states=True).hidden_states
     want = torch.stack([states[i] for i in read]).mean(dim=0)[0, 1:2]
     torch.testing.assert_close(vectors[mask], want, atol=1e-6, rtol=1e-6)
@@ -108,4 +106,4 @@ def test_the_layers_asked_for_are_read(layer: int | list[int] | None, read: list
 
 def test_layers_that_nothing_would_train_are_refused() -> None:
     with pytest.raises(InputError, match=r"-1 or 3"):
-        Network.from_config(config([1, 2]), {"text": (16,)}, 5, encoder())
+        Network.from_config(config([1, 2]), {"text": (16,)}, 5, {"text": encoder()})

@@ -1,11 +1,10 @@
 """The feature transformation block and the scaling, against their formulas in numpy."""
 
-from __future__ import annotations
-
 import numpy as np
+import pytest
 import torch
 
-from tricue.model.transform import DimensionDropout, FeatureTransformation, Scaling
+from tricue.model.transform import FeatureTransformation, Scaling, SharedDropout
 
 
 def test_feature_transformation_is_linear_layernorm_relu() -> None:
@@ -45,17 +44,17 @@ def test_scaling_uses_its_buffers() -> None:
     assert not list(scaling.parameters())
 
 
-def test_dimension_dropout_drops_a_dimension_at_all_steps_of_a_row_in_training_only() -> None:
+@pytest.mark.parametrize("axis", [0, 1])
+def test_shared_dropout_drops_the_same_along_its_axis_in_training_only(axis: int) -> None:
     torch.manual_seed(0)
-    dropout, x = DimensionDropout(0.25), torch.rand(3, 5, 400) + 1.0
+    dropout, x = SharedDropout(0.25, axis), torch.rand(3, 5, 400) + 1.0
     y = dropout.train()(x)
-    kept = y[:, 0] != 0  # (B, D)
-    torch.testing.assert_close(y, kept[:, None, :] * x / 0.75)  # inverted dropout scales by 1 / (1 - 0.25)
+    kept = y.narrow(axis, 0, 1) != 0
+    torch.testing.assert_close(y, kept * x / 0.75)  # inverted dropout scales by 1 / (1 - 0.25)
     assert abs(kept.float().mean().item() - 0.75) < 0.05
-    assert not torch.equal(kept[0], kept[1])  # each row has its own draw
+    other = 1 - axis
+    assert not torch.equal(kept.select(other, 0), kept.select(other, 1))  # along the others each has its own draw
     assert torch.equal(dropout.eval()(x), x)
     state = torch.get_rng_state()
-    assert torch.equal(DimensionDropout(0.0).train()(x), x)
-    assert torch.equal(
-        torch.get_rng_state(), state
-    )  # unused it draws nothing: runs without it stay as they were
+    assert torch.equal(SharedDropout(0.0, axis).train()(x), x)
+    assert torch.equal(torch.get_rng_state(), state)  # unused it draws nothing

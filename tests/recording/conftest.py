@@ -1,9 +1,8 @@
 """Real speech and the model that writes it down, where this machine has them; a timeline made up."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,15 @@ import av
 import numpy as np
 import pytest
 
-from tricue.checkpoint import save_checkpoint
-from tricue.features.sound import SAMPLE_RATE
+from tricue.checkpoint.checkpoint import save_checkpoint
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording import speech
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
-from tricue.types import UNCERTAIN, Cue, Prediction
+from tricue.tasks.categorical import Categorical
+from tricue.tasks.dimensional import Dimensional
+from tricue.tasks.multilabel import Multilabel
+from tricue.types import UNCERTAIN, ModalityName, Prediction
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared"
 
@@ -70,13 +72,11 @@ TOY = "toy: not for real use"
 
 
 @pytest.fixture(scope="session")
-def make_model(
-    tmp_path_factory: pytest.TempPathFactory, untrained: Callable[..., Any]
-) -> Callable[..., Path]:
+def make_model(tmp_path_factory: pytest.TempPathFactory, untrained: Callable[..., Any]) -> Callable[..., Path]:
     """A checkpoint that was never trained: it answers, whatever it says. `settings` are of its config."""
 
-    def make(cues: list[Cue], settings: dict[str, Any] | None = None) -> Path:
-        model = untrained({"modalities": cues, "data.emotions": EMOTIONS} | (settings or {}))
+    def make(modalities: list[ModalityName], settings: dict[str, Any] | None = None) -> Path:
+        model = untrained({"modalities": modalities, "data.emotions": EMOTIONS} | (settings or {}))
         folder = tmp_path_factory.mktemp("model")
         save_checkpoint(folder, model.network, model.card)
         return folder
@@ -93,9 +93,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         with av.open(str(path), "w") as container:
             audio = container.add_stream("aac", rate=16_000, layout="mono")
             if pictures:
-                video = container.add_stream(
-                    "libx264", rate=fps, options={"preset": "ultrafast", "threads": "1"}
-                )
+                video = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "threads": "1"})
                 video.width, video.height, video.pix_fmt = width, height, "yuv420p"
             for second in range(seconds):
                 wave = 0.3 * np.sin(2 * np.pi * (200 + 40 * (second % 7)) * np.arange(16_000) / 16_000)
@@ -123,7 +121,7 @@ def told() -> Timeline:
     )
     failed = Prediction("3", None, None, {}, (), "no text to go by", TOY)
     return Timeline(
-        Path("/nowhere/talk #1: a & b.mp4"), 40.0, EMOTIONS, ["text", "audio"],
+        Path("/nowhere/talk #1: a & b.mp4"), 40.0, Categorical(tuple(EMOTIONS)), None, ["text", "audio"],
         [
             Entry(Segment(1.0, 2.5, "Well, how nice & good", "Ann"), sure),
             Entry(Segment(4.0, 8.0, "</script><b>a --> b</b>", "<v Bob>"), unsure),
@@ -131,3 +129,24 @@ def told() -> Timeline:
         ],
         TOY,
     )  # fmt: skip
+
+
+LABELS = Multilabel(tuple(EMOTIONS)), {"thresholds": [0.3, 0.5, 0.6]}
+VALUES = (
+    Dimensional(("valence", "arousal"), {"valence": (1.0, 5.0)}, ((3.0, 0.5, 1.2, 4.8), (0.1, 0.4, -1.0, 1.0))),
+    None,
+)
+SAID: dict[str, tuple[Any, tuple[float, ...]]] = {
+    "labels": (LABELS, (0.42, 0.5, 0.1)),
+    "values": (VALUES, (3.25, -0.5)),
+}
+
+
+@pytest.fixture(params=list(SAID))
+def told_otherwise(told: Timeline, request: pytest.FixtureRequest) -> Timeline:
+    """The same recording by a model of several labels, and by one of values: two answers and a failed one."""
+    (task, calibration), values = SAID[request.param]
+    answer = Prediction("1", *task.decide(values, calibration), dict(zip(task.names, values, strict=True)), ("text",))
+    answers = [answer, answer, told.entries[2].prediction]
+    entries = [Entry(entry.segment, own) for entry, own in zip(told.entries, answers, strict=True)]
+    return replace(told, task=task, calibration=calibration, entries=entries)

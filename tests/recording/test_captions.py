@@ -1,7 +1,5 @@
 """A timeline as WebVTT: what readers of captions find in it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pysubs2
@@ -13,6 +11,7 @@ from tricue.recording.captions import captions
 from tricue.recording.segments import Segment
 from tricue.recording.subtitles import read_subtitles
 from tricue.recording.timeline import Entry, Timeline
+from tricue.tasks.categorical import Categorical
 from tricue.types import UNCERTAIN, Prediction
 
 # what is written is read back, but for braces (an old form of markup that readers of subtitles take out)
@@ -27,13 +26,13 @@ def entry(start: float, end: float, text: str | None, speaker: str | None, emoti
 
 
 def timeline(*entries: Entry, note: str | None = None) -> Timeline:
-    return Timeline(Path("a.mp4"), 1e6, ["anger", "joy"], ["text"], list(entries), note)
+    return Timeline(Path("a.mp4"), 1e6, Categorical(("anger", "joy")), None, ["text"], list(entries), note)
 
 
 def test_the_whole_file(told: Timeline) -> None:
     assert captions(told) == (
         "WEBVTT\n\n"
-        "NOTE\nEmotions in brackets are guesses of a model (tricue) with their probability\n"
+        "NOTE\nAnswers in brackets are guesses of a model (tricue)\n"
         "toy: not for real use\n\n"
         "00:00:01.000 --> 00:00:02.500\n<v Ann>[joy 82%] Well, how nice &amp; good\n\n"
         "00:00:04.000 --> 00:00:08.000\n"
@@ -57,11 +56,7 @@ def test_hours_overlaps_and_order() -> None:
 
 
 def test_words_without_an_answer_stay_and_nothing_at_all_is_left_out() -> None:
-    entries = [
-        entry(0, 1, "words", None, None),
-        entry(1, 2, None, "Ann", None),
-        entry(2, 3, None, None, "joy"),
-    ]
+    entries = [entry(0, 1, "words", None, None), entry(1, 2, None, "Ann", None), entry(2, 3, None, None, "joy")]
     assert captions(timeline(*entries)).split("\n\n")[2:] == [
         "00:00:00.000 --> 00:00:01.000\nwords",
         "00:00:02.000 --> 00:00:03.000\n[joy 82%]\n",
@@ -74,14 +69,8 @@ def test_a_note_cannot_end_itself(note: str) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 10**8), st.integers(1, 10**6), TEXT, TEXT, ANSWERS), min_size=1, max_size=6
-    )
-)
-def test_read_back(
-    tmp_path: Path, rows: list[tuple[int, int, str, str, str | None]]
-) -> None:  # times in milliseconds
+@given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(1, 10**6), TEXT, TEXT, ANSWERS), min_size=1, max_size=6))
+def test_read_back(tmp_path: Path, rows: list[tuple[int, int, str, str, str | None]]) -> None:  # times in milliseconds
     made = [entry(at / 1000, (at + last) / 1000, text, who, answer) for at, last, text, who, answer in rows]
     path = tmp_path / "captions.vtt"
     path.write_text(captions(timeline(*made, entry(2e6, 2e6 + 1, "the end", None, "joy"))), encoding="utf-8")
@@ -93,8 +82,7 @@ def test_read_back(
             speaker = " ".join((one.segment.speaker or "").split()) or None
             expected.append((round(1000 * one.segment.start), round(1000 * one.segment.end), words, speaker))
     found = [
-        (round(1000 * s.start), round(1000 * s.end), s.text, s.speaker)
-        for s in read_subtitles(path).segments[:-1]
+        (round(1000 * s.start), round(1000 * s.end), s.text, s.speaker) for s in read_subtitles(path).segments[:-1]
     ]
     if all(answer for *_, answer in rows):  # else words may look like a speaker's name and a colon
         assert found == expected

@@ -1,7 +1,5 @@
 """Ten minutes of known emotions, recovered in order; an hour in bounded memory."""
 
-from __future__ import annotations
-
 import csv
 import subprocess
 import sys
@@ -13,38 +11,46 @@ import av
 import numpy as np
 import pytest
 
-from tricue.config import Config, load_config
+from tricue.config.load import load_config
+from tricue.config.settings import Config
 from tricue.data.manifest import read_manifest
-from tricue.data.toy import make_toy
-from tricue.features.media import decode
+from tricue.media.decoding import decode
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.recording.segments import windows
 from tricue.recording.subtitles import read_subtitles
 from tricue.recording.timeline import make_timeline
-from tricue.recording.write import write_timeline
+from tricue.recording.timeline_files import write_timeline
+from tricue.toy.toy_corpus import make_toy
+from tricue.toy.toy_settings import ToyConfig
 from tricue.training.train import train
+from tricue.training.workspace import Workspace
 from tricue.types import Utterance
 
 LENGTH, CLIPS, FPS, RATE = 2.0, 300, 10, 16_000  # 300 clips of 2 s are ten minutes
-SMALL = {
-    "data.toy.clips": {"train": 350, "val": 70, "test": CLIPS},
-    "data.toy.speakers": {"train": 10, "val": 2, "test": 4},
-    "data.toy.seconds": LENGTH, "data.toy.fps": FPS, "data.toy.size": 64,
+TOY = ToyConfig(
+    clips={"train": 350, "val": 70, "test": CLIPS}, speakers={"train": 10, "val": 2, "test": 4},
+    seconds=LENGTH, fps=FPS, size=64,
     # words, voice and face all show the label: what each segment is, is known
-    "data.toy.text_rate": 1.0, "data.toy.voice_rate": 1.0, "data.toy.face_rate": 1.0, "data.toy.sarcasm_rate": 0.0,
-    "training.phase1_epochs": 14, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
+    text_rate=1.0, voice_rate=1.0, face_rate=1.0, sarcasm_rate=0.0,
+)  # fmt: skip
+SMALL = {
+    "model.dropout": 0.0, "training.rate": 1e-3,
+    "training.phase1_epochs": 24, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
     "training.tensorboard": False,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[MultimodalEmotionRecognizer, list[Utterance]]:
-    """A model of all three cues, and the clips of speakers that it has never met, their emotions known."""
+    """A model of all three modalities, and the clips of speakers that it has never met, their emotions known."""
     place = tmp_path_factory.mktemp("learnt")
     config: Config = load_config("demo", SMALL)
-    manifest = make_toy(place / "corpus", config.data.toy, progress=False)
-    train(config, save_dir=place / "run", store=place / "store", data_dir=place / "corpus", device="cpu",
-          quiet=True)  # fmt: skip
+    manifest = make_toy(place / "corpus", TOY, progress=False)
+    train(
+        config,
+        save_dir=place / "run",
+        workspace=Workspace(store=place / "store", data_dir=place / "corpus", device="cpu", quiet=True),
+    )
     clips = [u for u in read_manifest(manifest) if u.split == "test"]
     return MultimodalEmotionRecognizer.from_pretrained(place / "run/best_model", device="cpu"), clips
 
@@ -89,8 +95,7 @@ def subtitled(clips: Sequence[Utterance], path: Path) -> Path:
         return f"00:{whole // 60:02d}:{whole % 60:02d},{round(1000 * (seconds - whole)):03d}"
 
     cues = [
-        f"{i + 1}\n{clock(i * LENGTH)} --> {clock((i + 1) * LENGTH)}\n{clip.text}\n"
-        for i, clip in enumerate(clips)
+        f"{i + 1}\n{clock(i * LENGTH)} --> {clock((i + 1) * LENGTH)}\n{clip.text}\n" for i, clip in enumerate(clips)
     ]
     path.write_text("\n".join(cues), encoding="utf-8")
     return path
@@ -106,12 +111,10 @@ def test_ten_minutes_of_known_emotions_come_back_in_order(
     timeline = make_timeline(recognizer, ten_minutes, segments)
     assert timeline.seconds == pytest.approx(600, abs=0.2) and timeline.note == "toy: not for real use"
     assert [round(e.segment.start / LENGTH) for e in timeline.entries] == list(range(CLIPS))
-    assert all(e.prediction.cues == ("text", "audio", "video") for e in timeline.entries)
-    with write_timeline(timeline, tmp_path / "out")["timeline.csv"].open(
-        encoding="utf-8", newline=""
-    ) as file:
+    assert all(e.prediction.modalities == ("text", "audio", "video") for e in timeline.entries)
+    with write_timeline(timeline, tmp_path / "out")["timeline.csv"].open(encoding="utf-8", newline="") as file:
         told = [row["emotion"] for row in csv.DictReader(file)]
-    known = [clip.emotion for clip in clips]
+    known = [clip.label for clip in clips]
     right = np.mean([a == b for a, b in zip(told, known, strict=True)])
     moved = np.mean([a == b for a, b in zip(told[1:], known, strict=False)])
     print(f"in order: {right:.3f}; one segment late: {moved:.3f}")
@@ -127,8 +130,8 @@ def test_ten_minutes_without_words_in_windows(
     recognizer, clips = learnt
     timeline = make_timeline(recognizer, ten_minutes, windows(600, LENGTH))
     told = [e.prediction.emotion for e in timeline.entries]
-    assert all(e.prediction.cues == ("audio", "video") for e in timeline.entries)
-    right = np.mean([a == clip.emotion for a, clip in zip(told, clips, strict=True)])
+    assert all(e.prediction.modalities == ("audio", "video") for e in timeline.entries)
+    right = np.mean([a == clip.label for a, clip in zip(told, clips, strict=True)])
     print(f"in order, without words: {right:.3f}")
     assert right >= 0.75  # 0.89 where it was written
 
@@ -152,6 +155,7 @@ def repeated(minute: Path, times: int, path: Path) -> Path:
 MEASURED = """
 import resource, sys
 from tricue.cli import main
+from tricue.training.workspace import Workspace
 try:
     main(sys.argv[1:])
 except SystemExit as stopped:
@@ -171,9 +175,7 @@ def peak(*arguments: object) -> int:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux alone")
-def test_an_hour_in_two_gigabytes(
-    make_model: Callable[..., Path], film: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_hour_in_two_gigabytes(make_model: Callable[..., Path], film: Callable[..., Path], tmp_path: Path) -> None:
     """Sound and pictures of 640 x 360 in windows of 20 s, read, answered and forgotten 32 at a time."""
     model = make_model(["audio", "video"])
     recording = repeated(film(60, fps=5, width=640, height=360), 60, tmp_path / "hour.mp4")
@@ -181,7 +183,7 @@ def test_an_hour_in_two_gigabytes(
     found = peak("predict", recording, "--windows", 20, "--model_path", model, "--out", out, "--quiet")
     with (out / "timeline.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 180 and {row["cues"] for row in rows} == {"audio+video"}
+    assert len(rows) == 180 and {row["modalities"] for row in rows} == {"audio+video"}
     assert float(rows[-1]["end"]) == pytest.approx(3600, abs=0.5)
     print(f"{found / 1e6:.0f} MB at most")
     assert found <= 2_000_000_000

@@ -1,7 +1,5 @@
 """Which segment of a timeline is told of, and where the keys lead: the rule that both pages share, in a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,7 @@ import pytest
 
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
-from tricue.recording.write import write_timeline
+from tricue.recording.timeline_files import write_timeline
 
 pytestmark = pytest.mark.slow
 

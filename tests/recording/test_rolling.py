@@ -1,7 +1,5 @@
 """Captions that roll are read once; in other files what is said twice is there twice."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

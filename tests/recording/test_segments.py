@@ -1,7 +1,5 @@
 """Stretches of a recording: windows that cover it, and what of given segments lies in it."""
 
-from __future__ import annotations
-
 import logging
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Speakers before the words: once a file uses the form, every line of that form names one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pytest
@@ -103,34 +101,10 @@ def test_words_twice_before_a_colon_are_no_name_where_sentences_begin_with_them(
 @pytest.mark.parametrize("brackets", ["[]", "()"])
 def test_names_in_brackets_and_sounds(brackets: str) -> None:
     left, right = brackets
-    lines = [
-        "Ann",
-        "Bob",
-        "Ann",
-        "Bob",
-        "Mrs. Bing",
-        "Laughs",
-        "Door Opens",
-        "Dramatic Music",
-        "Speaking Dutch",
-    ]
-    found = told(
-        *(f"{left}{name}{right} Oh" for name in lines), [f"{left}Ann{right}", "Hi"], f"{left}Bob{right}"
-    )
-    assert [name for name, _ in found] == [
-        "Ann",
-        "Bob",
-        "Ann",
-        "Bob",
-        "Mrs. Bing",
-        *[None] * 4,
-        "Ann",
-        None,
-        None,
-    ]
-    sounds = [
-        f"{left}{sound}{right} oh" for sound in ("SIGHS", "LAUGHS", "SIGHS", "MUSIC", "GROANING", "MUSIC")
-    ]
+    lines = ["Ann", "Bob", "Ann", "Bob", "Mrs. Bing", "Laughs", "Door Opens", "Dramatic Music", "Speaking Dutch"]
+    found = told(*(f"{left}{name}{right} Oh" for name in lines), [f"{left}Ann{right}", "Hi"], f"{left}Bob{right}")
+    assert [name for name, _ in found] == ["Ann", "Bob", "Ann", "Bob", "Mrs. Bing", *[None] * 4, "Ann", None, None]
+    sounds = [f"{left}{sound}{right} oh" for sound in ("SIGHS", "LAUGHS", "SIGHS", "MUSIC", "GROANING", "MUSIC")]
     assert [name for name, _ in told(*sounds)] == [None] * len(sounds)
 
 
@@ -142,8 +116,7 @@ def test_the_speakers_of_a_television_show(meld_lines: list[tuple[str, str]], fo
     for first in range(0, len(meld_lines), 200):
         part = meld_lines[first : first + 200]
         wrong += sum(
-            name != who
-            for (name, _), (who, _) in zip(told(*(form.format(*x) for x in part)), part, strict=True)
+            name != who for (name, _), (who, _) in zip(told(*(form.format(*x) for x in part)), part, strict=True)
         )
         assert {name for name, _ in told(*(words for _, words in part))} == {None}
     assert wrong <= most

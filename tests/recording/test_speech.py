@@ -1,7 +1,5 @@
 """Where somebody speaks: the detector's stretches in sound of our own, and its chances whatever the blocks are."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tricue.features.sound import SAMPLE_RATE
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording.segments import Segment
 from tricue.recording.speech import MARGIN, speech_stretches, stretches_in
 
@@ -30,8 +28,7 @@ def sound(*parts: tuple[float, float]) -> np.ndarray:
 
 def near(found: list[Segment], *expected: tuple[float, float]) -> bool:
     return len(found) == len(expected) and all(
-        abs(s.start - start) < 0.05 and abs(s.end - end) < 0.05
-        for s, (start, end) in zip(found, expected, strict=True)
+        abs(s.start - start) < 0.05 and abs(s.end - end) < 0.05 for s, (start, end) in zip(found, expected, strict=True)
     )
 
 

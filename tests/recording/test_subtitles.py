@@ -1,7 +1,5 @@
 """Subtitles as they are found: both formats, every encoding, and what people put into them."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
@@ -73,9 +71,7 @@ def test_blank_lines_inside_a_cue_of_srt_part_nothing(tmp_path: Path) -> None:
 
 def test_speakers_in_capitals_or_again_and_again(tmp_path: Path) -> None:
     def cues(*lines: str) -> str:
-        return "\n\n".join(
-            f"{i}\n00:00:{i:02},000 --> 00:00:{i:02},900\n{line}" for i, line in enumerate(lines, 1)
-        )
+        return "\n\n".join(f"{i}\n00:00:{i:02},000 --> 00:00:{i:02},900\n{line}" for i, line in enumerate(lines, 1))
 
     loud = read(tmp_path, cues("JOEY: How you doing?", "fine, thanks", "My advice: wait"))
     assert [(s.speaker, s.text) for s in loud] == [
@@ -208,18 +204,14 @@ PARTS = st.sampled_from([
 ])  # fmt: skip
 CONTENT = st.one_of(
     st.binary(max_size=100),
-    st.lists(PARTS | st.characters(), max_size=12).map(
-        lambda parts: "".join(parts).encode("utf-8", "ignore")
-    ),
+    st.lists(PARTS | st.characters(), max_size=12).map(lambda parts: "".join(parts).encode("utf-8", "ignore")),
     st.lists(PARTS, max_size=12).map(lambda parts: "".join(parts).encode("utf-16")),
 )
 
 
 @given(CONTENT, st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=FUZZ)
-def test_fuzz_any_content_is_subtitles_or_one_clear_error(
-    tmp_path: Path, content: bytes, framed: bool
-) -> None:
+def test_fuzz_any_content_is_subtitles_or_one_clear_error(tmp_path: Path, content: bytes, framed: bool) -> None:
     """Any other exception fails the test, and so does what takes longer than it may."""
     if framed:
         content += b"\n00:00:01,000 --> 00:00:02,000\n" + content

@@ -1,7 +1,5 @@
 """Segments of a recording answered: in order, in batches, each by what it has, or with the reason why not."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -11,11 +9,11 @@ from typing import Any
 import av
 import pytest
 
-from tricue.features.media import MediaError
+from tricue.media.decoding import MediaError
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.recording import timeline as module
 from tricue.recording.segments import Segment, windows
-from tricue.recording.timeline import Timeline, as_json, make_timeline
+from tricue.recording.timeline import Timeline, as_json, make_timeline, summary
 from tricue.types import UNCERTAIN, InputError, Utterance
 
 MakeModel = Callable[..., Path]
@@ -49,15 +47,12 @@ def test_each_segment_is_answered_as_it_would_be_alone(make_model: MakeModel, ma
     segments = [Segment(0.0, 1.5, "Good morning", "Ann"), Segment(1.0, 3.0, "Go away!"), Segment(2.5, 4.0)]
     timeline = make_timeline(model, recording, segments)
     assert [e.segment for e in timeline.entries] == segments
-    assert timeline.seconds == pytest.approx(4.0, abs=0.1) and timeline.cues == ["text", "audio", "video"]
-    alone = [
-        model.predict_batch([Utterance("x", s.text, recording, recording, s.start, s.end)])[0]
-        for s in segments
-    ]
+    assert timeline.seconds == pytest.approx(4.0, abs=0.1) and timeline.modalities == ["text", "audio", "video"]
+    alone = [model.predict_batch([Utterance("x", s.text, recording, recording, s.start, s.end)])[0] for s in segments]
     for entry, expected in zip(timeline.entries, alone, strict=True):
         assert entry.prediction.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
-        assert (entry.prediction.cues, entry.prediction.error) == (expected.cues, expected.error)
-    assert timeline.entries[2].prediction.cues == ("audio", "video")
+        assert (entry.prediction.modalities, entry.prediction.error) == (expected.modalities, expected.error)
+    assert timeline.entries[2].prediction.modalities == ("audio", "video")
 
 
 def test_batches_change_nothing_and_hold_few(
@@ -67,24 +62,21 @@ def test_batches_change_nothing_and_hold_few(
     folder = make_model(["text"], {"features.text.encoder": str(tiny_bert), "features.text.context": 2})
     model, recording = loaded(folder), make_clip(frames=0, sound=4.0)
     whole = make_timeline(model, recording, talk(12))
-    asked: list[list[Utterance]] = []
-    ask = model.predict_batch
+    asked: list[tuple[int, int]] = []
+    ask = model.predict_rows
 
-    def spied(rows: Sequence[Utterance], *arguments: Any, **more: Any) -> Any:
-        asked.append(list(rows))
-        return ask(rows, *arguments, **more)
+    def spied(pipeline: Any, rows: Sequence[Utterance], among: Sequence[Utterance], **more: Any) -> Any:
+        asked.append((len(rows), len(among)))
+        return ask(pipeline, rows, among, **more)
 
-    monkeypatch.setattr(model, "predict_batch", spied)
+    monkeypatch.setattr(model, "predict_rows", spied)
     monkeypatch.setattr(module, "_BATCH", 5)
     parted = make_timeline(model, recording, talk(12))
-    assert [len(rows) for rows in asked] == [5, 7, 4]
-    assert [row.audio for row in asked[1][:2]] == [None, None]
+    assert asked == [(5, 5), (5, 7), (2, 4)]  # the turns before are read as context alone
     for one, other in zip(probabilities(whole), probabilities(parted), strict=True):
         assert one == pytest.approx(other, abs=1e-5)
     strangers = [make_timeline(model, recording, [segment]) for segment in talk(12)[5:7]]
-    assert probabilities(strangers[0])[0] != pytest.approx(
-        probabilities(whole)[5], abs=1e-4
-    )  # context counts
+    assert probabilities(strangers[0])[0] != pytest.approx(probabilities(whole)[5], abs=1e-4)  # context counts
 
 
 def cut_sound(path: Path) -> Path:
@@ -109,33 +101,31 @@ def cut_sound(path: Path) -> Path:
     return path
 
 
-def test_a_segment_without_an_answer_says_why_and_the_others_stand(
-    make_model: MakeModel, tmp_path: Path
-) -> None:
+def test_a_segment_without_an_answer_says_why_and_the_others_stand(make_model: MakeModel, tmp_path: Path) -> None:
     recording = cut_sound(tmp_path / "cut.mp4")
     timeline = make_timeline(loaded(make_model(["audio"])), recording, windows(4.0, 1.0))
     assert [e.prediction.emotion is None for e in timeline.entries] == [False, False, True, True]
     assert "audio" in str(timeline.entries[3].prediction.error)
     both = make_timeline(loaded(make_model(["audio", "video"])), recording, windows(4.0, 1.0))
-    assert [e.prediction.cues for e in both.entries] == [("audio", "video")] * 2 + [("video",)] * 2
+    assert [e.prediction.modalities for e in both.entries] == [("audio", "video")] * 2 + [("video",)] * 2
     assert "audio" in str(both.entries[3].prediction.error) and both.entries[3].prediction.emotion
 
 
 @pytest.mark.parametrize(
-    ("kind", "cues"), [({"frames": 0}, ("audio",)), ({"sound": None}, ("video",))], ids=["sound", "pictures"]
+    ("kind", "modalities"), [({"frames": 0}, ("audio",)), ({"sound": None}, ("video",))], ids=["sound", "pictures"]
 )
 def test_sound_alone_and_pictures_alone(
-    make_model: MakeModel, make_clip: Any, kind: dict[str, Any], cues: tuple[str, ...]
+    make_model: MakeModel, make_clip: Any, kind: dict[str, Any], modalities: tuple[str, ...]
 ) -> None:
     recording = make_clip("one.mp4", **kind)
     timeline = make_timeline(loaded(make_model(["audio", "video"])), recording, windows(2.0, 1.0))
-    assert [(e.prediction.cues, e.prediction.error) for e in timeline.entries] == [(cues, None)] * 2
+    assert [(e.prediction.modalities, e.prediction.error) for e in timeline.entries] == [(modalities, None)] * 2
 
 
-def test_cues_and_confidence_are_as_asked_for(make_model: MakeModel, make_clip: Any) -> None:
+def test_modalities_and_confidence_are_as_asked_for(make_model: MakeModel, make_clip: Any) -> None:
     model, recording = loaded(make_model(["text", "audio"])), make_clip(frames=0)
-    timeline = make_timeline(model, recording, talk(4), cues=["text"], abstain=1.0)
-    assert {e.prediction.cues for e in timeline.entries} == {("text",)} and timeline.cues == ["text"]
+    timeline = make_timeline(model, recording, talk(4), modalities=["text"], abstain=1.0)
+    assert {e.prediction.modalities for e in timeline.entries} == {("text",)} and timeline.modalities == ["text"]
     assert {e.prediction.emotion for e in timeline.entries} == {UNCERTAIN}
     with pytest.raises(InputError, match="abstain"):
         make_timeline(model, recording, talk(4), abstain=3.0)
@@ -164,13 +154,19 @@ def test_what_is_no_recording_says_so(make_model: MakeModel, tmp_path: Path) -> 
         make_timeline(model, tmp_path / "gone.mp4", talk(1))
 
 
+def test_summary(told: Timeline, told_otherwise: Timeline) -> None:
+    assert summary(told) == "joy 1, uncertain 1, unknown 1"
+    said = {"labels": "anger 2, joy 2, unknown 1", "values": "valence 3.25 to 3.25, arousal -0.50 to -0.50"}
+    assert summary(told_otherwise) == said[told_otherwise.task.kind]
+
+
 def test_as_json(told: Timeline) -> None:
     content = json.loads(json.dumps(as_json(told), allow_nan=False))
-    assert list(content) == ["recording", "seconds", "emotions", "note", "notices", "entries"]
+    assert list(content) == ["recording", "seconds", "emotions", "task", "note", "notices", "entries"]
     assert content["recording"] == "talk #1: a & b.mp4" and content["note"] == "toy: not for real use"
     assert content["entries"][1] == {
         "start": 4.0, "end": 8.0, "speaker": "<v Bob>", "text": "</script><b>a --> b</b>", "emotion": "uncertain",
-        "confidence": 0.4, "probabilities": {"anger": 0.4, "joy": 0.35, "neutral": 0.25}, "cues": ["text"],
+        "confidence": 0.4, "probabilities": {"anger": 0.4, "joy": 0.35, "neutral": 0.25}, "modalities": ["text"],
         "error": "audio: cut",
         "note": None,
     }  # fmt: skip

@@ -1,7 +1,5 @@
 """`tricue predict` of a long recording: what it writes where, its exit status, what it refuses before it begins."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable
@@ -35,15 +33,13 @@ def rows(folder: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_by_subtitles(
-    place: Path, make_model: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_by_subtitles(place: Path, make_model: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("talk.mp4", "--subtitles", "talk.srt", "--model_path", make_model(["text", "audio"])) == 0
     assert sorted(p.name for p in Path("results/talk").iterdir()) == [
         "captions.vtt", "timeline.csv", "timeline.html", "timeline.json"
     ]  # fmt: skip
     told = rows("results/talk")
-    assert [(r["start"], r["speaker"], r["text"], r["cues"]) for r in told] == [
+    assert [(r["start"], r["speaker"], r["text"], r["modalities"]) for r in told] == [
         ("0.200", "ANN", "Good morning.", "text+audio"),
         ("1.000", "", "Go away!", "text+audio"),
     ]
@@ -81,7 +77,7 @@ def test_a_segment_without_an_answer_is_told_by_the_exit_status(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--windows", "1"], "--subtitles, or hear them with --transcribe"),  # the model reads words alone
+        (["--windows", "1"], "--subtitles or --transcribe"),  # the model reads words alone
         (["--subtitles", "talk.srt", "--windows", "1"], "leave out --windows"),
         (["--subtitles", "talk.srt", "--transcribe"], "leave out --windows, --transcribe"),
         (["--windows", "1", "--output_file", "a.csv"], "give --out FOLDER"),

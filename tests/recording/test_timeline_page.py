@@ -1,7 +1,5 @@
 """The page of a timeline in a browser: player, transcript and chart follow one another, by mouse and by keys."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,7 @@ import pytest
 
 from tricue.recording.segments import Segment
 from tricue.recording.timeline import Entry, Timeline
-from tricue.recording.write import write_timeline
+from tricue.recording.timeline_files import write_timeline
 from tricue.types import UNCERTAIN
 
 pytestmark = pytest.mark.slow
@@ -40,7 +38,7 @@ class Opened:
             self.window.wait_for_timeout(50)
         raise AssertionError(f"{condition} has not come true in a minute")
 
-    def ready(self) -> Opened:
+    def ready(self) -> "Opened":
         self.until("player.readyState >= 2")
         return self
 
@@ -148,9 +146,7 @@ def test_the_panel_tells_of_the_segment(opened: Opened) -> None:
 
 
 def test_what_plays_is_followed(opened: Opened) -> None:
-    opened.window.evaluate(
-        "player.muted = true; player.currentTime = 21.2; player.playbackRate = 4; player.play()"
-    )
+    opened.window.evaluate("player.muted = true; player.currentTime = 21.2; player.playbackRate = 4; player.play()")
     opened.until("current === 7")
     opened.until("current === 8")  # nobody has clicked
     opened.window.evaluate("player.pause()")
@@ -232,15 +228,46 @@ def test_without_its_recording_the_page_still_works(browser: Any, long: Timeline
     one.window.close()
 
 
-def test_a_recording_of_sound_alone(
-    browser: Any, long: Timeline, film: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_recording_of_sound_alone(browser: Any, long: Timeline, film: Callable[..., Path], tmp_path: Path) -> None:
     sound = film(round(SECONDS), pictures=False)
-    one = Opened(
-        browser, write_timeline(replace(long, recording=sound), tmp_path / "out")["timeline.html"]
-    ).ready()
+    one = Opened(browser, write_timeline(replace(long, recording=sound), tmp_path / "out")["timeline.html"]).ready()
     assert one.window.locator("audio").is_visible() and not one.window.locator("video").count()
     one.window.locator("#lines button").nth(9).click()
     one.shows(9, 29.0)
     assert not one.said
+    one.window.close()
+
+
+ON_THE_PAGE = {
+    "labels": (["anger", "joy"], ["0.42", "0.5", "0.1"], ["0.3", "0.5", "0.6"], "0:01.0 to 0:02.5: anger; joy"),
+    "values": (["valence 3.25", "arousal -0.50"], ["0.0625", "-0.3"], ["0.5", "0.55"], "0:01.0 to 0:02.5"),
+}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_answers_of_other_tasks(
+    browser: Any, told_otherwise: Timeline, recording: Path, tmp_path: Path, width: int
+) -> None:
+    """Labels have their thresholds, values the way from the mean of the training rows to them; both by hand."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    kind = told_otherwise.task.kind
+    timeline = replace(told_otherwise, recording=recording)
+    one = Opened(browser, write_timeline(timeline, tmp_path / "out")["timeline.html"], width).ready()
+    pieces, bars, marks, when = ON_THE_PAGE[kind]
+    assert one.window.locator("#lines .answer").first.locator("span").all_inner_texts() == pieces
+    one.window.locator("#lines button").first.click()
+    assert one.window.locator("#when").inner_text() == when
+    ways = """(rows) => rows.map((row) => {
+        const box = (part) => row.querySelector(part).getBoundingClientRect();
+        const [bar, way, mark] = [".bar", ".bar div", ".bar i"].map(box);
+        const sign = row.querySelector(".below") ? -1 : 1;
+        return [sign * way.width / bar.width, (mark.left + mark.width / 2 - bar.left) / bar.width];
+    })"""
+    found = one.window.locator(".now tr").evaluate_all(ways)
+    assert [way for way, _ in found] == pytest.approx([float(bar) for bar in bars], abs=0.01)
+    assert [mark for _, mark in found] == pytest.approx([float(mark) for mark in marks], abs=0.01)
+    assert one.window.evaluate("document.documentElement.scrollWidth") <= width
+    violations = Axe().run(one.window).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == [] and not one.said
     one.window.close()

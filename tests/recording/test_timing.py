@@ -1,7 +1,5 @@
 """Timing lines as they are found: what is unambiguous is read, what only looks like one is named, words stay words."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,9 +112,7 @@ def test_the_place_decides_what_could_be_either() -> None:
     """Below a blank line or a number a score or an hour is a timing; below the number of a cue any arrow is."""
     assert read_timing("10:30 -> 11:15", True) == Timing(630.0, 675.0)
     assert read_timing("A -> B", True) is None and read_timing("A --> B", True) is None
-    assert read_timing("undefined --> undefined", True, numbered=True) == UnreadableTiming(
-        "undefined --> undefined"
-    )
+    assert read_timing("undefined --> undefined", True, numbered=True) == UnreadableTiming("undefined --> undefined")
     assert read_timing("3 --> 5", True) == UnreadableTiming("3 --> 5")  # of what?
 
 

@@ -1,7 +1,5 @@
 """Words out of speech: what is asked of Whisper, what is dropped, and a real one."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tricue.features.sound import SAMPLE_RATE
-from tricue.features.text import LightText, with_context
+from tricue.extractors.text_extractors import LightText, with_context
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording import speech, transcribe
 from tricue.recording.segments import Segment, windows
 from tricue.recording.speech import speech_stretches
@@ -44,19 +42,17 @@ def test_segments_get_their_words_in_order(scribe: Transcriber, tmp_path: Path, 
     path = tmp_path / "talk.wav"
     soundfile.write(path, np.full(12 * SAMPLE_RATE, 0.5), SAMPLE_RATE)
     segments = [Segment(i, i + 0.5 + i / 20, speaker=str(i)) for i in range(10)]
-    said = scribe.transcribe(path, segments, progress=False)
+    said = scribe.transcribe(path, segments)
     assert [(s.start, s.end, s.speaker) for s in said] == [(s.start, s.end, s.speaker) for s in segments]
     heard = [float(s.text.rstrip("s")) for s in said if s.text]
     assert heard == pytest.approx([s.end - s.start for s in segments], abs=0.04)
 
 
-def test_windows_transcribe_the_speech_within_them_alone(
-    scribe: Transcriber, tmp_path: Path, loud: None
-) -> None:
+def test_windows_transcribe_the_speech_within_them_alone(scribe: Transcriber, tmp_path: Path, loud: None) -> None:
     """0.5 s margins aside: speech from 2 to 4.5 s and from 5.5 to 6 s, in windows of 3 s; silence has no words."""
     level = np.repeat([0.0, 0.5, 0.0, 0.5, 0.0], [2000, 2500, 1000, 500, 6000])  # by milliseconds
     soundfile.write(tmp_path / "talk.wav", np.repeat(level, SAMPLE_RATE // 1000), SAMPLE_RATE)
-    said = scribe.transcribe(tmp_path / "talk.wav", windows(12.0, 3.0), progress=False)
+    said = scribe.transcribe(tmp_path / "talk.wav", windows(12.0, 3.0))
     told = [[float(t.rstrip("s")) for t in (s.text or "").split()] for s in said]
     assert told[2:] == [[], []] and [s.text for s in said][2:] == [None, None]
     assert told[0] == pytest.approx([1.1], abs=0.05)  # up to the window's edge
@@ -73,7 +69,7 @@ def test_a_neighbour_in_the_batch_adds_no_words(monkeypatch: pytest.MonkeyPatch,
             return np.ones((2, max_new_tokens), int)
 
     class Extract(dict):
-        def to(self, device: str) -> Extract:
+        def to(self, device: str) -> "Extract":
             return self
 
     monkeypatch.undo()
@@ -93,10 +89,7 @@ def test_a_long_transcript_is_cut_with_a_word_of_it(
     (spoken,) = with_context([Utterance("a", text=said)], 0)
     assert spoken is not None
     light = LightText(10_000, 8)
-    assert (
-        light.note(spoken, light.prepare(spoken))
-        == "longer than 10,000 characters: only its beginning is read"
-    )
+    assert light.note(spoken, light.prepare(spoken)) == "longer than 10,000 characters: only its beginning is read"
 
 
 def test_what_is_longer_than_whisper_hears_is_given_in_parts(scribe: Transcriber) -> None:
@@ -130,7 +123,7 @@ def test_what_is_no_whisper_is_one_clear_error(tmp_path: Path, files: dict, mess
 @pytest.mark.realdata
 def test_a_real_whisper_writes_down_real_speech(whisper: Path, shared_speech: Path) -> None:
     scribe = Transcriber(str(whisper), device="cpu")
-    said = scribe.transcribe(shared_speech, speech_stretches(shared_speech, progress=False), progress=False)
+    said = scribe.transcribe(shared_speech, speech_stretches(shared_speech, progress=False))
     words = " ".join(s.text or "" for s in said).lower()
     assert "talking by the door" in words
     assert scribe.words(np.zeros(SAMPLE_RATE, np.float32)) == ""  # on silence it would make words up
@@ -149,5 +142,5 @@ def test_a_real_whisper_makes_up_no_words_for_windows_without_speech(whisper: Pa
     for name, wave in sounds.items():
         soundfile.write(tmp_path / f"{name}.wav", wave, SAMPLE_RATE)
         for length in (0.5, 3.0):
-            said = scribe.transcribe(tmp_path / f"{name}.wav", windows(6.0, length), progress=False)
+            said = scribe.transcribe(tmp_path / f"{name}.wav", windows(6.0, length))
             assert [s.text for s in said] == [None] * len(said), name

@@ -1,7 +1,5 @@
 """Stored transcripts: content-keyed, resumable, and made again where a line is damaged."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
@@ -26,12 +24,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     store.add({"a": "Good morning\n\u2028 é 😡", "b": ""})
     store.add({"c": "half \ud83d surrogate"})
     again = Transcripts(tmp_path, SETTINGS)
-    assert [again.get(key) for key in "abcd"] == [
-        "Good morning\n\u2028 é 😡",
-        "",
-        "half \ud83d surrogate",
-        None,
-    ]
+    assert [again.get(key) for key in "abcd"] == ["Good morning\n\u2028 é 😡", "", "half \ud83d surrogate", None]
     assert json.loads((store.folder / "settings.json").read_text()) == {"format": 1} | SETTINGS
     assert Transcripts(tmp_path, SETTINGS | {"weights": "other"}).get("a") is None
 
@@ -42,9 +35,7 @@ def test_a_damaged_line_is_passed_over(tmp_path: Path) -> None:
     path = rows_file(store)
     content = path.read_bytes()
     for damage in (b"two", b'"key"', b'"b"', b'{"key": "b"'):
-        path.write_bytes(
-            content.replace(damage, b"\xff" * len(damage), 1) + b'{"key": []}\n[1]\n' + b"[" * 9999
-        )
+        path.write_bytes(content.replace(damage, b"\xff" * len(damage), 1) + b'{"key": []}\n[1]\n' + b"[" * 9999)
         again = Transcripts(tmp_path, SETTINGS)
         assert again.get("b") is None or again.get("a") is None
         assert set(again._texts.items()) <= {("a", "one"), ("b", "two")}
@@ -57,9 +48,7 @@ def test_the_key_follows_the_content(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     key = transcript_key(tmp_path / "a", None, 2.0)
     assert key == transcript_key(tmp_path / "b", None, 2.0)
-    assert (
-        len({key, transcript_key(tmp_path / "c", None, 2.0), transcript_key(tmp_path / "a", None, 2.5)}) == 3
-    )
+    assert len({key, transcript_key(tmp_path / "c", None, 2.0), transcript_key(tmp_path / "a", None, 2.5)}) == 3
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

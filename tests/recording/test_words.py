@@ -1,7 +1,5 @@
 """Words are heard where nobody has written them down."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from tricue.features.media import MediaError
-from tricue.features.sound import SAMPLE_RATE
+from tricue.media.decoding import MediaError
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording import words
 from tricue.recording.segments import Segment
 from tricue.types import Utterance
@@ -57,10 +55,7 @@ def heard(tmp_path: Path) -> Callable[..., list[str | None]]:
 
 
 def test_what_is_written_or_has_no_sound_stays(heard: Callable[..., list[str | None]]) -> None:
-    assert heard(Utterance("a", text="Hi", audio=Path("a.wav")), Utterance("b", video=Path("b.mp4"))) == [
-        "Hi",
-        None,
-    ]
+    assert heard(Utterance("a", text="Hi", audio=Path("a.wav")), Utterance("b", video=Path("b.mp4"))) == ["Hi", None]
 
 
 def test_pictures_without_sound_have_no_speech(tmp_path: Path, make_clip: Any) -> None:

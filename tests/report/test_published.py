@@ -1,14 +1,12 @@
 """The seed's comparison table: only beside scores of the same classes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 
-from tricue.data.iemocap import LABEL_SETS
-from tricue.report.page import Section
+from tricue.corpora.iemocap import LABEL_SETS
 from tricue.report.published import EIGHT, SEED, SEVEN, SIX, TABLES, published_section
+from tricue.report.report_page import Section
 
 SENTIMENTS = ["negative", "neutral", "positive"]
 FOUR = ["angry", "happy", "neutral", "sad"]
@@ -46,9 +44,7 @@ def test_the_classes_are_those_of_the_label_sets() -> None:
     ("corpus", "classes", "figures"),
     [("MELD", SENTIMENTS, ["of 7 classes"]), ("IEMOCAP", FOUR, ["of 6 classes", "of 8 classes"])],
 )
-def test_other_classes_have_the_reason_in_its_place(
-    corpus: str, classes: list[str], figures: list[str]
-) -> None:
+def test_other_classes_have_the_reason_in_its_place(corpus: str, classes: list[str], figures: list[str]) -> None:
     [found] = section(corpus, classes)
     assert not found.tables and all(words in found.intro for words in figures)
     assert f"this model's are {len(classes)} ({', '.join(classes)})" in found.intro

@@ -1,7 +1,5 @@
 """Several runs (seeds, folds): a page for each, and one that sums them up."""
 
-from __future__ import annotations
-
 import html
 import json
 import re
@@ -9,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.small_runs import small, workspace
 
-from tricue.config import load_config
-from tricue.data.manifest import write_manifest
-from tricue.evaluation.runs import evaluate_all
+from tricue.evaluation.evaluate import Evaluation, measure
+from tricue.evaluation.several_runs import evaluate_all
 from tricue.report import summary
 from tricue.report.report import make_report
 from tricue.report.summary import make_pages
@@ -27,23 +25,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """rows.csv, store/, and in run/ two seeds of two folds each."""
     folder = tmp_path_factory.mktemp("summary")
     rows = [
-        Utterance(f"u{i}", f"{('you fool', 'how nice')[i % 2]} {i}", emotion=EMOTIONS[(i + i // 7) % 2],
+        Utterance(f"u{i}", f"{('you fool', 'how nice')[i % 2]} {i}", label=EMOTIONS[(i + i // 7) % 2],
                   speaker=f"s{i // 4}", dialogue=f"d{i // 2}")
         for i in range(48)
     ]  # fmt: skip
-    write_manifest(rows, folder / "rows.csv")
-    small = {
-        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16, "model.bilstm_heads": 2,
-        "model.bilstm_layers": 1, "training.phase1_epochs": 1, "training.phase2_epochs": 0,
-        "training.phase3_epochs": 0, "training.tensorboard": False, "data.protocol": "kfold-speaker", "data.folds": 2,
-    }  # fmt: skip
-    given = {"store": folder / "store", "manifest": folder / "rows.csv", "device": "cpu", "quiet": True}
-    train_all(load_config(None, small), seeds=2, save_dir=folder / "run", **given)
+    config = small({
+        "model.bilstm_heads": 2, "model.bilstm_layers": 1, "training.phase2_epochs": 0, "training.phase3_epochs": 0,
+        "data.protocol": "kfold-speaker", "data.folds": 2,
+    })  # fmt: skip
+    train_all(config, seeds=2, save_dir=folder / "run", workspace=workspace(folder, rows))
     return folder
 
 
 def given(place: Path) -> dict[str, Any]:
-    return {"store": place / "store", "manifest": place / "rows.csv", "device": "cpu", "quiet": True}
+    return {"workspace": workspace(place)}
 
 
 FOLDERS = [f"seed-{seed}/fold-{fold}" for seed in (0, 1) for fold in (1, 2)]
@@ -53,11 +48,12 @@ def test_the_summary_shows_every_run_and_leads_to_its_page(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[str, str]] = []
-    monkeypatch.setattr(
-        summary,
-        "make_report",
-        lambda model, *, out, **_: made.append((str(model), str(out.relative_to(tmp_path)))),
-    )
+
+    def report_run(model: Path, *, out: Path, points: int | None, **choices: Any) -> tuple[Evaluation, Path]:
+        made.append((str(model), str(out.relative_to(tmp_path))))
+        return measure(model, **choices), out
+
+    monkeypatch.setattr(summary, "report_run", report_run)
     page = make_pages(place / "run", out=tmp_path, **given(place))
     assert made == [(str(place / "run" / name / "best_model"), name) for name in FOLDERS]
     text = page.read_text()
@@ -70,9 +66,7 @@ def test_the_summary_shows_every_run_and_leads_to_its_page(
         assert f"{100 * metrics[name]['value']:.1f}" in words
     for words_of in ("seed 0, fold 1", "seed 1, fold 2", "all folds together, mean of 2", "over 2 seeds"):
         assert words_of in words
-    counts = [
-        json.loads((tmp_path / f"report/confusion-seed-{seed}.json").read_text())["counts"] for seed in (0, 1)
-    ]
+    counts = [json.loads((tmp_path / f"report/confusion-seed-{seed}.json").read_text())["counts"] for seed in (0, 1)]
     mean = [[(a + b) / 2 for a, b in zip(*rows, strict=True)] for rows in zip(*counts, strict=True)]
     assert mean == metrics["confusion"] and sum(map(sum, counts[0])) == 48
     drawn = json.loads((tmp_path / "report/runs.json").read_text())

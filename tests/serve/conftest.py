@@ -1,7 +1,5 @@
 """A service of an untrained model with light encoders, asked in this process; and one that runs on a socket."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -18,7 +16,7 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
-from tricue.checkpoint import save_checkpoint
+from tricue.checkpoint.checkpoint import save_checkpoint
 from tricue.serve.limits import Limits
 from tricue.serve.reading import Reader
 from tricue.serve.service import make_app
@@ -30,7 +28,7 @@ QUICK = Limits(decoders=1, decode_seconds=30.0)
 
 @pytest.fixture(scope="session")
 def reader(untrained: Callable[..., Any]) -> Reader:
-    """Of a model that takes all three cues."""
+    """Of a model that takes all three modalities."""
     return Reader(untrained({"features.video.frames": 4}))
 
 
@@ -38,6 +36,29 @@ def reader(untrained: Callable[..., Any]) -> Reader:
 def words_reader(untrained: Callable[..., Any]) -> Reader:
     """Of a model that reads words alone, as the one that comes with the package."""
     return Reader(untrained({"modalities": ["text"], "features.video.frames": 4}))
+
+
+TARGETS = ["valence", "arousal", "dominance"]
+OTHER_TASKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # settings and calibration
+    "labels": ({"task.name": "multilabel"}, {"rows": 9, "thresholds": [0.2, 0.9, 0.4], "held": None}),
+    "values": (
+        {
+            "task.name": "dimensional", "task.targets": TARGETS, "task.ranges": {name: [1.0, 5.0] for name in TARGETS},
+            "task.scales": {name: [3.0, 0.5, 1.2, 4.8] for name in TARGETS},
+        },
+        {"rows": 200, "scale": [1.5, 1.0, 1.0], "shift": [-1.0, 0.0, 0.0], "held": None},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session", params=list(OTHER_TASKS))
+def other_reader(untrained: Callable[..., Any], request: pytest.FixtureRequest) -> Reader:
+    """Of a model of several labels, and of one of values."""
+    settings, calibration = OTHER_TASKS[request.param]
+    prior = [3.0] * 3 if request.param == "values" else [0.5, 0.3, 0.2]
+    made = untrained({"features.video.frames": 4} | settings, calibration=calibration)
+    made.card = replace(made.card, prior=prior)
+    return Reader(made)
 
 
 class Asked:
@@ -65,9 +86,7 @@ class Asked:
     def metric(self, line: str) -> float:
         """The value of a line of /metrics; 0 where it is not there."""
         told = dict(
-            row.rsplit(" ", 1)
-            for row in self.client.get("/metrics").text.splitlines()
-            if not row.startswith("#")
+            row.rsplit(" ", 1) for row in self.client.get("/metrics").text.splitlines() if not row.startswith("#")
         )
         return float(told.get(line, 0.0))
 
@@ -137,20 +156,19 @@ def _decoders() -> list[psutil.Process]:
 
 @pytest.fixture
 def started(reader: Reader, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """`started(program, before)`: `tricue serve` of the model of three cues as a process, and its address.
+    """`started(program, before)`: `tricue serve` of the model of three modalities as a process, and its address.
 
-    program: Python that runs before it. limit: descriptors that it may open. Its temporary folder is `scratch`."""
+    program: Python that runs before it. limit: descriptors that it may open. reader: of another model. Its temporary
+    folder is `scratch`."""
     model, scratch = tmp_path / "model", tmp_path / "scratch"
-    save_checkpoint(model, reader.recognizer.network, reader.recognizer.card)
     scratch.mkdir()
     running: list[subprocess.Popen[str]] = []
 
-    def start(program: str = "", limit: int | None = None) -> tuple[subprocess.Popen[str], str]:
-        more = (
-            f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))\n"
-            if limit
-            else ""
-        )
+    def start(
+        program: str = "", limit: int | None = None, reader: Reader = reader
+    ) -> tuple[subprocess.Popen[str], str]:
+        save_checkpoint(model, reader.recognizer.network, reader.recognizer.card)
+        more = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))\n" if limit else ""
         called = [sys.executable, "-c", f"{more}{program}\nfrom tricue.cli import main; main()"]
         process = subprocess.Popen(
             [*called, "serve", "--port=0", f"--model_path={model}", "--decoders=1"], cwd=tmp_path, text=True,

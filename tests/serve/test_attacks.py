@@ -1,7 +1,5 @@
 """Bodies, clips and folders that others have made to cost more than they weigh (issue: security 2, 4, 9)."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -19,8 +17,8 @@ import av
 import numpy as np
 import pytest
 
-from tricue.features.audio import Heard
-from tricue.features.worker import Worker
+from tricue.extractors.audio_extractors import Heard
+from tricue.features.worker import Job, Worker
 from tricue.serve import decoders as serving
 from tricue.serve import scratch as folders
 from tricue.serve import uploads
@@ -67,11 +65,11 @@ def test_media_are_opened_and_prepared_in_decoders_alone(
     def here(*_: Any, **__: Any) -> Any:
         raise AssertionError("in the service's own process")
 
-    monkeypatch.setattr("tricue.features.worker.decode", here)
-    for kind in ("audio.LightAudio", "video.LightVideo"):
-        monkeypatch.setattr(f"tricue.features.{kind}.prepare", here)
+    monkeypatch.setattr("tricue.modalities.reading.decode", here)
+    for kind in ("audio_extractors.LightAudio", "video_extractors.LightVideo"):
+        monkeypatch.setattr(f"tricue.extractors.{kind}.prepare", here)
     answer = asked.form(clip).json()
-    assert answer["cues"] == ["audio", "video"] and answer["error"] is None
+    assert answer["modalities"] == ["audio", "video"] and answer["error"] is None
 
 
 def test_pictures_that_grow_after_the_first(asked: Any, tmp_path: Path) -> None:
@@ -94,16 +92,22 @@ def zeros(*shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [np.zeros(shape, np.float32) for shape in shapes]
 
 
+def asking(*modalities: Any) -> Job:
+    return Job("1", dict.fromkeys(modalities, "key"), {})
+
+
+@pytest.mark.parametrize("told", [[], [["text", None, 0]], [["audio", None, 0], ["audio", None, 0]]])
+def test_other_modalities_than_were_asked_for(told: list[Any]) -> None:
+    with pytest.raises(ValueError, match="other modalities"):
+        as_ready({"ready": told}, [], LARGEST, asking("audio"))
+
+
 def test_what_decoders_give_back() -> None:
     assert LARGEST.room == 4 * (16_000 + 2_100 + 2_048)
     told = {"ready": [["audio", "partly damaged", 2], ["video", None, 1]]}
-    sound, pictures = as_ready(told, zeros((9_000,), (3, 7), (2, 512)), LARGEST)
-    assert (
-        isinstance(sound.signal, Heard)
-        and sound.note == "partly damaged"
-        and pictures.signal.shape == (2, 512)
-    )
-    (nothing,) = as_ready({"ready": [["audio", "no sound", 0]]}, [], LARGEST)
+    sound, pictures = as_ready(told, zeros((9_000,), (3, 7), (2, 512)), LARGEST, asking("audio", "video"))
+    assert isinstance(sound.signal, Heard) and sound.note == "partly damaged" and pictures.signal.shape == (2, 512)
+    (nothing,) = as_ready({"ready": [["audio", "no sound", 0]]}, [], LARGEST, asking("audio"))
     assert nothing.signal is None and nothing.note == "no sound"
 
 
@@ -111,7 +115,7 @@ def test_what_decoders_give_back() -> None:
 def test_arrays_of_other_sizes_are_not_read(shapes: list[tuple[int, ...]]) -> None:
     """Whoever has taken a decoder over sends what he likes."""
     with pytest.raises(ValueError, match="does not read"):
-        as_ready({"ready": [["video", None, len(shapes)]]}, zeros(*shapes), LARGEST)
+        as_ready({"ready": [["video", None, len(shapes)]]}, zeros(*shapes), LARGEST, asking("video"))
 
 
 @pytest.mark.parametrize(
@@ -165,9 +169,7 @@ def test_json_that_no_two_readers_agree_on(body: bytes, why: str) -> None:
 
 
 def test_numbers_that_are_long(asked: Any, refused: Any) -> None:
-    assert "no probability" in refused(
-        asked.raw(b'{"text": "a", "abstain": %s}' % (b"9" * 4_000)), 400, "bad_request"
-    )
+    assert "no probability" in refused(asked.raw(b'{"text": "a", "abstain": %s}' % (b"9" * 4_000)), 400, "bad_request")
     (row,) = asked.raw(b'{"inputs": [{"id": %s, "text": "a"}]}' % (b"9" * 4_000)).json()["answers"]
     assert "id" in row["error"]
 
@@ -199,10 +201,8 @@ def test_texts_are_bounded_together(serve: Any, refused: Any) -> None:
 
 def test_subtitles_are_bounded_together(serve: Any, refused: Any, make_clip: Any, words_reader: Any) -> None:
     """Those within the recording; a file of a few megabytes is none of subtitles."""
-    cue = "00:00:00,{}00 --> 00:00:01,900\n{}\n\n"
-    srt = (
-        "".join(cue.format(i, "word " * 20) for i in range(5)) + "00:10:00,000 --> 00:10:01,000\n" + "w" * 400
-    )
+    modality = "00:00:00,{}00 --> 00:00:01,900\n{}\n\n"
+    srt = "".join(modality.format(i, "word " * 20) for i in range(5)) + "00:10:00,000 --> 00:10:01,000\n" + "w" * 400
     with serve(words_reader, all_characters=400) as asked:
         why = refused(asked.form(make_clip(), subtitles=srt.encode()), 413, "too_long")
         assert "495 characters" in why
@@ -239,13 +239,7 @@ def test_parts_of_a_form_are_bounded(asked: Any, refused: Any) -> None:
 @pytest.mark.parametrize("name", ['"abstain"', '"file"; filename="a.mp4"'])
 def test_a_form_that_is_cut_short_is_not_answered(asked: Any, refused: Any, name: str, end: bytes) -> None:
     """The words alone would be answered, as if nothing else had been sent."""
-    cut = (
-        FIELD
-        + b"\r\na\r\n--x\r\nContent-Disposition: form-data; name="
-        + name.encode()
-        + b"\r\n\r\n0.5"
-        + end
-    )
+    cut = FIELD + b"\r\na\r\n--x\r\nContent-Disposition: form-data; name=" + name.encode() + b"\r\n\r\n0.5" + end
     assert "last boundary" in refused(asked.raw(cut, FORM), 400, "bad_request")
 
 
@@ -293,9 +287,7 @@ def test_folders_that_a_killed_service_left_are_swept(serve: Any, temporary: Pat
         "with scratch() as folder: (folder / 'file').write_bytes(b'x'); print(folder, flush=True); time.sleep(60)"
     )
     environment = os.environ | {"TMPDIR": str(temporary)}
-    other = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
     assert other.stdout is not None
     theirs, foreign = Path(other.stdout.readline().strip()), temporary / "tricue-other"
     foreign.mkdir()

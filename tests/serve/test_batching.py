@@ -1,7 +1,5 @@
 """Dynamic batching: together what is asked together, in order, each failing alone."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +9,9 @@ from typing import Any
 import pytest
 
 from tricue.serve.batching import Batcher
+from tricue.serve.counters import Metrics
 from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
-from tricue.serve.metrics import Metrics
 
 Body = Callable[[Any], Awaitable[None]]
 
@@ -204,15 +202,16 @@ def test_what_nobody_waits_for_is_not_read() -> None:
 
 def test_requests_of_many_clients_are_read_together(serve: Any, reader: Any, monkeypatch: Any) -> None:
     """Through the whole service: the first text is in work while the others come."""
-    sizes, opened, original = [], Event(), reader._read
+    sizes, opened, model = [], Event(), reader.recognizer
+    original = model.predict_features
 
-    def slow(rows: Any, signals: Any) -> Any:
+    def slow(rows: Any, features: Any) -> Any:
         sizes.append(len(rows))
         assert len(sizes) > 1 or opened.wait(30)
-        return original(rows, signals)
+        return original(rows, features)
 
     with serve() as asked, ThreadPoolExecutor(13) as pool:
-        monkeypatch.setattr(reader, "_read", slow)
+        monkeypatch.setattr(model, "predict_features", slow)
         texts = [f"sentence {i}" for i in range(13)]
         first = pool.submit(asked.json, {"text": texts[0]})
         while not sizes:
@@ -226,6 +225,4 @@ def test_requests_of_many_clients_are_read_together(serve: Any, reader: Any, mon
         assert [answer["text"] for answer in found] == texts
         monkeypatch.undo()
         for text, answer in zip(texts, found, strict=True):
-            assert answer["probabilities"] == pytest.approx(
-                reader.recognizer.predict(text).probabilities, abs=1e-5
-            )
+            assert answer["probabilities"] == pytest.approx(reader.recognizer.predict(text).probabilities, abs=1e-5)

@@ -1,7 +1,5 @@
 """Decoders that hang, die, are killed: the service goes on, and the next clip is read."""
 
-from __future__ import annotations
-
 import resource
 import signal
 import subprocess
@@ -19,10 +17,10 @@ from PIL import Image
 from tricue.serve import decoders as serving
 from tricue.serve.asked import Question
 from tricue.serve.clips import Clips
+from tricue.serve.counters import Metrics
 from tricue.serve.decoders import Decoders
 from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
-from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader
 
 
@@ -60,9 +58,7 @@ def test_a_decoder_that_hangs_is_killed(serve: Any, refused: Any, decoders: Any,
     until(lambda: not decoders())
 
 
-def test_a_decoder_that_is_killed_in_mid_work(
-    serve: Any, refused: Any, decoders: Any, make_clip: Any
-) -> None:
+def test_a_decoder_that_is_killed_in_mid_work(serve: Any, refused: Any, decoders: Any, make_clip: Any) -> None:
     """Words are answered meanwhile; the upload gets a reason; the next one an answer of a new decoder."""
     clip = make_clip(sound=None)
     with serve() as asked, ThreadPoolExecutor(1) as pool:
@@ -117,10 +113,10 @@ def test_a_clip_whose_client_leaves_is_given_up(serve: Any, reader: Any, make_cl
         def __getattr__(self, name: str) -> Any:
             return getattr(reader, name)
 
-        def read(self, rows: Any, signals: Any = None) -> Any:
+        def read(self, rows: Any, *more: Any) -> Any:
             calls.append(len(rows))
             gone.set()
-            return reader.read(rows, signals)
+            return reader.read(rows, *more)
 
     made = Decoders(limits, Metrics())
     made.start(reader.warm_up(1))
@@ -157,7 +153,7 @@ def test_too_little_memory_is_a_reason(serve: Any, refused: Any, tmp_path: Path)
 def test_what_was_decoded_is_forgotten(make_clip: Any, reader: Reader) -> None:
     """Clips of large pictures one after the other: without a collection the process grows by 5 MB with each."""
     clip = make_clip(size=512, frames=16, sound=None)
-    asks = {"do": "prepare", "path": str(clip), "cues": ["video"], "start": None, "end": None}
+    asks = {"do": "prepare", "path": str(clip), "modalities": ["video"], "start": None, "end": None}
     made, taken = Decoders(Limits(decoders=1), Metrics()), []
     others = psutil.Process().children()
     made.start(reader.warm_up(1))

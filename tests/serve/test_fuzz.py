@@ -3,8 +3,6 @@
 Bounded in time: what is not sent within $TRICUE_FUZZ_SECONDS is not sent, and the count is told.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections import Counter
@@ -79,9 +77,7 @@ def test_fuzz(serve: Any, real: list[bytes], decoders: Any, capsys: pytest.Captu
         }
     seconds = time.monotonic() - began
     with capsys.disabled():
-        print(
-            f"\nfuzz: {told.total():,} of {FILES:,} files in {seconds:.0f} s: {dict(told)}; decoders: {kills}"
-        )
+        print(f"\nfuzz: {told.total():,} of {FILES:,} files in {seconds:.0f} s: {dict(told)}; decoders: {kills}")
     assert told.total() >= ENOUGH
     assert told[422] > told.total() / 3  # random bytes are no clips
     assert told[200] > 0  # and some damage is survived: files reach the codecs

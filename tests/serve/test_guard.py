@@ -1,7 +1,5 @@
 """Headers of every answer, pages of other sites, other names, metrics, OpenAPI."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -19,14 +17,8 @@ HEADERS = {
 
 
 def test_headers_of_every_answer(asked: Any) -> None:
-    answers = [
-        asked.client.get(path) for path in ("/", "/v1/model", "/metrics", "/nothing", "/static/style.css")
-    ]
-    answers += [
-        asked.json({"text": "a"}),
-        asked.raw(b"{"),
-        asked.client.get("/", headers={"host": "evil.example"}),
-    ]
+    answers = [asked.client.get(path) for path in ("/", "/v1/model", "/metrics", "/nothing", "/static/style.css")]
+    answers += [asked.json({"text": "a"}), asked.raw(b"{"), asked.client.get("/", headers={"host": "evil.example"})]
     for response in answers:
         for name, value in HEADERS.items():
             assert response.headers[name].startswith(value), response.url
@@ -103,19 +95,7 @@ def test_openapi_tells_the_fields(asked: Any) -> None:
     predict = told["paths"]["/v1/predict"]["post"]
     form = predict["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert set(form) == {"text", "file", "abstain", "transcribe", "subtitles", "windows"}
-    assert set(predict["responses"]) == {
-        "200",
-        "400",
-        "403",
-        "408",
-        "413",
-        "415",
-        "422",
-        "500",
-        "503",
-        "504",
-        "507",
-    }
+    assert set(predict["responses"]) == {"200", "400", "403", "408", "413", "415", "422", "500", "503", "504", "507"}
     answer = told["components"]["schemas"]["Answer"]["properties"]
     assert set(answer) == set(asked.json({"text": "a"}).json())
     assert all(field["description"] for field in answer.values())

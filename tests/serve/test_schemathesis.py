@@ -1,7 +1,5 @@
 """The service against its own OpenAPI schema, by an outside tester with all of its checks on."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,79 +1,53 @@
 """`layer: mix` from the clips to the scores."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import torch
+from tests.small_runs import small, workspace
 
-from tricue.checkpoint import load_checkpoint
-from tricue.config import Config, load_config
-from tricue.data.manifest import write_manifest
+from tricue.checkpoint.checkpoint import load_checkpoint
+from tricue.config.settings import Config
 from tricue.evaluation.evaluate import evaluate
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training.train import train
 from tricue.types import Utterance
 
-SMALL = {
-    "model.width": 16, "training.phase1_epochs": 1, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
-    "training.batch_size": 4, "training.accumulation": 1, "training.rate": 1e-2, "training.tensorboard": False,
-}  # fmt: skip
+QUICK = {"training.batch_size": 4, "training.accumulation": 1, "training.rate": 1e-2}
 
 
 def trained(config: Config, rows: list[Utterance], folder: Path) -> Path:
-    write_manifest(rows, folder / "rows.csv")
-    done = train(
-        config,
-        save_dir=folder / "run",
-        store=folder / "store",
-        manifest=folder / "rows.csv",
-        device="cpu",
-        quiet=True,
-    )
-    return done.best_model
+    return train(config, save_dir=folder / "run", workspace=workspace(folder, rows)).best_model
 
 
-def learned(model: Path, cue: str) -> torch.Tensor:
+def learned(model: Path, modality: str) -> torch.Tensor:
     network, _ = load_checkpoint(model)
-    return network.mixes[cue].weights.detach()
+    return network.mixes[modality].weights.detach()
 
 
 def test_audio_from_clips_to_scores(make_clip: Any, tiny_wav2vec2: Path, tmp_path: Path) -> None:
-    sounds = [
-        make_clip(f"{i}.m4a", frames=0, sound=0.8, hertz=(150.0, 900.0)[i % 2] + 5 * i) for i in range(12)
-    ]
+    sounds = [make_clip(f"{i}.m4a", frames=0, sound=0.8, hertz=(150.0, 900.0)[i % 2] + 5 * i) for i in range(12)]
     rows = [
-        Utterance(f"u{i}", audio=sound, emotion=("joy", "anger")[i % 2],
+        Utterance(f"u{i}", audio=sound, label=("joy", "anger")[i % 2],
                   split=("train", "train", "train", "train", "val", "test")[i // 2])
         for i, sound in enumerate(sounds)
     ]  # fmt: skip
-    given = {
-        "modalities": ["audio"],
-        "features.audio.encoder": str(tiny_wav2vec2),
-        "features.audio.layer": "mix",
-    }
-    best = trained(load_config(None, SMALL | given), rows, tmp_path)
+    given = {"modalities": ["audio"], "features.audio.encoder": str(tiny_wav2vec2), "features.audio.layer": "mix"}
+    best = trained(small(QUICK | given), rows, tmp_path)
     weights = learned(best, "audio")
     assert weights.shape == (3,) and weights.any()
-    evaluate(best, manifest=tmp_path / "rows.csv", split="test", out=tmp_path / "out", store=tmp_path / "store",
-             device="cpu", quiet=True)  # fmt: skip
+    evaluate(best, split="test", out=tmp_path / "out", workspace=workspace(tmp_path))
     assert (tmp_path / "out" / "metrics.json").is_file()
     (folder,) = (tmp_path / "store").iterdir()
     assert folder.name.startswith("audio-")
     said = MultimodalEmotionRecognizer.from_pretrained(best, device="cpu").predict(audio=sounds[0])
-    assert said.cues == ("audio",)
+    assert said.modalities == ("audio",)
 
 
 def test_text_that_is_trained_along(tiny_bert: Path, tmp_path: Path) -> None:
     words = {"joy": "I am so happy for you", "anger": "oh my god, he has lost it!"}
     rows = [
-        Utterance(
-            f"u{i}",
-            f"{words[emotion]} {'you ' * (i % 3)}",
-            emotion=emotion,
-            split="val" if i > 11 else "train",
-        )
+        Utterance(f"u{i}", f"{words[emotion]} {'you ' * (i % 3)}", label=emotion, split="val" if i > 11 else "train")
         for i in range(16)
         for emotion in [("joy", "anger")[i % 2]]
     ]
@@ -81,7 +55,7 @@ def test_text_that_is_trained_along(tiny_bert: Path, tmp_path: Path) -> None:
         "modalities": ["text"], "features.text.encoder": str(tiny_bert), "features.text.layer": "mix",
         "features.text.max_tokens": 64, "model.finetune": 1, "training.encoder_rate": 1e-3,
     }  # fmt: skip
-    best = trained(load_config(None, SMALL | given), rows, tmp_path)
+    best = trained(small(QUICK | given), rows, tmp_path)
     assert learned(best, "text").any() and not (tmp_path / "store").exists()
     said = MultimodalEmotionRecognizer.from_pretrained(best, device="cpu").predict(words["joy"])
     assert said.emotion in words

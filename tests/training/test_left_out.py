@@ -1,7 +1,5 @@
 """Phases without an epoch and loss terms without a weight: what is trained, what is kept, what is not made."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -9,40 +7,33 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.small_runs import small, workspace
 
-from tricue.checkpoint import read_card
-from tricue.config import Config, load_config
-from tricue.data.manifest import write_manifest
+from tricue.checkpoint.checkpoint import read_card
+from tricue.config.settings import Config
 from tricue.model.network import Network
-from tricue.training.phases import Phase
 from tricue.training.train import train
 from tricue.training.trainer import Trainer
-from tricue.types import Batch, Output, Utterance
+from tricue.types import Batch, Output, Phase, Utterance
 
 Epochs = tuple[int, int, int]
 LEFT_OUT: list[Epochs] = [(2, 1, 0), (1, 0, 2), (2, 0, 0)]
 
 
 def settings(epochs: Epochs, **overrides: Any) -> Config:
-    small = {
-        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16, "model.bilstm_heads": 2,
-        "training.batch_size": 4, "training.accumulation": 2, "training.rate": 3e-3, "training.tensorboard": False,
-        **{f"training.phase{i}_epochs": count for i, count in enumerate(epochs, start=1)},
-    }  # fmt: skip
-    return load_config(None, small | {f"training.{name}": value for name, value in overrides.items()})
+    own = {f"phase{i}_epochs": count for i, count in enumerate(epochs, start=1)}
+    own |= {"batch_size": 4, "accumulation": 2, "rate": 3e-3} | overrides
+    return small({f"training.{name}": value for name, value in own.items()}, model__bilstm_heads=2)
 
 
 def run(folder: Path, config: Config) -> Path:
     """The folder of the run: 4 batches, 2 optimizer steps an epoch."""
     rows = [
-        Utterance(f"u{i}", f"{('you fool', 'how nice')[i % 2]} {i}", emotion=("anger", "joy")[i % 2], dialogue=f"d{i}",
+        Utterance(f"u{i}", f"{('you fool', 'how nice')[i % 2]} {i}", label=("anger", "joy")[i % 2], dialogue=f"d{i}",
                   split="val" if i > 15 else "train")
         for i in range(20)
     ]  # fmt: skip
-    folder.mkdir(exist_ok=True)
-    write_manifest(rows, folder / "rows.csv")
-    places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
-    train(config, **places, device="cpu", quiet=True)  # type: ignore[arg-type]
+    train(config, save_dir=folder / "run", workspace=workspace(folder, rows))
     return folder / "run"
 
 
@@ -103,8 +94,7 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "phase", "batch"),
-    [((2, 2, 0), 2, 4), ((2, 0, 2), 3, 1), ((2, 0, 2), 3, 7), ((2, 0, 0), 1, 7)],
+    ("epochs", "phase", "batch"), [((2, 2, 0), 2, 4), ((2, 0, 2), 3, 1), ((2, 0, 2), 3, 7), ((2, 0, 0), 1, 7)]
 )
 def test_killed_and_resumed_ends_as_unbroken_and_the_last_phase_is_kept(
     epochs: Epochs, phase: Phase, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -146,11 +136,7 @@ NONE = {"alignment_weight": 0.0, "intention_weight": 0.0}
     ],
 )
 def test_a_counterfactual_is_made_only_where_a_loss_reads_it(
-    given: dict[str, float],
-    changed: set[int],
-    predicted: set[int],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, float], changed: set[int], predicted: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Output] = []
     forward = Network.forward

@@ -1,7 +1,5 @@
 """Several runs under one folder: folds, seeds, the leaky protocol; what is scored, and what is refused."""
 
-from __future__ import annotations
-
 import json
 import random
 from dataclasses import replace
@@ -11,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
+from tests.small_runs import small, workspace
 
-from tricue.checkpoint import LEAKY_MARK, read_card
-from tricue.config import Config, load_config
+from tricue.checkpoint.checkpoint import LEAKY_MARK, read_card
+from tricue.config.settings import Config
 from tricue.data.manifest import write_manifest
-from tricue.data.table import read_table
+from tricue.data.table_files import read_table
 from tricue.evaluation.evaluate import Evaluation
-from tricue.evaluation.runs import evaluate_all
+from tricue.evaluation.several_runs import evaluate_all
 from tricue.features.extract import extract
+from tricue.prediction.batches import training_plan
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training import train as training_room
-from tricue.training.batches import training_plan
-from tricue.training.place import OtherRun
+from tricue.training.run_directory import OtherRun
 from tricue.training.runs import read_runs, train_all
 from tricue.training.train import TrainResult, train
 from tricue.types import InputError, Utterance
@@ -34,39 +33,28 @@ def corpus(count: int = 60) -> list[Utterance]:
     draw = random.Random(0)
     return [
         Utterance(
-            f"u{i}", text=f"row {i} {draw.choice(['yes', 'no', 'oh'])}", emotion="joy" if i % 4 else "anger",
+            f"u{i}", text=f"row {i} {draw.choice(['yes', 'no', 'oh'])}", label="joy" if i % 4 else "anger",
             speaker=f"s{i % 6}", dialogue=f"d{i // 5}", turn=i % 5, split="train" if i < 44 else "val",
         )
         for i in range(count)
     ]  # fmt: skip
 
 
-def settings(**overrides: Any) -> Config:
-    small = {
-        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16,
-        "training.phase1_epochs": 1, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
-        "training.tensorboard": False,
-    }  # fmt: skip
-    return load_config(None, small | overrides)
-
-
 def run(
     folder: Path, config: Config, seeds: int = 1, rows: list[Utterance] | None = None, **more: Any
 ) -> list[TrainResult]:
-    folder.mkdir(exist_ok=True)
-    if not (folder / "rows.csv").exists():
-        write_manifest(rows or corpus(), folder / "rows.csv")
-    places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
-    return train_all(config, seeds=seeds, **places | more, quiet=True)
+    given = {"manifest": more.pop("manifest")} if "manifest" in more else {}
+    place = workspace(folder, None if (folder / "rows.csv").exists() else rows or corpus(), **given)
+    return train_all(config, seeds=seeds, **{"save_dir": folder / "run", "workspace": place} | more)
 
 
-def measured(folder: Path, model: Path | None = None, **choices: Any) -> Evaluation:
-    places = {"store": folder / "store", "manifest": folder / "rows.csv", "quiet": True}
-    return evaluate_all(model or folder / "run", out=folder / "out", **places | choices)
+def measured(folder: Path, model: Path | None = None, manifest: Any = None, **choices: Any) -> Evaluation:
+    place = workspace(folder, manifest=manifest or folder / "rows.csv")
+    return evaluate_all(model or folder / "run", out=folder / "out", workspace=place, **choices)
 
 
 def test_each_fold_is_scored_on_its_own_left_out_part(tmp_path: Path) -> None:
-    results = run(tmp_path, settings(**FOLDS), seeds=2)
+    results = run(tmp_path, small(FOLDS), seeds=2)
     assert len(results) == 6
     result = measured(tmp_path)
     assert sorted(u.id for u in result.utterances) == sorted(u.id for u in corpus())  # all rows, once
@@ -87,7 +75,7 @@ def test_each_fold_is_scored_on_its_own_left_out_part(tmp_path: Path) -> None:
 
 
 def test_no_fold_was_trained_on_what_it_is_scored_on(tmp_path: Path) -> None:
-    run(tmp_path, settings(**FOLDS))
+    run(tmp_path, small(FOLDS))
     tested = []
     for member in read_runs(tmp_path / "run"):
         model = tmp_path / "run" / member.folder / "best_model"
@@ -100,14 +88,14 @@ def test_no_fold_was_trained_on_what_it_is_scored_on(tmp_path: Path) -> None:
     assert len(tested) == len(set(tested)) == 60
     best = max(
         (read_card(tmp_path / "run" / m.folder / "best_model") for m in read_runs(tmp_path / "run")),
-        key=lambda card: card.val_weighted_f1 or 0,
+        key=lambda card: card.val_score or 0,
     )
     assert read_card(tmp_path / "run" / "best_model") == best
 
 
 def test_rows_that_a_fold_has_trained_on_are_never_its_test(tmp_path: Path) -> None:
     """A copy under another name with one text edited, another split column, another fold's weights to start from."""
-    run(tmp_path, settings(**FOLDS))
+    run(tmp_path, small(FOLDS))
     swapped = [replace(row, split="test") for row in corpus()]
     swapped[0] = replace(swapped[0], text="other words")
     write_manifest(swapped, tmp_path / "renamed.csv")
@@ -117,18 +105,15 @@ def test_rows_that_a_fold_has_trained_on_are_never_its_test(tmp_path: Path) -> N
             measured(tmp_path, manifest=tmp_path / name)
     write_manifest(corpus(), tmp_path / "rows.csv")
     first, second = (tmp_path / "run" / f"fold-{number}" / "best_model" for number in (1, 2))
-    one = settings(**FOLDS | {"data.fold": 2})
+    one = small(FOLDS | {"data.fold": 2})
     with pytest.raises(InputError, match="rows of this run's test part from its training"):
         run(tmp_path, one, init_from=first, save_dir=tmp_path / "next")
     assert run(tmp_path, one, init_from=second, save_dir=tmp_path / "next")
 
 
 def test_a_few_rows_that_two_corpora_number_and_say_alike_are_no_reason_to_refuse(tmp_path: Path) -> None:
-    run(tmp_path, settings())
-    rows = [
-        Utterance(f"u{i}", text=f"other {i}", emotion="joy", dialogue=f"e{i}", split="test")
-        for i in range(200)
-    ]
+    run(tmp_path, small())
+    rows = [Utterance(f"u{i}", text=f"other {i}", label="joy", dialogue=f"e{i}", split="test") for i in range(200)]
     for alike, refused in ((2, False), (3, True)):
         other = [replace(row, text=corpus()[i].text) if i < alike else row for i, row in enumerate(rows)]
         write_manifest(other, tmp_path / "other.csv")
@@ -141,7 +126,7 @@ def test_a_few_rows_that_two_corpora_number_and_say_alike_are_no_reason_to_refus
 
 
 def test_folds_on_another_corpus_count_as_runs(tmp_path: Path) -> None:
-    run(tmp_path, settings(**FOLDS))
+    run(tmp_path, small(FOLDS))
     other = [replace(row, id=f"v{row.id}", text=f"new {row.text}", split="test") for row in corpus(20)]
     write_manifest(other, tmp_path / "other.csv")
     metrics = measured(tmp_path, manifest=tmp_path / "other.csv").metrics
@@ -153,28 +138,46 @@ def test_folds_on_another_corpus_count_as_runs(tmp_path: Path) -> None:
 
 
 def test_how_folds_are_measured_is_the_callers_choice(tmp_path: Path) -> None:
-    run(tmp_path, settings(**FOLDS))
-    metrics = measured(tmp_path, overrides={"evaluation.draws": 200}, seed=5).metrics
-    assert metrics["interval"]["draws"] == 200 and metrics["interval"]["seed"] == 5
+    run(tmp_path, small(FOLDS))
+    found = measured(tmp_path, overrides={"evaluation.batch_size": 7}, seed=5)
+    assert found.config.evaluation.batch_size == 7 and found.config.seed == 5
 
 
 def test_one_fold_by_itself_is_that_fold_of_all(tmp_path: Path) -> None:
-    rows = [replace(row, emotion="joy" if row.speaker != "s0" else "fear") for row in corpus()]
-    run(tmp_path / "all", settings(**FOLDS), rows=rows)
+    labels = {"s0": "fear", "s1": "anger", "s2": "anger"}
+    rows = [replace(row, label=labels.get(str(row.speaker), "joy")) for row in corpus()]
+    run(tmp_path / "all", small(FOLDS), rows=rows)
     for number in (1, 2, 3):
-        own = run(tmp_path / str(number), settings(**FOLDS | {"data.fold": number}), rows=rows)[0]
+        own = run(tmp_path / str(number), small(FOLDS | {"data.fold": number}), rows=rows)[0]
         same = read_card(tmp_path / "all" / "run" / f"fold-{number}" / "best_model")
-        assert own.card.emotions == ["fear", "joy"] and own.card.weights_sha256 == same.weights_sha256
+        assert own.card.emotions == ["anger", "fear", "joy"] and own.card.weights_sha256 == same.weights_sha256
 
 
-def test_a_fold_without_labels_is_known_before_training(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    rows = [replace(row, emotion="calm") if row.speaker == "s0" else row for row in corpus()]
-    config = settings(**{"data.protocol": "loso", "data.mapping": {"calm": ""}})
+def test_a_fold_without_labels_is_known_before_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [replace(row, label="calm") if row.speaker == "s0" else row for row in corpus()]
+    config = small({"data.protocol": "loso", "data.mapping": {"calm": ""}})
     results = run(tmp_path, config, rows=rows)
     assert len(results) == 5 and "Fold s0 has no labelled row" in caplog.text
     assert measured(tmp_path).metrics["n"] == 50
+
+
+def test_a_class_of_one_speaker_is_named_once_before_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tricue.training.runs.run_fleet", lambda calls, **_: [None] * len(calls))
+    monkeypatch.setattr("tricue.training.runs._with_best", lambda group, results: results)
+    rows = [replace(row, label="fear") if row.speaker == "s0" else row for row in corpus()]
+    run(tmp_path, small(FOLDS), rows=rows, jobs=1)
+    told = [record.getMessage() for record in caplog.records if "one speaker" in record.getMessage()]
+    assert len(told) == 1 and "fear" in told[0] and "(s0)" in told[0] and """data.mapping={fear: ""}""" in told[0]
+    assert sum("No training row is fear in fold" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_what_is_said_of_the_rows_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run(tmp_path, small(), seeds=2, jobs=1)
+    of_classes = [record.getMessage() for record in caplog.records if "Classes" in record.getMessage()]
+    assert of_classes == ["Classes (rows of train / val): anger 11 / 4, joy 33 / 12."]
 
 
 def test_training_reads_no_word_of_the_test_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,24 +188,24 @@ def test_training_reads_no_word_of_the_test_part(tmp_path: Path, monkeypatch: py
         return extract(rows, *args, among=among, **more)
 
     monkeypatch.setattr(training_room, "extract", seen)
-    (result,) = run(tmp_path, settings(**FOLDS | {"data.fold": "2"}))
+    (result,) = run(tmp_path, small(FOLDS | {"data.fold": "2"}))
     tested = {str(u.text) for u in measured(tmp_path, result.best_model).utterances}
     assert tested and not read[0] & tested
 
 
 def test_a_finished_or_half_finished_group_goes_on_and_another_is_refused(tmp_path: Path) -> None:
-    run(tmp_path, settings(), seeds=2)
-    assert [result.already_done for result in run(tmp_path, settings(), seeds=2)] == [True, True]
+    run(tmp_path, small(), seeds=2)
+    assert [result.already_done for result in run(tmp_path, small(), seeds=2)] == [True, True]
     with pytest.raises(OtherRun, match=r"holds 2 runs \(seed 0, \.\.\.\), and this is 3 runs"):
-        run(tmp_path, settings(), seeds=3)
+        run(tmp_path, small(), seeds=3)
     with pytest.raises(OtherRun, match="and this is a single run"):
-        run(tmp_path, settings())
+        run(tmp_path, small())
     (tmp_path / "run" / "metrics.json").write_text("{}")  # of the runs that are deleted
-    run(tmp_path, settings(), restart=True)
+    run(tmp_path, small(), restart=True)
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert not (tmp_path / "run" / "runs.json").exists() and not (tmp_path / "run" / "seed-0").exists()
     with pytest.raises(OtherRun, match="holds a single run, and this is 2 runs"):
-        run(tmp_path, settings(), seeds=2)
+        run(tmp_path, small(), seeds=2)
 
 
 def test_two_runs_one_folder_what_stopped_before_its_first_weights_gives_way(
@@ -216,7 +219,7 @@ def test_two_runs_one_folder_what_stopped_before_its_first_weights_gives_way(
     def stops(*_: Any, **__: Any) -> None:
         raise Stopped
 
-    brief = settings(**{"training.phase2_epochs": 0, "training.phase3_epochs": 0})
+    brief = small({"training.phase2_epochs": 0, "training.phase3_epochs": 0})
     for first, second in ((1, 2), (2, 1)):
         place = tmp_path / str(first)
         with monkeypatch.context() as patch:
@@ -229,8 +232,8 @@ def test_two_runs_one_folder_what_stopped_before_its_first_weights_gives_way(
 
 
 def test_several_seeds_are_as_many_single_runs(tmp_path: Path) -> None:
-    run(tmp_path / "all", settings(), seeds=2)
-    (alone,) = run(tmp_path / "one", settings(seed=1))
+    run(tmp_path / "all", small(), seeds=2)
+    (alone,) = run(tmp_path / "one", small(seed=1))
     together = read_card(tmp_path / "all" / "run" / "seed-1" / "best_model")
     assert together.weights_sha256 == alone.card.weights_sha256
     metrics = measured(tmp_path / "all", split="val").metrics
@@ -238,16 +241,14 @@ def test_several_seeds_are_as_many_single_runs(tmp_path: Path) -> None:
 
 
 def test_leaky_is_marked_everywhere_and_never_best(tmp_path: Path) -> None:
-    (result,) = run(tmp_path, settings(**{"data.protocol": "leaky"}))
+    (result,) = run(tmp_path, small({"data.protocol": "leaky"}))
     assert result.best_model == tmp_path / "run" / "leaky_model" and result.card.leaky
     assert not (tmp_path / "run" / "best_model").exists()
     assert result.card.audit is not None and result.card.audit["verdict"] == "fail"
     history = json.loads((tmp_path / "run" / "history.json").read_text())
     assert {row["mark"] for row in history} == {"LEAKY"}
     scored = measured(tmp_path, result.best_model)
-    assert (
-        scored.scores == tmp_path / "out" / "leaky.json" and not (tmp_path / "out" / "metrics.json").exists()
-    )
+    assert scored.scores == tmp_path / "out" / "leaky.json" and not (tmp_path / "out" / "metrics.json").exists()
     metrics = json.loads(scored.scores.read_text())
     assert metrics["comparable"] is False and metrics["mark"] == LEAKY_MARK and metrics["split"] == "val"
     assert LEAKY_MARK in scored.title
@@ -256,7 +257,7 @@ def test_leaky_is_marked_everywhere_and_never_best(tmp_path: Path) -> None:
     model = MultimodalEmotionRecognizer.from_pretrained(result.best_model)
     assert model.predict("oh yes").note == LEAKY_MARK
     with pytest.raises(InputError, match="was trained under the leaky protocol"):
-        run(tmp_path / "next", settings(), init_from=result.best_model)
+        run(tmp_path / "next", small(), init_from=result.best_model)
 
 
 def test_corpora_together_are_scored_together_and_each(tmp_path: Path) -> None:
@@ -264,19 +265,16 @@ def test_corpora_together_are_scored_together_and_each(tmp_path: Path) -> None:
     for name in ("a", "b"):
         paths.append(tmp_path / f"{name}.csv")
         write_manifest(corpus(), paths[-1])
-    run(tmp_path, settings(), manifest=paths)
+    run(tmp_path, small(), manifest=paths)
     metrics = measured(tmp_path, tmp_path / "run" / "best_model", manifest=paths, split="val").metrics
-    assert metrics["n"] == 32 and {name: m["n"] for name, m in metrics["corpora"].items()} == {
-        "a": 16,
-        "b": 16,
-    }
+    assert metrics["n"] == 32 and {name: m["n"] for name, m in metrics["corpora"].items()} == {"a": 16, "b": 16}
     one = measured(tmp_path, tmp_path / "run" / "best_model", manifest=paths[0], split="val").metrics
     assert one["weighted_f1"]["value"] == metrics["corpora"]["a"]["weighted_f1"]["value"]
 
 
 def test_what_a_model_started_from_is_known(tmp_path: Path) -> None:
-    (first,) = run(tmp_path / "a", settings())
-    (second,) = run(tmp_path / "b", settings(**{"data.val_from_train": 0.2}), init_from=first.best_model)
+    (first,) = run(tmp_path / "a", small())
+    (second,) = run(tmp_path / "b", small({"data.val_from_train": 0.2}), init_from=first.best_model)
     trained_on = second.card.trained_on
     assert trained_on is not None and trained_on["started_from"]["epochs_chosen_on"] == "the corpus's val"
     for model in (first, second):
@@ -290,10 +288,8 @@ def test_the_balanced_sampler_acts_on_training_rows_alone(tmp_path: Path) -> Non
     assert len(drawn) == 100 and 35 < (labels[drawn] == 1).sum() < 65
     plain = [i for batch in training_plan(np.ones(100), 16, (0, 1, 0)) for i in batch]
     assert sorted(plain) == list(range(100))
-    config = settings(**{"training.sampler": "balanced"})
-    rows = tmp_path / "rows.csv"
-    write_manifest(corpus(), rows)
-    result = train(config, save_dir=tmp_path / "run", store=tmp_path / "store", manifest=rows, quiet=True)
+    config = small({"training.sampler": "balanced"})
+    result = train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, corpus()))
     assert result.card.trained_on is not None
     assert result.card.trained_on["rows"] == {"train": 44, "val": 16}  # nothing is copied, val is as it was
 
@@ -303,7 +299,7 @@ def test_two_runs_one_folder_several_runs_replace_no_model_without_a_record(tmp_
     kept.parent.mkdir(parents=True)
     kept.write_text("of somebody")
     with pytest.raises(InputError, match=r"holds a single run.*--restart"):
-        run(tmp_path, settings(), seeds=2)
+        run(tmp_path, small(), seeds=2)
     assert kept.read_text() == "of somebody"
 
 

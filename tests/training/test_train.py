@@ -1,46 +1,35 @@
 """What a run is told apart by, and what it refuses before it begins."""
 
-from __future__ import annotations
-
 import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.small_runs import small, workspace
 
-from tricue.checkpoint import read_card
-from tricue.config import Config, load_config
-from tricue.data.manifest import write_manifest
-from tricue.locks import locked
+from tricue.checkpoint.checkpoint import read_card
+from tricue.config.settings import Config
+from tricue.files.locks import locked
 from tricue.training import train as train_room
 from tricue.training.train import make_accelerator, train
 from tricue.types import InputError, Utterance
 
 ROWS = [
-    Utterance(
-        f"{split}{i}", f"words {i}", emotion=("joy", "anger")[i % 2], dialogue=split, turn=i, split=split
-    )
+    Utterance(f"{split}{i}", f"words {i}", label=("joy", "anger")[i % 2], dialogue=split, turn=i, split=split)
     for split in ("train", "val")
     for i in range(4)
 ]
 
 
-def settings(**overrides: object) -> Config:
-    small = {
-        "modalities": ["text"], "features.text.encoder": "light", "model.width": 16,
-        "training.phase1_epochs": 1, "training.phase2_epochs": 1, "training.phase3_epochs": 1,
-        "training.tensorboard": False,
-    }  # fmt: skip
-    return load_config(None, small | {name.replace("__", "."): value for name, value in overrides.items()})
-
-
-def run(folder: Path, rows: list[Utterance], config: Config | None = None, **more: object) -> bool:
+def run(
+    folder: Path, rows: list[Utterance], config: Config | None = None, manifest: Path | None = None, **more: Any
+) -> bool:
     """Whether the run was done already."""
-    folder.mkdir(exist_ok=True)
-    write_manifest(rows, folder / "rows.csv")
-    places = {"save_dir": folder / "run", "store": folder / "store", "manifest": folder / "rows.csv"}
-    return train(config or settings(), **places | more, quiet=True).already_done  # type: ignore[arg-type]
+    place = workspace(folder, rows, manifest=manifest or folder / "rows.csv")
+    given = {"save_dir": folder / "run", "workspace": place} | more
+    return train(config or small(), **given).already_done
 
 
 def test_a_finished_run_is_not_repeated_and_a_changed_row_is_another(tmp_path: Path) -> None:
@@ -81,7 +70,7 @@ def test_two_runs_one_folder_run_json_comes_first(tmp_path: Path, monkeypatch: p
             run(tmp_path, ROWS)
     described = json.loads((tmp_path / "run" / "run.json").read_text())
     assert described["config"]["seed"] == 0
-    assert not run(tmp_path, ROWS, settings(seed=5))
+    assert not run(tmp_path, ROWS, small(seed=5))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["seed"] == 5
     assert read_card(tmp_path / "run" / "best_model").config.seed == 5
     with pytest.raises(InputError, match=r"holds another run \(seed was 5, now 0\)"):
@@ -122,7 +111,7 @@ class Thread:
 
 def test_the_weights_it_starts_from_belong_to_a_run(tmp_path: Path) -> None:
     run(tmp_path / "a", ROWS)
-    run(tmp_path / "b", ROWS, settings(seed=1))
+    run(tmp_path / "b", ROWS, small(seed=1))
     start = tmp_path / "a" / "run" / "best_model"
     run(tmp_path / "c", ROWS, init_from=start)
     (tmp_path / "b" / "run" / "best_model").rename(start.with_name("other"))
@@ -133,7 +122,7 @@ def test_the_weights_it_starts_from_belong_to_a_run(tmp_path: Path) -> None:
 
 
 def test_labels_and_splits_are_judged_before_anything_is_extracted(tmp_path: Path) -> None:
-    wrong = [*ROWS[:-1], replace(ROWS[-1], emotion="fearr")]
+    wrong = [*ROWS[:-1], replace(ROWS[-1], label="fearr")]
     with pytest.raises(InputError, match="val3: 'fearr'"):
         run(tmp_path, wrong)
     with pytest.raises(InputError, match="val_from_train"):
@@ -143,7 +132,7 @@ def test_labels_and_splits_are_judged_before_anything_is_extracted(tmp_path: Pat
 
 def test_the_test_part_makes_no_difference(tmp_path: Path) -> None:
     run(tmp_path, ROWS)
-    assert run(tmp_path, [*ROWS, Utterance("new", "more words", emotion="joy", split="test")])
+    assert run(tmp_path, [*ROWS, Utterance("new", "more words", label="joy", split="test")])
 
 
 def test_a_place_that_is_a_file_is_known_before_the_work(tmp_path: Path) -> None:
@@ -154,5 +143,5 @@ def test_a_place_that_is_a_file_is_known_before_the_work(tmp_path: Path) -> None
 
 def test_one_process_may_train_in_two_precisions() -> None:
     for precision in ("fp32", "bf16", "fp32"):
-        made = make_accelerator(settings(training__mixed_precision=precision), "cpu")
+        made = make_accelerator(small(training__mixed_precision=precision), "cpu")
         assert made.mixed_precision == {"fp32": "no", "bf16": "bf16"}[precision]

@@ -1,7 +1,5 @@
 """The trainer on a few made-up rows: it learns, resumes to the same weights, hands phases on, stops loudly."""
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 from pathlib import Path
@@ -11,12 +9,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
+from torch.nn.functional import cross_entropy
 
-from tricue.checkpoint import Card
-from tricue.config import Config, load_config
+from tricue.checkpoint.checkpoint import Card
+from tricue.config.load import load_config
+from tricue.config.settings import Config
 from tricue.model.network import Network
+from tricue.prediction.batches import Examples, feature_statistics, hide_modalities
+from tricue.tasks.objectives import ClassObjective
 from tricue.training import trainer as trainer_module
-from tricue.training.batches import Examples, feature_statistics, hide_cues
 from tricue.training.phases import PHASES, parameter_groups
 from tricue.training.trainer import Standing, Trainer
 from tricue.types import Batch, InvalidFileError, TrainingError, Utterance
@@ -44,18 +45,18 @@ def config(**overrides: object) -> Config:
 
 
 def examples(rows: int, seed: int = 0) -> Examples:
-    """Rows of random length whose class shifts the mean of every cue."""
+    """Rows of random length whose class shifts the mean of every modality."""
     rng = np.random.default_rng(seed)
     labels = np.arange(rows) % len(EMOTIONS)
     arrays = {
-        cue: {
+        modality: {
             f"u{i}": (rng.normal(size=(rng.integers(2, 7), sum(widths))) + labels[i]).astype(np.float16)
             for i in range(rows)
         }
-        for cue, widths in DIMS.items()
+        for modality, widths in DIMS.items()
     }
     del arrays["audio"]["u1"], arrays["video"]["u2"], arrays["text"]["u4"]
-    utterances = [Utterance(id=f"u{i}", text="x", emotion=EMOTIONS[labels[i]]) for i in range(rows)]
+    utterances = [Utterance(id=f"u{i}", text="x", label=EMOTIONS[labels[i]]) for i in range(rows)]
     return Examples(utterances, arrays, labels.astype(np.int64))
 
 
@@ -94,11 +95,11 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize(("stop_after", "queue"), [(4, 0), (7, 8), (10, 8)])  # 6 batches an epoch, steps of 2
+@pytest.mark.parametrize("stop_after", [4, 7])  # 6 batches an epoch, steps of 2
 def test_killed_in_phase_2_and_resumed_ends_as_unbroken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int, queue: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    settings = config(training__alignment_queue=queue, training__select="last", training__save_minutes=0.0)
+    settings = config(training__select="last", training__save_minutes=0.0)
     make(tmp_path / "whole", settings, val=False).fit()
 
     broken = make(tmp_path / "broken", settings, val=False)
@@ -126,20 +127,28 @@ def test_killed_in_phase_2_and_resumed_ends_as_unbroken(
     assert not (tmp_path / "broken" / "state").exists()
 
 
+def phase_1_by_hand(trainer: Trainer, batch: Batch) -> torch.Tensor:
+    """Cross-entropy of all modalities together, and 0.3 of its mean over what each says of the rows that have it."""
+    output, labels, weights = trainer.network(batch), batch.labels, trainer.objective.weights
+    assert labels is not None
+    alone = [
+        cross_entropy(own[rows], labels[rows], weight=weights)
+        for modality, own in output.auxiliary.items()
+        for rows in [batch.masks[modality].any(dim=1)]
+    ]
+    return cross_entropy(output.logits, labels, weight=weights) + 0.3 * torch.stack(alone).mean()
+
+
 def test_two_accumulated_batches_make_one_clipped_step(tmp_path: Path) -> None:
     """The step that AdamW takes after `_train_batch` twice is that of the mean gradient, its norm cut by hand."""
-    still = {f"model__{name}": 0.0 for name in ("dropout", "fusion_dropout")}
-    settings = config(training__modality_dropout=0.0, training__clip_norm=0.05, **still)
+    still = {f"model__{name}": 0.0 for name in ("dropout", "feature_dropout", "fusion_dropout")}
+    still |= {"training__modality_dropout": 0.0, "training__label_smoothing": 0.0}
+    settings = config(training__clip_norm=0.05, **still)
     trainer = make(tmp_path, settings, rows=8)
     trainer._start_phase(1)
     halves = [trainer.train.batch(range(4)), trainer.train.batch(range(4, 8))]
     trainer.network.train()
-    losses = [
-        trainer_module.focal_loss(
-            trainer.network(half).logits, half.labels, trainer.class_weights, settings.training.focal_gamma
-        )
-        for half in halves
-    ]
+    losses = [phase_1_by_hand(trainer, half) for half in halves]
     trained = [p for group in trainer.optimizer.param_groups for p in group["params"]]
     expected = torch.autograd.grad(sum(losses) / 2, trained, allow_unused=True)
     whole = torch.cat([g.flatten() for g in expected if g is not None]).norm()
@@ -161,9 +170,7 @@ def test_one_optimizer_at_a_time(tmp_path: Path) -> None:
     assert trainer.accelerator._optimizers == [trainer.optimizer]
 
 
-def test_each_phase_starts_from_the_best_of_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_phase_starts_from_the_best_of_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: dict[int, dict[str, torch.Tensor]] = {}
     original = Trainer._make_optimizer
 
@@ -226,12 +233,11 @@ def test_every_parameter_of_a_phase_gets_a_gradient(phase: int) -> None:
     settings = config(training__minimal_change=0.01, training__intention_confidence=0.0)
     torch.manual_seed(0)
     network = Network.from_config(settings, DIMS, 3)
-    batch = examples(12).batch(
-        range(12)
-    )  # rows 1, 2 and 4 lack a cue, so the vectors for absent ones take part
+    batch = examples(12).batch(range(12))  # rows 1, 2 and 4 lack a modality, so the vectors for absent ones take part
     output = network(batch, counterfactual=phase > 1, intention=phase > 2)
-    weights = {"alignment": 0.1, "intention": 0.05, "minimal_change": 0.01}
-    terms = trainer_module.loss_terms(output, batch, weights, settings.training, torch.ones(3), None)
+    weights = {"auxiliary": 0.3, "alignment": 0.1, "intention": 0.05, "minimal_change": 0.01}
+    even = ClassObjective(np.ones(3), settings.training)
+    terms = trainer_module.loss_terms(output, batch, weights, settings.training, even)
     sum(terms.values()).backward()  # type: ignore[union-attr]
     names = {id(p): name for name, p in network.named_parameters()}
     trained = [p for group in parameter_groups(network, phase, settings.training) for p in group["params"]]
@@ -239,9 +245,7 @@ def test_every_parameter_of_a_phase_gets_a_gradient(phase: int) -> None:
     # a key's bias shifts all scores of a query alike: softmax takes its gradient to zero; a pooling's bias too
     assert [n for n in without if not n.endswith(("key.bias", "score.bias"))] == []
     later = {1: ("counterfactual", "intention"), 2: ("intention",), 3: ()}[phase]
-    assert {names[id(p)] for p in trained} == {
-        name for name in names.values() if not name.startswith(later or ("-",))
-    }
+    assert {names[id(p)] for p in trained} == {name for name in names.values() if not name.startswith(later or ("-",))}
 
 
 def test_non_finite_loss_names_phase_step_and_ids(tmp_path: Path) -> None:
@@ -261,41 +265,41 @@ def test_early_stopping_waits_for_the_ramp(tmp_path: Path, monkeypatch: pytest.M
     assert trainer._phase_is_over()
 
 
-def test_modality_dropout_never_takes_the_last_cue_nor_brings_one_back() -> None:
+def test_modality_dropout_never_takes_the_last_modality_nor_brings_one_back() -> None:
     batch = examples(22).batch(range(22))
     torch.manual_seed(0)
     for _ in range(20):
-        hidden = hide_cues(batch, 0.9)
+        hidden = hide_modalities(batch, 0.9)
         left = torch.stack([mask.any(dim=1) for mask in hidden.masks.values()]).sum(dim=0)
         assert left.min() == 1
-        for cue, mask in hidden.masks.items():
-            assert not (mask & ~batch.masks[cue]).any()
-    assert hide_cues(batch, 0.0) is batch
+        for modality, mask in hidden.masks.items():
+            assert not (mask & ~batch.masks[modality]).any()
+    assert hide_modalities(batch, 0.0) is batch
 
 
 def test_whole_view_sets_the_hidden_rows_behind_the_whole_ones() -> None:
     batch = examples(22).batch(range(22))
     torch.manual_seed(0)
-    hidden = hide_cues(batch, 0.6)
+    hidden = hide_modalities(batch, 0.6)
     torch.manual_seed(0)
-    both = hide_cues(batch, 0.6, whole_too=True)
+    both = hide_modalities(batch, 0.6, whole_too=True)
     assert both.ids == batch.ids * 2
     assert batch.labels is not None and torch.equal(both.labels, batch.labels.repeat(2))
-    for cue in batch.masks:
-        assert torch.equal(both.masks[cue][:22], batch.masks[cue])
-        assert torch.equal(both.masks[cue][22:], hidden.masks[cue])
-        assert torch.equal(both.values[cue][22:], batch.values[cue])
-    assert hide_cues(batch, 0.0, whole_too=True) is batch  # nothing hidden: no second copy
+    for modality in batch.masks:
+        assert torch.equal(both.masks[modality][:22], batch.masks[modality])
+        assert torch.equal(both.masks[modality][22:], hidden.masks[modality])
+        assert torch.equal(both.values[modality][22:], batch.values[modality])
+    assert hide_modalities(batch, 0.0, whole_too=True) is batch  # nothing hidden: no second copy
 
 
 def test_modality_dropout_rate() -> None:
     batch = Batch(
         ["x"] * 4000,
-        {cue: torch.zeros(4000, 1, 2) for cue in DIMS},
-        {cue: torch.ones(4000, 1, dtype=torch.bool) for cue in DIMS},
+        {modality: torch.zeros(4000, 1, 2) for modality in DIMS},
+        {modality: torch.ones(4000, 1, dtype=torch.bool) for modality in DIMS},
     )
     torch.manual_seed(0)
-    hidden = hide_cues(batch, 0.3)
+    hidden = hide_modalities(batch, 0.3)
     shares = [float((~mask.any(dim=1)).float().mean()) for mask in hidden.masks.values()]
     expected = 0.3 - 0.3**3 / 3  # all three drawn hidden (0.027): one of them stays
     assert shares == pytest.approx([expected] * 3, abs=0.025)

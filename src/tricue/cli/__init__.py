@@ -1,11 +1,9 @@
 """The `tricue` command: parse, then one call into the package.
 
 Exit status: 0 all done; 1 some inputs failed, each named in the output (of `extract` and `predict`; `train` and
-`evaluate` go on with the cues that are left, and say which are missing), or `audit` found a failure; 2 the call was
-wrong.
+`evaluate` go on with the modalities that are left, and say which are missing), or `audit` found a failure; 2 the call
+was wrong.
 """
-
-from __future__ import annotations
 
 import errno
 import logging
@@ -14,7 +12,12 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
-from tricue.cli import data, export, models, predict, serve, studies
+from tricue.cli import data_commands as data
+from tricue.cli import export_command as export
+from tricue.cli import model_commands as models
+from tricue.cli import predict_command as predict
+from tricue.cli import serve_command as serve
+from tricue.cli import study_commands as studies
 from tricue.cli.app import app
 from tricue.types import InputError, TrainingError
 
@@ -31,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     logging.getLogger("tricue").setLevel(logging.INFO)
     try:
+        data.add_corpora()
         app(arguments)
     except InputError as error:
         _stop(str(error), 2)
@@ -39,9 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
             raise
-        _stop(
-            f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1
-        )
+        _stop(f"{error.strerror}: {error.filename or 'while writing'}. What was complete before is intact.", 1)
 
 
 def _stop(message: str, status: int) -> None:

@@ -1,14 +1,12 @@
 """What a command would write over one of its inputs, or into a corpus, is refused before any work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tricue.config import Config
+from tricue.config.settings import Config
 from tricue.data.manifest import COLUMNS
 from tricue.data.prepared import MANIFEST, RECORD
-from tricue.files import check_not_input
+from tricue.files.atomic import check_not_input
 from tricue.types import InputError
 
 _HEADER_CHARACTERS = 1000
@@ -16,7 +14,7 @@ _HEADER_CHARACTERS = 1000
 
 def run_outputs(save_dir: Path) -> list[Path]:
     """What `train` leaves in a folder, and what `--restart` deletes there."""
-    from tricue.training.place import PARTS
+    from tricue.training.run_directory import PARTS
     from tricue.training.runs import RUNS
 
     return [save_dir / name for name in (*PARTS, RUNS)]
@@ -28,16 +26,10 @@ def result_outputs(out: Path) -> list[Path]:
 
 
 def check_outputs(
-    flag: str,
-    outputs: Iterable[Path],
-    *,
-    config: Config | None = None,
-    data_dir: Path | None = None,
-    manifest: Sequence[Path] | None = None,
-    files: Iterable[Path | None] = (),
-    folders: Iterable[Path] = (),
+    flag: str, outputs: Iterable[Path], *, config: Config | None = None, data_dir: Path | None = None,
+    manifest: Sequence[Path] | None = None, files: Iterable[Path | None] = (), folders: Iterable[Path] = (),
     model: str | Path | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Raise InputError where one of the outputs is an input, holds one, or lies in the folder of a corpus.
 
     Args:
@@ -61,16 +53,12 @@ def check_outputs(
 
 
 def check_measured(
-    model: Path,
-    outputs: Iterable[Path],
-    dataset: str | None,
-    data_dir: Path | None,
-    manifest: Sequence[Path] | None,
-    store: Path | None,
-) -> None:
+    model: Path, outputs: Iterable[Path], dataset: str | None, data_dir: Path | None,
+    manifest: Sequence[Path] | None, store: Path | None,
+) -> None:  # fmt: skip
     """`check_outputs` of a command that measures a model into --out. dataset: None is the model's own."""
-    from tricue.checkpoint import SETTINGS, checkpoint_folder, read_card
-    from tricue.data.corpora import config_of
+    from tricue.checkpoint.checkpoint import SETTINGS, checkpoint_folder, read_card
+    from tricue.corpora.catalogue import config_of
 
     config = None
     if dataset is not None:
@@ -82,12 +70,8 @@ def check_measured(
 
 
 def check_store(
-    store: Path | None,
-    *,
-    data_dir: Path | None = None,
-    config: Config | None = None,
-    folders: Iterable[Path] = (),
-) -> None:
+    store: Path | None, *, data_dir: Path | None = None, config: Config | None = None, folders: Iterable[Path] = (),
+) -> None:  # fmt: skip
     """Raise InputError where features would be kept in the folder of a corpus, or of clips."""
     if store is not None:
         check_outputs("--store", [store], config=config, data_dir=data_dir, folders=folders)
@@ -99,16 +83,13 @@ def check_not_own(manifest: Path) -> None:
         with manifest.open(encoding="utf-8", errors="replace") as file:
             header = file.readline(_HEADER_CHARACTERS).strip()
         if not header.startswith(",".join(COLUMNS)):  # else of a killed `prepare`, whose record comes last
-            raise InputError(
-                f"--out {manifest.parent}: its {MANIFEST} was not written by tricue prepare, and would be replaced. "
-                "Choose another folder with --out."
-            )
+            fault = f"its {MANIFEST} was not written by tricue prepare, and would be replaced"
+            raise InputError(f"--out {manifest.parent}: {fault}. Choose another folder with --out.")
 
 
 def _checkpoint_files(model: str | Path) -> list[Path]:
-    from tricue.checkpoint import ROWS, SETTINGS, TEXT_ENCODER, WEIGHTS, checkpoint_folder
+    from tricue.checkpoint.checkpoint import ENCODER_FOLDERS, ROWS, SETTINGS, WEIGHTS, checkpoint_folder
 
     folder = checkpoint_folder(model)
-    encoder = folder / TEXT_ENCODER
     own = [folder / name for name in (SETTINGS, WEIGHTS, ROWS, "network.onnx", "README.md")]
-    return [*own, *(encoder.rglob("*") if encoder.is_dir() else ())]
+    return [*own, *folder.glob(f"{ENCODER_FOLDERS}/**/*")]

@@ -1,14 +1,11 @@
-"""What a reader of a corpus gives, and what all readers share: counts against the published ones, one clear error."""
+"""A corpus as its reader gives it, and several as one."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tricue.data.splits import as_given
 from tricue.types import Fault, InputError, Utterance
-
-ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz")
-SHOWN_NAMES = 10
 
 
 @dataclass(frozen=True)
@@ -28,8 +25,8 @@ class Count:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a reader found: utterances, the cues they lack, the classes in the order of every table (empty: those of
-    the training rows, sorted), counts against the published ones, and notes to be printed, one line each."""
+    """What a reader found: utterances, the modalities they lack, the classes in the order of every table (empty:
+    those of the training rows, sorted), counts against the published ones, and notes to be printed, one line each."""
 
     name: str
     utterances: list[Utterance]
@@ -41,31 +38,30 @@ class Corpus:
     folder: Path | None = None  # where it lies: files that settings name may lie there, too
 
 
-def not_the_corpus(name: str, source: Path, expected: str, remedy: str) -> InputError:
-    """The error for a folder that is not the corpus: what was expected, what was found, what to do.
+def join(corpora: Sequence[Corpus]) -> Corpus:
+    """One corpus of all: each row's id, speaker, dialogue and session get the corpus's name before them.
 
-    expected, remedy: parts of a sentence, without a full stop. An archive that was not unpacked is named as such.
+    The rows of a corpus without splits are training rows. Raises InputError where two corpora have one name and where
+    only some rows of one have a split.
     """
-    return InputError(f"No {name} in {source}: expected {expected}; found {_found(source)}. {remedy}.")
+    names = [corpus.name for corpus in corpora]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"Several manifests are called {', '.join(twice)}, and the name tells their ids apart: give each once, "
+            "or rename one of the files or folders."
+        )
+    for corpus in corpora:
+        as_given(corpus.utterances)  # rows without a split beside rows with one are not silently for training
+    return Corpus(
+        "+".join(names),
+        [_prefixed(row, corpus.name) for corpus in corpora for row in corpus.utterances],
+        [replace(fault, id=f"{corpus.name}/{fault.id}") for corpus in corpora for fault in corpus.faults],
+        [note for corpus in corpora for note in corpus.notes],
+        counts=[replace(count, what=f"{c.name} {count.what}") for c in corpora for count in c.counts],
+    )
 
 
-def _found(source: Path) -> str:
-    if source.is_file():
-        kind = "an archive that is not unpacked yet" if _is_archive(source) else "a file, not a folder"
-        return kind
-    if not source.is_dir():
-        return "no such folder"
-    names = sorted(path.name for path in source.iterdir())
-    if not names:
-        return "an empty folder"
-    if archives := [name for name in names if _is_archive(Path(name))]:
-        return f"archives that are not unpacked yet ({_some(archives)}): unpack them there"
-    return _some(names)
-
-
-def _is_archive(path: Path) -> bool:
-    return path.suffix.lower() in ARCHIVES
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN_NAMES]) + (" ..." if len(names) > SHOWN_NAMES else "")
+def _prefixed(row: Utterance, name: str) -> Utterance:
+    groups = {group: getattr(row, group) for group in ("speaker", "dialogue", "session")}
+    within = {group: f"{name}/{own}" for group, own in groups.items() if own is not None}
+    return replace(row, id=f"{name}/{row.id}", split=row.split or "train", corpus=name, **within)  # type: ignore[arg-type]

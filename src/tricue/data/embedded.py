@@ -3,28 +3,26 @@
 The files lie beside the stored features, never beside the table: a corpus's folder is its owner's.
 """
 
-from __future__ import annotations
-
 import hashlib
+import re
 from pathlib import Path, PureWindowsPath
 
-from tricue.features.extract import default_store
-from tricue.features.formats import MEDIA_ENDINGS
-from tricue.files import is_file, replaced_file
+from tricue.files.atomic import default_store, is_file, replaced_file
 from tricue.types import InputError
 
 FOLDER = "embedded"
+ENDING = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
 
 
 def embedded_file(content: bytes, named: str | None) -> Path:
     """The file of `content`; one that is there already is not written again.
 
-    named: what the table calls it; its ending is kept where it is one of sound or video. Raises InputError where the
+    named: what the table calls it, whose ending is kept. Raises InputError where the
     folder of stored features cannot be written.
     """
     ending = PureWindowsPath(named or "").suffix.lower()
     digest = hashlib.sha256(content).hexdigest()[:32]
-    path = (default_store() / FOLDER / digest).with_suffix(ending if ending in MEDIA_ENDINGS else "")
+    path = (default_store() / FOLDER / digest).with_suffix(ending if ENDING.fullmatch(ending) else "")
     try:
         if not (is_file(path) and path.stat().st_size == len(content)):
             with replaced_file(path) as part:

@@ -4,15 +4,13 @@ spelling.py defines which spellings are the same. SYNONYMS lists what corpora ca
 comes before all of this, and a label that it maps to itself is kept apart from its synonyms.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from tricue.spelling import WHOLE_NUMBER, spelling
-from tricue.types import Utterance, shown
+from tricue.types import Label, Utterance, shown
 
 SYNONYMS = (  # the first is the name where several corpora stand together and no class list decides
     ("anger", "angry", "ang"),
@@ -31,10 +29,7 @@ SYNONYMS = (  # the first is the name where several corpora stand together and n
 FIRST = {name: names[0] for names in SYNONYMS for name in names}
 PLACE = {name: place for names in SYNONYMS for place, name in enumerate(names)}
 
-NEAR = (
-    (6, 2),
-    (4, 1),
-)  # letters of the shorter name, and edits up to which another is probably meant to be it
+NEAR = ((6, 2), (4, 1))  # letters of the shorter name, and edits up to which another is probably meant to be it
 PREFIX_LETTERS = 3
 SYNONYM_LETTERS = 5  # of a synonym that a label may misspell; shorter ones begin many words
 AROUND = "'\".,;:!?()[]‘’“”"  # marks around a label, which make no other class
@@ -57,10 +52,7 @@ class Labels:
     """
 
     def __init__(
-        self,
-        classes: Sequence[str] | None = None,
-        mapping: Mapping[str, str] | None = None,
-        several: bool = False,
+        self, classes: Sequence[str] | None = None, mapping: Mapping[str, str] | None = None, several: bool = False
     ) -> None:
         self.mapping = dict(mapping or {})
         self.several = several
@@ -86,12 +78,12 @@ class Labels:
 
     def settle(self, rows: Sequence[Utterance]) -> tuple[list[Utterance], list[str]]:
         """The rows with one name for each class, and a note for each that was written in several ways."""
-        counts = Counter(row.emotion for row in rows if row.emotion is not None)
+        counts = Counter(name for row in rows for name in row.classes)
         name_of = self._merged(counts)
         changed = any(label != name for label, name in name_of.items())
         settled = [
-            replace(row, emotion=name_of[row.emotion])
-            if changed and row.emotion is not None and name_of[row.emotion] != row.emotion
+            replace(row, label=_renamed(row.label, name_of))
+            if changed and any(name_of[name] != name for name in row.classes)
             else row
             for row in rows
         ]
@@ -138,11 +130,16 @@ class Labels:
         for name, labels in sorted(written.items()):
             others = [(label, count) for label, count in labels.most_common() if label != name]
             if others:
-                listed = ", ".join(
-                    f"{shown(label, quoted=False)} {count:,}" for label, count in others[:SHOWN_NAMES]
-                )
+                listed = ", ".join(f"{shown(label, quoted=False)} {count:,}" for label, count in others[:SHOWN_NAMES])
                 more = ", ..." if len(others) > SHOWN_NAMES else ""
                 yield f"class {name}: {labels.total():,} rows (also written {listed}{more})"
+
+
+def _renamed(label: Label | None, name_of: Mapping[str, str]) -> Label | None:
+    """The label with the new names of its classes; in a set each stands once."""
+    if isinstance(label, str) or label is None:
+        return name_of[label] if label is not None else None
+    return tuple(dict.fromkeys(name_of[name] for name in label if isinstance(name, str)))
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -240,5 +237,5 @@ def _edits(a: str, b: str) -> int:
 
 def class_counts(classes: Sequence[str], train: Iterable[Utterance], val: Iterable[Utterance]) -> str:
     """`anger 20 / 10, joy 20 / 8`: rows of train and val by class, in the order of the classes."""
-    own, held = (Counter(row.emotion for row in rows) for rows in (train, val))
+    own, held = (Counter(c for row in rows for c in row.classes) for rows in (train, val))
     return ", ".join(f"{name} {own[name]:,} / {held[name]:,}" for name in classes)

@@ -5,12 +5,10 @@ dictionary here and is measured before it is expanded, and every limit holds for
 description says.
 """
 
-from __future__ import annotations
-
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,12 @@ import pyarrow.parquet
 from pyarrow import types
 
 from tricue.data.embedded import embedded_file
-from tricue.data.table import HEADER_ROW, MAX_CELL, MAX_ROWS, MAX_TEXT_BYTES, RowFault, too_long
+from tricue.data.table import HEADER_ROW, MAX_CELL, MAX_ROWS, MAX_TEXT_BYTES, RowFault, Table, clean, too_long, unread
 from tricue.types import InputError, shown
 
-MEDIA = ("audio", "video")  # columns whose cells may hold a file
+MEDIA = ("audio", "video", "image")  # columns whose cells may hold a file
 PATH_BYTES = 4096  # a cell of bytes that is no longer, and UTF-8, may be a path
-MEDIA_RATIO, MEDIA_LEAST = (
-    16,
-    1 << 30,
-)  # bytes of media: this many times the file's, and this much in any case
+MEDIA_RATIO, MEDIA_LEAST = 16, 1 << 30  # bytes of media: so many times the file's, and so many in any case
 EXPANSION = 200  # times its size that a file may say it holds; text and sound stay below 50
 BATCH_ROWS, BATCH_BYTES, MEDIA_ROWS = 4096, 1 << 29, 64
 DAMAGE = (pyarrow.ArrowException, OSError, ValueError, LookupError, ArithmeticError, MemoryError)
@@ -62,17 +57,7 @@ class Budget:
         setattr(self, kind, left)
 
 
-@dataclass(frozen=True)
-class ParquetTable:
-    """All columns by name, and the cells of those that are wanted."""
-
-    columns: list[str] = field(default_factory=list)
-    cells: dict[str, list[str]] = field(default_factory=dict)
-    rows: int = 0
-    faults: list[RowFault] = field(default_factory=list)
-
-
-def read_parquet(path: Path, wanted: Collection[str] | None) -> ParquetTable:
+def read_parquet(path: Path, wanted: Collection[str] | None) -> Table:
     """The columns of `wanted` (lower case; None: all) as text. Bytes outside UTF-8 stay marked, as in CSV.
 
     A cell of bytes, or of `{bytes, path}` as `datasets` writes it, in a column of media is the path of a file with
@@ -83,46 +68,40 @@ def read_parquet(path: Path, wanted: Collection[str] | None) -> ParquetTable:
     except InputError:
         raise
     except BeyondLimit as beyond:
-        remedy = (
-            f"split it: at most {MAX_ROWS:,} rows and {MAX_TEXT_BYTES >> 20:,} MiB of text are read at once"
-        )
-        fault = RowFault(HEADER_ROW, "?", "", f"more {beyond} than are read", remedy)
+        most = f"at most {MAX_ROWS:,} rows and {MAX_TEXT_BYTES >> 20:,} MiB of text are read at once"
+        return unread(f"more {beyond} than are read", f"split it: {most}")
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        fault = RowFault(
-            HEADER_ROW, "?", "", f"not a Parquet file ({shown(reason, 150, quoted=False)})", "write it again"
-        )
-    return ParquetTable(faults=[fault])
+        return unread(f"not a Parquet file ({shown(reason, 150, quoted=False)})", "write it again")
 
 
-def _read(path: Path, wanted: Collection[str] | None) -> ParquetTable:
+def _read(path: Path, wanted: Collection[str] | None) -> Table:
     schema = pyarrow.parquet.read_schema(path)
     names = [name for name in schema.names if wanted is None or name.strip().lower() in wanted]
-    faults = [_twice(name, schema.names) for name in sorted(set(names)) if names.count(name) > 1]
     kinds = {name: schema.field(schema.get_all_field_indices(name)[0]).type for name in names}
-    faults += [_unread(name, kind) for name, kind in kinds.items() if _form(name, kind) is None]
-    if faults:
-        return ParquetTable(schema.names, faults=faults)
+    table = Table([clean(name.strip()) for name in schema.names])
+    table.faults.extend(
+        RowFault(HEADER_ROW, name, ", ".join(schema.names), "column stands twice", "keep one of them")
+        for name in sorted(kinds)
+        if names.count(name) > 1
+    )
+    for name, kind in kinds.items():
+        if _form(name, kind) is None:
+            known = "a path, or {bytes, path} as `datasets` does" if _holds_media(name) else "text or numbers"
+            unknown = "a column of a type that is not read"
+            table.faults.append(RowFault(HEADER_ROW, name, str(kind), unknown, f"write {known}"))
+    if table.faults:
+        return table
     budget = Budget(media=MEDIA_RATIO * path.stat().st_size + MEDIA_LEAST)
-    readers = {name: Column(name, kind, budget, faults) for name, kind in kinds.items()}
-    rows = 0
+    readers = {name: Column(name, kind, budget, table.faults) for name, kind in kinds.items()}
+    first, own = HEADER_ROW + 1, [name.strip() for name in kinds]
     for batch in _batches(path, kinds, budget):
         budget.take("rows", batch.num_rows)
-        for name, reader in readers.items():
-            reader.add(batch.column(name), HEADER_ROW + 1 + rows)
-        rows += batch.num_rows
-    return ParquetTable(schema.names, {name: reader.cells for name, reader in readers.items()}, rows, faults)
-
-
-def _twice(name: str, names: list[str]) -> RowFault:
-    return RowFault(HEADER_ROW, name, ", ".join(names), "column stands twice", "keep one of them")
-
-
-def _unread(name: str, kind: Any) -> RowFault:
-    remedy = (
-        "write a path, or {bytes, path} as `datasets` does" if _holds_media(name) else "write text or numbers"
-    )
-    return RowFault(HEADER_ROW, name, str(kind), "a column of a type that is not read", remedy)
+        cells = [reader.read(batch.column(name), first) for name, reader in readers.items()]
+        for number, line in enumerate(zip(*cells, strict=True), start=first):
+            table.add(number, own, line)
+        first += batch.num_rows
+    return table
 
 
 def _holds_media(name: str) -> bool:
@@ -170,31 +149,26 @@ def _batches(path: Path, kinds: Mapping[str, Any], budget: Budget) -> Iterator[A
 
 
 class Column:
-    """Collects the cells of one column."""
+    """Reads the cells of one column, batch by batch."""
 
     def __init__(self, name: str, kind: Any, budget: Budget, faults: list[RowFault]) -> None:
         self.name, self.budget, self.faults = name, budget, faults
-        self.cells: list[str] = []
-        forms: dict[str | None, Callable[[Any, int], list[str]]] = {
-            "bytes": self._bytes, "plain": self._plain, "time": self._time, "file": self._files,
-        }  # fmt: skip
-        self._read = forms[_form(name, kind)]
+        self.form = _form(name, kind)
 
-    def add(self, column: Any, first: int) -> None:
-        """The cells of a batch; first: the number of its first row."""
+    def read(self, column: Any, first: int) -> list[str]:
+        """The cells of a batch as text; first: the number of its first row."""
         column.validate()
-        if types.is_dictionary(column.type) and self._read != self._bytes:
+        if self.form == "bytes":
+            return self._bytes(column, first)
+        if types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        self.cells += self._read(column, first)
-
-    def _plain(self, column: Any, first: int) -> list[str]:
-        return [
-            "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
-            for value in column.to_pylist()
-        ]
-
-    def _time(self, column: Any, first: int) -> list[str]:
-        return [ZEROS.sub("", text or "") for text in column.cast(pyarrow.string()).to_pylist()]
+        if self.form == "file":
+            return self._files(column)
+        if self.form == "time":
+            return [ZEROS.sub("", text or "") for text in column.cast(pyarrow.string()).to_pylist()]
+        values = column.to_pylist()
+        no_number = [value is None or (isinstance(value, float) and math.isnan(value)) for value in values]
+        return ["" if none else str(value) for value, none in zip(values, no_number, strict=True)]
 
     def _bytes(self, column: Any, first: int) -> list[str]:
         """Text or bytes. Each value of the dictionary is expanded once, whatever the number of its rows."""
@@ -223,12 +197,11 @@ class Column:
         content: bytes = value.as_py() or b""
         return content.decode("utf-8", "surrogateescape")
 
-    def _files(self, column: Any, first: int) -> list[str]:
+    def _files(self, column: Any) -> list[str]:
         """Structs of `bytes` and `path`, either of which may be absent."""
         fields = {own.name for own in column.type}
         contents, paths = (
-            pyarrow.compute.struct_field(column, name) if name in fields else None
-            for name in ("bytes", "path")
+            pyarrow.compute.struct_field(column, name) if name in fields else None for name in ("bytes", "path")
         )
         cells = []
         for row in range(len(column)):

@@ -1,7 +1,5 @@
 """What `tricue prepare` leaves: a manifest, and beside it the record of which corpus and which protocol it holds."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,13 +7,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from tricue import __version__
-from tricue.config import Config
+from tricue.config.settings import Config
 from tricue.data.corpus import Corpus, Count
-from tricue.data.labels import Labels
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.data.table import MAX_TEXT_BYTES
-from tricue.files import file_digest
-from tricue.json_files import write_json
+from tricue.data.target_columns import TargetColumns
+from tricue.files.atomic import file_digest
+from tricue.files.json_files import write_json
 from tricue.types import Fault, InputError, InvalidFileError, shown
 
 MANIFEST, RECORD = "manifest.csv", "corpus.json"
@@ -34,30 +32,25 @@ class Record:
     unlabelled: int
     counts: list[Count]
     notes: list[str]
-    faults: list[Fault]  # cues that should be there and are not
+    faults: list[Fault]  # modalities that should be there and are not
     manifest_sha256: str
     tricue: str  # version
 
 
-def write_prepared(corpus: Corpus, folder: Path, source: str, labels: str = "") -> Record:
+def write_prepared(
+    corpus: Corpus, folder: Path, source: str, labels: str = "", target: TargetColumns | None = None
+) -> Record:
     """Write the corpus as `folder`/manifest.csv and its record, which comes last: without it nothing is prepared."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECORD).unlink(missing_ok=True)
-    write_manifest(corpus.utterances, folder / MANIFEST)
+    write_manifest(corpus.utterances, folder / MANIFEST, target)
     record = Record(
-        corpus=corpus.name,
-        labels=labels,
-        emotions=corpus.emotions,
-        protocol="official",
-        source=source,
+        corpus=corpus.name, labels=labels, emotions=corpus.emotions, protocol="official", source=source,
         rows=dict(Counter(u.split or "train" for u in corpus.utterances)),
-        unlabelled=sum(u.emotion is None for u in corpus.utterances),
-        counts=corpus.counts,
-        notes=corpus.notes,
-        faults=corpus.faults,
-        manifest_sha256=file_digest(folder / MANIFEST),
-        tricue=__version__,
-    )
+        unlabelled=sum(u.label is None for u in corpus.utterances),
+        counts=corpus.counts, notes=corpus.notes, faults=corpus.faults,
+        manifest_sha256=file_digest(folder / MANIFEST), tricue=__version__,
+    )  # fmt: skip
     write_json(folder / RECORD, asdict(record))
     return record
 
@@ -87,8 +80,8 @@ def classes_of(record: Record, config: Config) -> list[str]:
     return record.emotions if record.labels else config.data.emotions or record.emotions
 
 
-def read_prepared(manifest: Path, record: Record, config: Config, labels: Labels) -> Corpus:
-    """The corpus again, as its reader gave it. labels: as in `read_manifest`.
+def read_prepared(manifest: Path, record: Record, config: Config, target: TargetColumns) -> Corpus:
+    """The corpus again, as its reader gave it. target: as in `read_manifest`.
 
     Raises InputError where another label set is asked for, and what `read_manifest` raises.
     """
@@ -97,21 +90,11 @@ def read_prepared(manifest: Path, record: Record, config: Config, labels: Labels
             f"{manifest} was prepared with the labels {record.labels or 'that the corpus has by default'!r}; for "
             f"{config.data.labels!r} run tricue prepare {record.corpus} {record.source} --labels {config.data.labels}"
         )
-    # a label set that was named has classes of its own
-    emotions = record.emotions if record.labels else config.data.emotions
-    utterances = read_manifest(manifest, emotions=emotions or None, labels=labels, without_cues=True)
+    utterances = read_manifest(manifest, target=target, without_modalities=True)
     notes = [*record.notes, f"{record.corpus}: {len(utterances):,} rows of {manifest}."]
     if file_digest(manifest) != record.manifest_sha256:
-        notes.append(
-            f"{manifest} has changed since it was prepared; {RECORD} beside it may not fit any more."
-        )
+        notes.append(f"{manifest} has changed since it was prepared; {RECORD} beside it may not fit any more.")
     return Corpus(
-        record.corpus,
-        utterances,
-        record.faults,
-        notes,
-        record.emotions,
-        record.counts,
-        record.labels,
-        Path(record.source),  # what lay beside the published files is still there
-    )
+        record.corpus, utterances, record.faults, notes, record.emotions, record.counts, record.labels,
+        folder=Path(record.source),  # what lay beside the published files is still there
+    )  # fmt: skip

@@ -1,7 +1,5 @@
 """A checkpoint, or all runs of a folder, on one split: metrics.json and predictions.csv."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,23 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from tricue.calibration import expected_calibration_error, uncalibrated
-from tricue.checkpoint import Card, check_encoders, load_checkpoint
-from tricue.config import Config, change_config
-from tricue.data.corpora import Manifests, config_of, read_corpus, report
+from tricue.baseline.baselines import Baselines
+from tricue.baseline.group_score import group_score
+from tricue.baseline.label_probe import LabelProbe
+from tricue.checkpoint.checkpoint import Card, check_encoders, load_checkpoint
+from tricue.config.load import change_config
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import config_of, report
 from tricue.data.corpus import Corpus
 from tricue.device import choose_device
-from tricue.evaluation.metrics import GroupKind, score
-from tricue.evaluation.predictions import predict_utterances, with_notes, write_predictions
+from tricue.evaluation.baseline_scores import NONE, compare_with_baselines
 from tricue.evaluation.rows import deal, known_rows, labelled, split_name
-from tricue.features.corruption import Corruption
-from tricue.features.extract import FeatureSet, extract
-from tricue.features.precomputed import located
-from tricue.files import check_place
-from tricue.json_files import write_json
-from tricue.locks import locked
+from tricue.extractors.corruption import Corruption
+from tricue.extractors.precomputed import located
+from tricue.features.extract import extract
+from tricue.features.feature_set import FeatureSet
+from tricue.files.atomic import check_place
+from tricue.files.json_files import write_json
+from tricue.files.locks import locked
+from tricue.metrics.grouped_intervals import GroupKind
 from tricue.model.network import Network
-from tricue.types import CUES, Cue, InputError, Prediction, Split, Utterance
+from tricue.prediction.inference import Reader, read_logits
+from tricue.prediction.predictions import predict_utterances, with_notes, write_predictions
+from tricue.registry import MODALITIES
+from tricue.tasks.task import Part, with_headline
+from tricue.training.workspace import Workspace
+from tricue.types import InputError, ModalityName, Prediction, Split, Utterance
 
 SCORES, LEAKY_SCORES = "metrics.json", "leaky.json"  # what no other score compares with has a file of its own
 
@@ -39,25 +46,28 @@ class Evaluation:
     corpus: Corpus
     utterances: list[Utterance]
     predictions: list[Prediction]
-    probabilities: np.ndarray  # (N, C); the training shares where no cue could be used
+    answers: np.ndarray  # (N, ...) as `Task.answers`: probabilities (N, C); the prior where no modality could be used
     card: Card
     config: Config  # how it was measured
     dealt: bool  # whether the rows are a split as the model's own protocol deals it
     features: FeatureSet = field(repr=False)  # what the network read of the rows
-    turns: Sequence[Utterance] = field(
-        repr=False
-    )  # the whole split: what their text may have read as context
+    turns: Sequence[Utterance] = field(repr=False)  # the whole split: what their text may have read as context
     scores: Path | None = None  # the file of the numbers, once it is written
+    baselines: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)  # `answers` of each, by its name
 
 
 def evaluate(model_path: Path, *, out: Path, **choices: Any) -> Evaluation:
     """`measure`, and its metrics.json (of a leaky model leaky.json) and predictions.csv in `out`."""
     check_place(out / SCORES)
     with locked(out):
-        result = measure(model_path, **choices)
-        report(result.corpus)
-        metrics = result.metrics | {"predictions": [write_rows(out, result).name]}
-        return replace(result, metrics=metrics, scores=write_scores(out, metrics))
+        return write_evaluation(out, measure(model_path, **choices))
+
+
+def write_evaluation(out: Path, result: Evaluation) -> Evaluation:
+    """Its numbers and its rows in `out`; what was found in the corpus is logged."""
+    report(result.corpus)
+    metrics = result.metrics | {"predictions": [write_rows(out, result).name]}
+    return replace(result, metrics=metrics, scores=write_scores(out, metrics))
 
 
 def write_scores(out: Path, metrics: Mapping[str, Any]) -> Path:
@@ -72,40 +82,26 @@ def write_rows(out: Path, result: Evaluation) -> Path:
     """predictions.csv in `out`, with what `tricue compare` needs beside each prediction; the file."""
     path = out / "predictions.csv"
     rows = result.utterances
-    more = {
-        "label": [str(u.emotion) for u in rows],
+    labels = [result.card.task.label_cells(row.label) for row in rows]
+    more = {name: [cells[name] for cells in labels] for name in labels[0]} | {
         "dialogue": [u.dialogue or "" for u in rows],
         "speaker": [u.speaker or "" for u in rows],
     }
-    write_predictions(path, result.predictions, result.card.emotions, more)
+    write_predictions(path, result.predictions, result.card.task, more)
     return path
 
 
 def measure(
-    model_path: Path,
-    *,
-    store: Path,
-    dataset: str | None = None,
-    data_dir: Path | None = None,
-    manifest: Manifests = None,
-    split: str | None = None,
-    cues: Sequence[str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    quiet: bool = False,
+    model_path: Path, *, workspace: Workspace, modalities: Sequence[str] | None = None, **choices: Any
 ) -> Evaluation:
-    """Score the labelled rows of `split`; none is dropped: one without a usable cue gets the training shares.
+    """Score the labelled rows of a split; none is dropped: one without a usable modality gets the prior of training.
 
-    split: "test" by default; under the leaky protocol "val". cues: those it may use, a subset of the network's.
-    overrides: other places of the encoders, or how to measure (`features.<cue>.encoder`, `evaluation.*`). seed: of
-    the intervals. Raises InputError where things do not fit together.
+    modalities: those it may use, a subset of the network's. choices: of `open_trial`. Raises InputError where things do
+    not fit together.
     """
-    trial = open_trial(
-        model_path, dataset=dataset, data_dir=data_dir, manifest=manifest, split=split, overrides=overrides, seed=seed
-    )  # fmt: skip
-    chosen = choose_device(device)
-    return score_trial(trial, trial.read_features(trial.usable(cues), store, chosen, not quiet), chosen)
+    trial = open_trial(model_path, workspace=workspace, **choices)
+    features = trial.read_features(trial.usable(modalities), workspace)
+    return with_baselines(score_trial(trial, features, choose_device(workspace.device)))
 
 
 @dataclass(frozen=True)
@@ -124,45 +120,62 @@ class Trial:
     known: int  # rows that the model may know from its training
     chose: bool  # whether some of the rows chose its epochs
 
-    def usable(self, cues: Sequence[str] | None) -> list[Cue]:
-        """The model's cues, or those wanted of them. Raises InputError for others, and for encoders not its own."""
-        used = usable_cues(self.network.cues, cues)
+    def of_phase(self, path: Path) -> "Trial":
+        """The model of another phase of the same run, on the same rows."""
+        network, card = load_checkpoint(path)
+        return replace(self, path=path, network=network, card=card)
+
+    def usable(self, modalities: Sequence[str] | None) -> list[ModalityName]:
+        """The model's modalities, or those wanted of them. Raises InputError for others, and for encoders not its
+        own.
+        """
+        used = usable_modalities(self.network.modalities, modalities)
         check_encoders(self.card, self.config, used)
         return used
 
     def read_features(
-        self, cues: Sequence[Cue], store: Path, device: str, progress: bool, damage: Corruption | None = None
+        self, modalities: Sequence[ModalityName], workspace: Workspace, damage: Corruption | None = None
     ) -> FeatureSet:
         """`extract` for the rows, as the model reads them."""
         return extract(
             list({row.id: row for row in self.rows}.values()),  # each once: the leaky protocol copies them
             located(self.config.features, self.corpus.folder),
-            cues,
-            store,
-            live_text=self.config.finetunes_text,
+            modalities,
+            workspace.store,
+            live=self.config.live,
             among=self.turns,
             damage=damage,
-            device=device,
-            progress=progress,
+            device=choose_device(workspace.device),
+            progress=not workspace.quiet,
         )
 
 
 def open_trial(
     model_path: Path,
     *,
+    workspace: Workspace,
     dataset: str | None = None,
-    data_dir: Path | None = None,
-    manifest: Manifests = None,
     split: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    corpus: Corpus | None = None,
 ) -> Trial:
-    """The first half of `measure`, whose arguments these are: all that is known before a feature is read."""
+    """All that is known before a feature is read.
+
+    Args:
+        model_path: A checkpoint.
+        workspace: Where things lie.
+        dataset: Name of the corpus, where it is not that of the training.
+        split: "test" by default; under the leaky protocol "val".
+        overrides: Other places of the encoders, or how to measure (`features.<modality>.encoder`, `evaluation.*`).
+        seed: Of the t-SNE maps.
+        corpus: Where it has been read for another model.
+    """
     network, card = load_checkpoint(model_path)
     config = reading_config(card, overrides or {}, dataset, seed)
-    if manifest is not None and dataset is None:  # not the corpus that the model was trained on
+    if workspace.manifest is not None and dataset is None:  # not the corpus that the model was trained on
         config = change_config(config, {"data.name": ""}, "the manifest")
-    corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+    corpus = corpus or workspace.read_corpus(config)
     wanted = split_name(split or ("val" if card.leaky else "test"))
     parts, dealt = deal(corpus, card)
     rows = labelled(parts, corpus, card, wanted)
@@ -170,40 +183,75 @@ def open_trial(
     return Trial(model_path, network, card, config, corpus, wanted, parts[wanted], rows, dealt, known, chose)
 
 
-def score_trial(trial: Trial, features: FeatureSet, device: str) -> Evaluation:
-    """The second half of `measure`: what the model answers to `features` of the cues that it may use."""
+def score_trial(trial: Trial, features: FeatureSet, device: str, read: Reader = read_logits) -> Evaluation:
+    """What the model answers to `features` of the modalities that it may use. read: of `predict_utterances`."""
     card, config, corpus, rows = trial.card, trial.config, trial.corpus, trial.rows
     answers = predict_utterances(
-        trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults
+        trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults, read
     )
     predictions = with_notes(answers, features.notes)
-    probabilities = np.array([
-        [p.probabilities[e] for e in card.emotions] if p.probabilities else card.class_shares for p in predictions
-    ])  # fmt: skip
-    metrics = score_rows(rows, [probabilities], card, config)
+    answered = card.task.answers(predictions, card.prior)
+    metrics = score_rows(rows, [answered], card)
     metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
     role = _role(card, trial.split, trial.dealt, trial.chose)
     metrics |= {"split_role": role, "known_rows": trial.known}
     result = Evaluation(
-        metrics, title(metrics), corpus, rows, predictions, probabilities, card, config, trial.dealt, features,
+        metrics, title(metrics), corpus, rows, predictions, answered, card, config, trial.dealt, features,
         trial.turns,
     )  # fmt: skip
-    return replace(result, metrics=metrics | {"calibration": calibration([result])})
+    return replace(result, metrics=metrics | calibration([result]))
 
 
-def score_rows(
-    rows: Sequence[Utterance], runs: Sequence[np.ndarray], card: Card, config: Config
-) -> dict[str, Any]:
-    """`score` of labelled rows; where several corpora stand together, of each under `corpora` too.
+def with_baselines(result: Evaluation) -> Evaluation:
+    """The model's baselines scored beside it, and what its linear one tells of the features."""
+    if not result.config.evaluation.baseline:
+        return result
+    found, card = result.card.baselines, result.card
+    if found is None:
+        return replace(result, metrics=result.metrics | {"baselines": [], "baselines_note": NONE})
+    answers = found.answers(card.task, result.utterances, result.features.arrays, card.prior)
+    result = replace(result, baselines=answers)
+    own = {"baselines_note": "; ".join(found.notes) or None, "label_probe": _label_probe(result, found)}
+    return replace(result, metrics=result.metrics | baseline_metrics([result]) | own)
 
-    runs: (N, C) probabilities of each seed.
+
+def baseline_metrics(runs: Sequence[Evaluation]) -> dict[str, Any]:
+    """`baselines` of metrics.json, where all runs, on the same rows, have some."""
+    first, *others = runs
+    names = [name for name in first.baselines if all(name in run.baselines for run in others)]
+    if not names:
+        return {}
+    groups, kind = grouping(first.utterances)
+    found = compare_with_baselines(
+        first.card.task, targets_of(first.utterances, first.card), [run.answers for run in runs],
+        {name: [run.baselines[name] for run in runs] for name in names},
+        groups, kind,
+    )  # fmt: skip
+    return {"baselines": found}
+
+
+def _label_probe(result: Evaluation, found: Baselines) -> dict[str, Any] | None:
+    """None on rows of the training part, and on another corpus: there a score may well be lower."""
+    card, rows = result.card, result.utterances
+    is_own = result.dealt and result.corpus.name == (card.trained_on or {}).get("name")
+    if found.left_out is None or not is_own or result.metrics["split"] == "train" or card.leaky:
+        return None
+    if not found.pooling.widths.keys() <= result.features.arrays.keys():  # fewer modalities than in training
+        return None
+    scored = group_score(card.task, rows, targets_of(rows, card), result.baselines[found.models[1].name])
+    return None if scored is None else LabelProbe(found.left_out, scored).as_json()
+
+
+def score_rows(rows: Sequence[Utterance], runs: Sequence[np.ndarray], card: Card) -> dict[str, Any]:
+    """`Task.score` of labelled rows; where several corpora stand together, of each under `corpora` too.
+
+    runs: `Task.answers` of each seed.
     """
-    labels = np.array([card.emotions.index(str(u.emotion)) for u in rows])
+    task, targets = card.task, targets_of(rows, card)
 
     def scored(kept: np.ndarray) -> dict[str, Any]:
         groups, kind = grouping([rows[i] for i in kept])
-        draws = config.evaluation.draws
-        return score(labels[kept], [p[kept] for p in runs], card.emotions, groups, kind, draws, config.seed)
+        return with_headline(task, task.score(targets[kept], [run[kept] for run in runs], groups, kind))
 
     metrics = scored(np.arange(len(rows)))
     corpora = sorted({u.corpus for u in rows if u.corpus is not None})
@@ -213,45 +261,44 @@ def score_rows(
     return metrics
 
 
+def targets_of(rows: Sequence[Utterance], card: Card) -> np.ndarray:
+    """The encoded labels of labelled rows."""
+    return card.task.encode([row.label for row in rows if row.label is not None])
+
+
 def calibration(parts: Sequence[Evaluation]) -> dict[str, Any]:
-    """ECE with the models' temperatures and without them, over the rows of all parts (the folds of a seed) at once: of
-    few rows it is too high, and so is the mean of several such.
+    """`calibration` of metrics.json, where the task measures it: over the rows of all parts (the folds of a seed) at
+    once, for of few rows it is too high, and so is the mean of several such.
 
-    Rows without a usable cue got shares, not answers, and do not count; `rows` says how many do. None: ECE of no rows.
+    Rows without a usable modality got shares, not answers, and do not count; `rows` says how many do.
     """
-    answers, plain, labels = [], [], []
+    given = []
     for part in parts:
-        answered = np.array([p.emotion is not None for p in part.predictions])
-        answers.append(part.probabilities[answered])
-        plain.append(uncalibrated(answers[-1], part.card.temperature))
-        truth = np.array([part.card.emotions.index(str(u.emotion)) for u in part.utterances])
-        labels.append(truth[answered])
-    return {
-        "temperature": float(np.mean([part.card.temperature for part in parts])),
-        "rows": sum(map(len, labels)),
-        "ece": _ece(answers, labels),
-        "ece_uncalibrated": _ece(plain, labels),
-    }
-
-
-def _ece(probabilities: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> float | None:
-    truth = np.concatenate(labels)
-    return expected_calibration_error(np.concatenate(probabilities), truth) if len(truth) else None
+        answered = np.array([p.label is not None for p in part.predictions])
+        targets = targets_of(part.utterances, part.card)
+        given.append(Part(part.answers[answered], targets[answered], part.card.calibration))
+    found = parts[0].card.task.calibration_report(given)
+    return {} if found is None else {"calibration": found}
 
 
 def reading_config(
     card: Card, overrides: Mapping[str, Any], dataset: str | None = None, seed: int | None = None
 ) -> Config:
     """The checkpoint's settings, with what may differ when it is used: where encoders lie, how is measured."""
-    for name in overrides:
+    for name, value in overrides.items():
+        if name in ("task.name", "task.targets"):
+            _check_task(card, name.removeprefix("task."), value)
+            continue
         parts = name.split(".")
         place = parts[0] == "features" and parts[-1] in ("encoder", "precomputed")
-        if not (name.startswith("evaluation.") or place):
+        if not (name.startswith("evaluation.") or place or name == "task.targets_file"):
             raise InputError(
-                f"--set {name}: a trained model keeps its settings; only features.<cue>.encoder (another place of the "
-                "same encoder), features.<cue>.precomputed (the file of these rows) and evaluation.* can be set here."
+                f"--set {name}: a trained model keeps its settings; only features.<modality>.encoder (another place of "
+                "the same encoder), features.<modality>.precomputed, task.targets_file (files of these rows) and "
+                "evaluation.* can be set here."
             )
-    changed = dict(overrides)
+    changed = {name: value for name, value in overrides.items() if name not in ("task.name", "task.targets")}
+    changed["task.name"] = card.task.name  # which an earlier version did not write
     if dataset is not None:
         changed["data.name"] = config_of(dataset).data.name
     if seed is not None:
@@ -259,18 +306,27 @@ def reading_config(
     return change_config(card.config, changed, "--set", flags=["seed"] if seed is not None else [])
 
 
-def usable_cues(built: Sequence[Any], wanted: Sequence[str] | None) -> list[Any]:
-    """The network's cues, or those wanted of them. Raises InputError for one it was not built for."""
+def _check_task(card: Card, name: str, given: Any) -> None:
+    """Raise InputError where another task or other targets are asked for than the model has."""
+    own = card.task.name if name == "name" else card.config.task.targets
+    if given != own and (own or name == "name"):
+        flag, own = ("--task", own) if name == "name" else ("--targets", ",".join(own))
+        given = given if isinstance(given, str) else ",".join(given)
+        raise InputError(f"{flag} {given}: this model was trained with {flag} {own}. Leave the flag out.")
+
+
+def usable_modalities(built: Sequence[Any], wanted: Sequence[str] | None) -> list[Any]:
+    """The network's modalities, or those wanted of them. Raises InputError for one it was not built for."""
     if wanted is None:
         return list(built)
-    unknown = [cue for cue in wanted if cue not in built]
+    unknown = [modality for modality in wanted if modality not in built]
     if unknown or not wanted:
         raise InputError(f"--modalities {','.join(wanted)}: this model reads {', '.join(built)}.")
-    return [cue for cue in CUES if cue in wanted]
+    return [modality for modality in MODALITIES if modality in wanted]
 
 
 def grouping(rows: Sequence[Utterance]) -> tuple[list[str] | None, GroupKind]:
-    """What intervals resample: dialogues where all rows have one, else speakers, else rows."""
+    """What intervals leave out in turn: dialogues where all rows have one, else speakers, else rows."""
     if all(u.dialogue is not None for u in rows):
         return [str(u.dialogue) for u in rows], "dialogue"
     if all(u.speaker is not None for u in rows):
@@ -282,7 +338,7 @@ def circumstances(
     card: Card,
     corpus: Corpus,
     split: Split,
-    cues: Sequence[Cue],
+    modalities: Sequence[ModalityName],
     predictions: Sequence[Prediction],
     model: Path,
 ) -> dict[str, Any]:
@@ -292,15 +348,15 @@ def circumstances(
         "comparable": not card.leaky,
         "mark": card.note,
         "audit": card.audit,
-        "modalities": list(cues),
+        "modalities": list(modalities),
         "corpus": corpus.name,
         "split": split,
         "split_role": split,
-        "encoders": {cue: _source(card.config, cue) for cue in cues},
-        "tuned": {cue: told for cue, told in card.tuned.items() if cue in cues},
-        "coverage": {cue: sum(cue in p.cues for p in predictions) for cue in cues},
-        "without_any_cue": sum(p.emotion is None for p in predictions),
-        "class_shares": card.class_shares,
+        "encoders": {modality: _source(card.config, modality) for modality in modalities},
+        "tuned": {modality: told for modality, told in card.tuned.items() if modality in modalities},
+        "coverage": {modality: sum(modality in p.modalities for p in predictions) for modality in modalities},
+        "without_any_modality": sum(p.label is None for p in predictions),
+        "class_shares" if card.task.priors_are_shares else "prior": card.prior,
         "toy": card.toy,
         "model": {
             "path": str(model),
@@ -313,9 +369,9 @@ def circumstances(
     }
 
 
-def _source(config: Config, cue: Cue) -> str:
-    """What the features of a cue came from, by name."""
-    settings = getattr(config.features, cue)
+def _source(config: Config, modality: ModalityName) -> str:
+    """What the features of a modality came from, by name."""
+    settings = config.features[modality]
     return f"precomputed: {Path(settings.precomputed).name}" if settings.precomputed else settings.encoder
 
 
@@ -338,5 +394,5 @@ def title(metrics: Mapping[str, Any]) -> str:
     mark = f"{metrics['mark']}; " if metrics["mark"] else ""
     return (
         f"{metrics['corpus']} {metrics['split']} ({mark}{metrics['split_role']}; protocol {metrics['protocol']}; "
-        f"cues {'+'.join(metrics['modalities'])})"
+        f"modalities {'+'.join(metrics['modalities'])})"
     )

@@ -1,43 +1,24 @@
 """Result folders, as `tricue evaluate --out` leaves them, read back and laid side by side row by row."""
 
-from __future__ import annotations
-
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tricue.checkpoint import LEAKY_MARK
-from tricue.data.table import ManifestError, read_table
-from tricue.evaluation.metrics import GroupKind
-from tricue.evaluation.paired import TESTED, seed_scores
-from tricue.json_files import read_json
-from tricue.spreadsheet import unguarded
+from tricue.checkpoint.checkpoint import LEAKY_MARK
+from tricue.evaluation.result_rows import Rows, in_order, read_rows
+from tricue.files.json_files import read_json
+from tricue.metrics.grouped_intervals import Grouping, GroupKind, Sample, mean_statistics
+from tricue.tasks.task import Task, task_of
 from tricue.types import InputError, InvalidFileError
 
-NEEDED = ("weighted_f1", "n", "protocol", "corpus", "split", "per_class", "seeds")  # of metrics.json
 PREDICTIONS = re.compile(r"(seed-\d+/)?predictions\.csv")
-SHOWN = 3  # rows that a message names
-TIE = 1e-6  # the step of probabilities in predictions.csv, where two classes can look alike
-
-Key = tuple[str, int]  # id, and which row of that id, from 0: the leaky protocol repeats rows
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One predictions.csv."""
-
-    path: Path
-    keys: list[Key]
-    labels: list[str]
-    groups: dict[GroupKind, list[str]]  # dialogue, speaker of each row; "": not named
-    probabilities: np.ndarray  # (N, C)
-    unanswered: int  # rows without a usable cue
+CLOSE = 1e-5  # scores of the same rows; the values in predictions.csv are rounded
 
 
 class _Section(BaseModel):
@@ -63,14 +44,15 @@ class _Interval(_Section):
 class _Metrics(_Section):
     """Fields of metrics.json that are read back, and their types."""
 
-    weighted_f1: _Score
+    headline: _Score
     n: Annotated[int, Field(ge=0)]
     protocol: str
     corpus: str
     split: str
-    per_class: dict[str, Any]
+    items: dict[str, Any]
     seeds: _Seeds
     class_shares: list[float] | None = None
+    prior: list[float] | None = None
     folds: _Folds = _Folds()
     interval: _Interval | str | None = None
     tuned: dict[str, str] | None = None
@@ -84,7 +66,7 @@ class Result:
     folder: Path
     metrics: dict[str, Any]
     leaky: bool
-    classes: list[str]
+    task: Task
     runs: list[Rows]
 
     @property
@@ -96,18 +78,43 @@ class Result:
         digests = model.get("runs_sha256") or [model.get("weights_sha256")]
         return [str(digest) for digest in digests if digest]
 
+    @property
+    def unanswered(self) -> int:
+        """Rows without a usable modality."""
+        return sum(not answer.values for answer in self.runs[0].answers)
 
-def read_result(folder: Path) -> Result:
-    """A result folder, with its predictions checked against its metrics. Raises InputError."""
+    @cached_property
+    def targets(self) -> np.ndarray:
+        return self.task.encode(self.runs[0].labels)
+
+    @cached_property
+    def answers(self) -> list[np.ndarray]:
+        """`Task.answers` of each run. A row without a usable modality gets what the metrics say of the training rows,
+        else what the rows themselves say."""
+        own = self.metrics.get("class_shares") or self.metrics.get("prior")
+        shares = dict(zip(self.metrics[self.task.items], own or (), strict=bool(own)))
+        prior = [shares[name] for name in self.task.names] if own else self.task.prior(self.targets)
+        return [self.task.answers(rows.answers, prior) for rows in self.runs]
+
+    def samples(self, grouping: Grouping) -> Sequence[Sample]:
+        return self.task.compared(self.targets, self.answers, grouping)
+
+
+def read_result(folder: Path, order: Sequence[str] = ()) -> Result:
+    """A result folder, with its predictions checked against its metrics. Raises InputError.
+
+    order: in which its classes or targets are read, where they are these.
+    """
     folder = Path(folder)
     path = metrics_path(folder)
     metrics = read_metrics(path)
-    classes = list(metrics["per_class"])
-    shares = metrics.get("class_shares") or None
-    runs = [read_rows(file, classes, shares) for file in _prediction_files(path, metrics)]
-    runs = [runs[0], *(_in_order(rows, runs[0]) for rows in runs[1:])]
+    kind = task_of(metrics)
+    names = list(metrics[kind.items])
+    task = kind.of_results(order if set(order) == set(names) else names)
+    runs = [read_rows(file, task) for file in _prediction_files(path, metrics)]
+    runs = [runs[0], *(in_order(rows, runs[0]) for rows in runs[1:])]
     leaky = path.name == "leaky.json" or metrics.get("comparable") is False
-    result = Result(folder, metrics, leaky, classes, runs)
+    result = Result(folder, metrics, leaky, task, runs)
     _check_belongs(result, path)
     return result
 
@@ -132,18 +139,21 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """What a metrics.json says. Raises InvalidFileError where it is damaged or no such file."""
     again = "Run tricue evaluate again with the same --out."
     metrics = read_json(path, "a metrics.json", again, expected=object)
-    missing = [name for name in NEEDED if name not in metrics] if isinstance(metrics, dict) else list(NEEDED)
-    if missing:
+    found = metrics if isinstance(metrics, dict) else {}
+    task = task_of(found)
+    needed = (task.headline(), "n", "protocol", "corpus", "split", task.items, "seeds")
+    if missing := [name for name in needed if name not in found]:
         raise InvalidFileError(f"{path} does not say {', '.join(missing)}. {again}")
     try:
-        checked = _Metrics.model_validate(metrics)
+        checked = _Metrics.model_validate(found | {"headline": found[task.headline()], "items": found[task.items]})
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))[:100]
         raise InvalidFileError(f"{path} is damaged ({place}: {fault['msg'][:200]}). {again}") from error
-    if checked.class_shares and len(checked.class_shares) != len(checked.per_class):
-        raise InvalidFileError(f"{path} is damaged (class_shares and per_class differ in length). {again}")
-    return metrics
+    prior = checked.class_shares or checked.prior
+    if prior and len(prior) != len(checked.items):
+        raise InvalidFileError(f"{path} is damaged (its prior and {task.items} differ in length). {again}")
+    return found
 
 
 def _prediction_files(path: Path, metrics: dict[str, Any]) -> list[Path]:
@@ -154,11 +164,7 @@ def _prediction_files(path: Path, metrics: dict[str, Any]) -> list[Path]:
     folder, seeds, named = path.parent, metrics["seeds"]["n"], metrics.get("predictions")
     if named is None:
         return _found_predictions(folder, seeds)
-    if (
-        not isinstance(named, list)
-        or len(named) != seeds
-        or not all(PREDICTIONS.fullmatch(str(n)) for n in named)
-    ):
+    if not isinstance(named, list) or len(named) != seeds or not all(PREDICTIONS.fullmatch(str(n)) for n in named):
         raise InputError(f"{path} is damaged (predictions). Run tricue evaluate again with the same --out.")
     missing = [name for name in named if not (folder / name).is_file()]
     if missing:
@@ -185,87 +191,33 @@ def _found_predictions(folder: Path, seeds: int) -> list[Path]:
     return sorted(several)
 
 
-def read_rows(path: Path, classes: Sequence[str], shares: Sequence[float] | None) -> Rows:
-    """One predictions.csv; a row without a usable cue is given `shares`, else the most frequent label.
-
-    Probabilities are those in the file, the named emotion lifted by 1e-6: rounding may have made a tie.
-    Raises InputError for what does not hold together.
-    """
-    table = read_table(path)
-    if table.faults:
-        raise ManifestError(path, table.faults)
-    columns = ["id", "emotion", *(f"p_{name}" for name in classes), "label"]
-    missing = [name for name in columns if name not in table.columns]
-    others = [n[2:] for n in table.columns if n.startswith("p_") and n[2:] not in classes]
-    if missing or others or not table.rows:
-        what = f"no column {', '.join(missing)}" if missing else f"the classes {', '.join(others)} besides"
-        raise _damaged(path, "it has no row" if not table.rows else f"it has {what}")
-    numbered = [(n, {column: unguarded(cell) for column, cell in row.items()}) for n, row in table.rows]
-    rows = [row for _, row in numbered]
-    common = Counter(row["label"] for row in rows).most_common(1)[0][0]
-    nothing = shares if shares is not None else [float(name == common) for name in classes]
-    chances = [_chances(path, number, row, classes) or nothing for number, row in numbered]
-    kinds: tuple[GroupKind, ...] = ("dialogue", "speaker")
-    return Rows(
-        path,
-        _keys([row["id"] for row in rows]),
-        [row["label"] for row in rows],
-        {kind: [row.get(kind, "") for row in rows] for kind in kinds},
-        np.array(chances, dtype=float),
-        sum(not row["emotion"] for row in rows),
-    )
-
-
-def _keys(ids: Sequence[str]) -> list[Key]:
-    seen: Counter[str] = Counter()
-    keys = []
-    for name in ids:
-        keys.append((name, seen[name]))
-        seen[name] += 1
-    return keys
-
-
-def _chances(path: Path, number: int, row: dict[str, str], classes: Sequence[str]) -> list[float] | None:
-    """(C,) probabilities of a row; None: it was not answered."""
-    if row["label"] not in classes:
-        raise _damaged(path, f"row {number} has the label {row['label']!r}, not one of {', '.join(classes)}")
-    if not row["emotion"]:
-        return None
-    try:
-        chances = [float(row[f"p_{name}"]) + TIE * (name == row["emotion"]) for name in classes]
-    except ValueError as error:
-        raise _damaged(path, f"row {number}: {error}") from error
-    if not np.isfinite(chances).all() or row["emotion"] != classes[int(np.argmax(chances))]:
-        raise _damaged(path, f"row {number}: {row['emotion']!r} is not the class of the highest probability")
-    return chances
-
-
-def _damaged(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: {what}. Run tricue evaluate again with the same --out.")
-
-
 def _check_belongs(result: Result, path: Path) -> None:
     """The predictions must be those that the metrics were made of."""
     first, again = result.runs[0], "The files are of different runs: evaluate again into an empty folder."
     if len(first.labels) != result.metrics["n"]:
-        raise InputError(
-            f"{first.path} has {len(first.labels)} rows, {path.name} says {result.metrics['n']}. {again}"
-        )
-    if any(rows.unanswered for rows in result.runs):
+        raise InputError(f"{first.path} has {len(first.labels)} rows, {path.name} says {result.metrics['n']}. {again}")
+    if any(not answer.values for rows in result.runs for answer in rows.answers):
         return  # their class may be filled in otherwise than when it was scored
-    labels = np.array([result.classes.index(label) for label in first.labels])
-    value = float(seed_scores(labels, [rows.probabilities for rows in result.runs])[TESTED].mean())
-    stated = result.metrics[TESTED]["value"]
-    if abs(value - stated) > TIE:
+    name = result.task.headline()
+    samples = result.samples(Grouping.of(None, "row", len(first.labels)))
+    value = float(mean_statistics(samples, np.ones((1, len(first.labels))))[name][0])
+    stated = result.metrics[name]["value"]
+    if abs(value - stated) > CLOSE:
+        words = result.task.selected_words
         raise InputError(
-            f"{path} says weighted F1 {stated:.4f}, but the predictions beside it come to {value:.4f}. {again}"
+            f"{path} says {words} {stated:.4f}, but the predictions beside it come to {value:.4f}. {again}"
         )
 
 
 def aligned(results: list[Result]) -> list[Result]:
-    """All with the rows and classes in the order of the first. Raises InputError where they differ."""
+    """All with the rows in the order of the first. Raises InputError where rows, classes or targets differ."""
     first = results[0]
     for other in results[1:]:
+        if first.task.name != other.task.name:
+            raise InputError(
+                f"{first.folder} is of the {first.task.name} task, {other.folder} of the {other.task.name} task: their "
+                "scores are not of one kind. Train and evaluate both with the same --task."
+            )
         if first.leaky != other.leaky:
             leaky, clean = (first, other) if first.leaky else (other, first)
             raise InputError(
@@ -286,58 +238,22 @@ def aligned(results: list[Result]) -> list[Result]:
                 f"{', '.join(two_folds) or 'none'}: other training rows for the same test rows. Train both in the "
                 "same folds."
             )
-        if set(first.classes) != set(other.classes):
+        if set(first.task.names) != set(other.task.names):
             raise InputError(
-                f"The classes differ: {first.folder} has {', '.join(first.classes)}; {other.folder} has "
-                f"{', '.join(other.classes)}. Train and evaluate both with the same emotions."
+                f"The classes or targets differ: {first.folder} has {', '.join(first.task.names)}; {other.folder} has "
+                f"{', '.join(other.task.names)}. Train and evaluate both with the same."
             )
-    return [_like_first(result, first) for result in results]
+    return [replace(own, runs=[in_order(rows, first.runs[0]) for rows in own.runs]) for own in results]
 
 
-def _like_first(result: Result, first: Result) -> Result:
-    columns = [result.classes.index(name) for name in first.classes]
-    runs = [_in_order(rows, first.runs[0]) for rows in result.runs]
-    runs = [replace(rows, probabilities=rows.probabilities[:, columns]) for rows in runs]
-    return replace(result, classes=first.classes, runs=runs)
-
-
-def _in_order(rows: Rows, like: Rows) -> Rows:
-    """The rows in the order of `like`. Raises InputError where they are not the same rows."""
-    place = {key: i for i, key in enumerate(rows.keys)}
-    known = set(like.keys)
-    without = [[k for k in like.keys if k not in place], [k for k in rows.keys if k not in known]]
-    if any(without):
-        only = "; ".join(
-            f"{len(keys)} only in {path} ({_named(keys)})"
-            for keys, path in zip(without, (like.path, rows.path), strict=True)
-            if keys
-        )
-        raise InputError(f"The tested rows differ: {only}. Evaluate both on the same rows.")
-    order = [place[key] for key in like.keys]
-    labels = [rows.labels[i] for i in order]
-    other = [i for i, label in enumerate(labels) if label != like.labels[i]]
-    if other:
-        i = other[0]
-        raise InputError(
-            f"{len(other)} rows have another label in {rows.path} than in {like.path}, first "
-            f"{_named([like.keys[i]])}: {labels[i]}, not {like.labels[i]}. Evaluate both on the same labels."
-        )
-    groups = {kind: [names[i] for i in order] for kind, names in rows.groups.items()}
-    return Rows(rows.path, like.keys, labels, groups, rows.probabilities[order], rows.unanswered)
-
-
-def _named(keys: Sequence[Key]) -> str:
-    names = [name if again == 0 else f"{name} (row {again + 1} of that id)" for name, again in keys[:SHOWN]]
-    return ", ".join(names) + (", ..." if len(keys) > SHOWN else "")
-
-
-def common_groups(results: Sequence[Result]) -> tuple[GroupKind, np.ndarray]:
-    """What is resampled, and (N,) the group of each row: dialogues where all rows have one, else speakers, rows.
+def common_groups(results: Sequence[Result]) -> Grouping:
+    """What intervals leave out in turn: dialogues where all rows have one, else speakers, rows.
 
     From whichever files name them; raises InputError where two name them differently.
     """
     files = [rows for result in results for rows in result.runs]
     kinds: tuple[GroupKind, ...] = ("dialogue", "speaker")
+    count = len(files[0].labels)
     for kind in kinds:
         whole = [rows for rows in files if all(rows.groups[kind])]
         for rows in whole[1:]:
@@ -347,5 +263,5 @@ def common_groups(results: Sequence[Result]) -> tuple[GroupKind, np.ndarray]:
                     "Evaluate both on the same manifest."
                 )
         if whole:
-            return kind, np.unique(whole[0].groups[kind], return_inverse=True)[1]
-    return "row", np.arange(len(files[0].labels))
+            return Grouping.of(whole[0].groups[kind], kind, count)
+    return Grouping.of(None, "row", count)

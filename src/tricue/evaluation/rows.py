@@ -1,15 +1,13 @@
 """Which rows a model is scored on: the split as its protocol deals it, the labels that it knows, what it has seen."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 
-from tricue.checkpoint import KNOWN_SHARE, Card
-from tricue.data.checks import listed
+from tricue.checkpoint.checkpoint import KNOWN_SHARE, Card
 from tricue.data.corpus import Corpus
 from tricue.data.manifest import SPLIT_NAMES
 from tricue.data.splits import as_given, row_keys, rows_digest, split_utterances
+from tricue.spelling import listed
 from tricue.types import InputError, Split, Utterance
 
 logger = logging.getLogger(__name__)
@@ -21,12 +19,10 @@ def split_name(split: str) -> Split:
     return SPLIT_NAMES[split.lower()]
 
 
-def labelled(
-    parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, card: Card, wanted: Split
-) -> list[Utterance]:
+def labelled(parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, card: Card, wanted: Split) -> list[Utterance]:
     """The rows to be scored. Raises InputError without one, and for emotions that the model does not know."""
     rows = with_label(parts, corpus, wanted)
-    unknown = sorted({str(u.emotion) for u in rows} - set(card.emotions))
+    unknown = sorted({name for u in rows for name in u.classes} - set(card.emotions))
     if unknown:
         raise InputError(
             f"{corpus.name} has the emotions {listed(unknown)}, which this model does not know "
@@ -36,13 +32,11 @@ def labelled(
 
 
 def with_label(parts: Mapping[str, Sequence[Utterance]], corpus: Corpus, wanted: Split) -> list[Utterance]:
-    """The rows of a split that have an emotion. Raises InputError without one."""
-    rows = [u for u in parts[wanted] if u.emotion is not None]
+    """The rows of a split that have a label. Raises InputError without one."""
+    rows = [u for u in parts[wanted] if u.label is not None]
     if not rows:
         there = ", ".join(f"{name} {len(own)}" for name, own in parts.items() if own) or "no row"
-        raise InputError(
-            f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split."
-        )
+        raise InputError(f"{corpus.name} has no labelled {wanted} rows (it has: {there}). Choose another --split.")
     return rows
 
 
@@ -59,7 +53,10 @@ def deal(corpus: Corpus, card: Card) -> tuple[Mapping[str, Sequence[Utterance]],
         return as_given(corpus.utterances), False
     if rows_digest(parts) == (card.trained_on or {}).get("digest"):
         return parts, True
-    logger.warning("%s is not the corpus that the model was trained on: its split column holds.", corpus.name)
+    logger.warning(
+        "%s is not the corpus that the model was trained on, or an earlier version dealt it: its split column holds.",
+        corpus.name,
+    )
     return as_given(corpus.utterances), False
 
 
@@ -80,7 +77,5 @@ def known_rows(rows: Sequence[Utterance], card: Card, split: Split) -> tuple[int
             "score would be recall. Give the corpus as it was in training, or rows that the model has not seen."
         )
     if known.any():
-        logger.warning(
-            "The model may know %d of %d %s rows from its training.", known.sum(), len(rows), split
-        )
+        logger.warning("The model may know %d of %d %s rows from its training.", known.sum(), len(rows), split)
     return int(known.sum()), bool(card.seen.knows(keys).sum() > known.sum())

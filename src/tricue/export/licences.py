@@ -4,14 +4,15 @@ Whether weights are a derived work of the rows that they were trained on is not 
 careful reading, with its source. It is no legal advice.
 """
 
-from __future__ import annotations
-
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from tricue.checkpoint import Card
+import yaml
+
+from tricue.checkpoint.checkpoint import Card
 from tricue.types import InputError
 
 logger = logging.getLogger(__name__)
@@ -22,111 +23,28 @@ RANK = ("mit", "apache-2.0", "cc-by-4.0", "odbl", "cc-by-nc-sa-4.0", "other", "u
 
 @dataclass(frozen=True)
 class Terms:
-    """Of one corpus: its licence, and what may be done with weights that were trained on it."""
+    """Licence of a corpus, and what it permits for weights that were trained on it (licences.yaml)."""
 
     corpus: str
     licence: str
     weights: str  # a sentence for the card
     verdict: Verdict
     hub_licence: str  # the identifier that a model card gives for such weights
-    sources: tuple[str, ...]  # where the licence is stated
+    sources: Sequence[str]  # pages that state the licence
     hub_dataset: str | None = None
     language: str | None = "en"
 
 
-KNOWN = (
-    Terms(
-        "GoEmotions",
-        "CC BY 4.0 by its repository (README of google-research: all its datasets), Apache-2.0 by its page on the "
-        "Hugging Face hub",
-        "May be handed on, commercially too, naming the source (Demszky et al., 2020).",
-        "free",
-        "cc-by-4.0",
-        (
-            "https://github.com/google-research/google-research",
-            "https://huggingface.co/datasets/google-research-datasets/go_emotions",
-        ),
-        "google-research-datasets/go_emotions",
-    ),
-    Terms(
-        "MELD",
-        "GPL-3.0 by its repository and its page on the hub; the words, sound and picture are those of the television "
-        "series Friends, and no licence of its owners is published with them",
-        "Not for every use. One of its authors, asked about weights trained on it, lets the data be used; nobody has "
-        "cleared the series' words, voices and faces. Research is what it was published for: clear anything else "
-        "yourself.",
-        "unclear",
-        "other",
-        (
-            "https://github.com/declare-lab/MELD",
-            "https://huggingface.co/datasets/declare-lab/MELD",
-            "https://github.com/declare-lab/MELD/issues/19",
-        ),
-        "declare-lab/MELD",
-    ),
-    Terms(
-        "IEMOCAP",
-        "the release form of the University of Southern California, signed by each who has it; not an open licence",
-        "Not to be handed on unless the form that you signed, or its owners, permit it.",
-        "refused",
-        "other",
-        ("https://sail.usc.edu/iemocap/iemocap_release.htm",),
-    ),
-    Terms(
-        "RAVDESS",
-        "CC BY-NC-SA 4.0; its authors sell commercial licences",
-        "May be handed on under the same licence, naming the source (Livingstone and Russo, 2018), for no commercial "
-        "use.",
-        "conditions",
-        "cc-by-nc-sa-4.0",
-        ("https://zenodo.org/record/1188976",),
-    ),
-    Terms(
-        "CREMA-D",
-        "ODbL 1.0, its contents DbCL 1.0",
-        "May be handed on, commercially too, with a notice that they were made from the database (Cao et al., 2014) "
-        "and under which licence it stands; an adapted database must stay under the ODbL.",
-        "conditions",
-        "odbl",
-        ("https://github.com/CheyneyComputerScience/CREMA-D/blob/master/LICENSE.txt",),
-    ),
-    Terms(
-        "toy",
-        "none needed: synthetic clips, made by tricue itself (MIT)",
-        "May be handed on, but are of no real use.",
-        "free",
-        "mit",
-        ("https://opensource.org/license/mit",),
-        language=None,
-    ),
-)
-ENCODERS = {  # by their pages on the hub
-    "sentence-transformers/all-MiniLM-L6-v2": "apache-2.0",
-    "roberta-base": "mit",
-    "FacebookAI/roberta-base": "mit",
-    "facebook/wav2vec2-base-960h": "apache-2.0",
-    "openai/whisper-tiny.en": "apache-2.0",
-    "microsoft/resnet-50": "apache-2.0",
-    "SamLowe/roberta-base-go_emotions": "mit",
-    "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": "cc-by-nc-sa-4.0",
-    "trpakov/vit-face-expression": "apache-2.0",
-}
+_FILE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+KNOWN = [Terms(**terms) for terms in _FILE["corpora"]]
+ENCODERS: dict[str, str] = _FILE["encoders"]
 
 
 def terms_of(corpus: str) -> Terms:
     """By its name in any case of letters; of an unknown one, that it is unknown."""
-    for terms in KNOWN:
-        if terms.corpus.lower() == corpus.lower():
-            return terms
-    return Terms(
-        corpus,
-        "unknown to tricue",
-        "Unknown: clear it yourself before handing them on.",
-        "unclear",
-        "unknown",
-        (),
-        language=None,
-    )
+    unknown = "Unknown: clear it yourself before handing them on."
+    other = Terms(corpus, "unknown to tricue", unknown, "unclear", "unknown", (), language=None)
+    return next((terms for terms in KNOWN if terms.corpus.lower() == corpus.lower()), other)
 
 
 def corpora_of(card: Card) -> list[Terms]:
@@ -143,8 +61,9 @@ def corpora_of(card: Card) -> list[Terms]:
 def hub_licence(card: Card) -> str:
     """The identifier of a model card's `license`: of all that is in the weights, the one that asks for most."""
     parts = [terms.hub_licence for terms in corpora_of(card)]
-    if card.config.finetunes_text:  # the encoder's weights are among them
-        parts.append(ENCODERS.get(card.text_encoder or card.config.features.text.encoder, "unknown"))
+    for modality in card.config.live:  # the encoder's weights are among them
+        encoder = card.began_as.get(modality, card.config.features[modality].encoder)
+        parts.append(ENCODERS.get(encoder, "unknown"))
     return max(parts, key=RANK.index)
 
 

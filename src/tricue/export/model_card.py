@@ -4,44 +4,40 @@ Its front matter is what the Hugging Face hub reads (hub-docs, modelcard.md). Wh
 files, classes) is escaped, and no sentence about a score stands here that a result does not bear out.
 """
 
-from __future__ import annotations
-
 import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from tricue.checkpoint import Card, versions
-from tricue.config import Config
-from tricue.data.corpora import CORPORA, about
-from tricue.evaluation.table import HEADLINE, percent_with_interval
+from tricue.checkpoint.checkpoint import Card, versions
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import about
+from tricue.evaluation.metrics_table import number_with_interval
+from tricue.explain.unit import Unit
 from tricue.export.licences import ENCODERS, corpora_of, hub_licence, terms_of
-from tricue.features.hub import LIGHT
-from tricue.types import CUES, Cue
+from tricue.extractors.hub import is_hub_encoder
+from tricue.registry import CORPORA, MODALITIES
+from tricue.tasks.task import Task
+from tricue.types import ModalityName
 
-TASKS: dict[Cue, str] = {
-    "text": "text-classification",
-    "audio": "audio-classification",
-    "video": "video-classification",
-}
-EXAMPLES: dict[Cue, str] = {
-    "text": '"You did this for me?"',
-    "audio": 'audio="clip.mp4"',
-    "video": 'video="clip.mp4"',
-}
-INDEXED = {"weighted_f1": "f1", "macro_f1": "f1", "accuracy": "accuracy"}  # number -> the hub's metric
+INDEXED = {  # number -> the hub's metric
+    "weighted_f1": "f1", "macro_f1": "f1", "accuracy": "accuracy", "pearson": "pearsonr", "mae": "mae",
+}  # fmt: skip
 SHOWN = (  # settings that a reader asks for first; config.json has all
     "model.width", "training.phase1_epochs", "training.phase2_epochs", "training.phase3_epochs",
     "training.batch_size", "training.accumulation", "training.rate", "training.encoder_rate",
     "training.weight_decay", "training.class_weights", "training.focal_gamma", "training.alignment",
     "training.modality_dropout", "training.select", "data.val_from_train", "seed",
 )  # fmt: skip
+OF_CLASSES = ("training.class_weights", "training.focal_gamma")
 LANGUAGES = {"en": "English"}
 COUNTS = ("test", "val standing in for test")  # how the role of rows begins that measure and did not choose
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # of a model or an encoder, as on the hub
@@ -61,9 +57,9 @@ class Made:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a cue reaches the network by."""
+    """What a modality reaches the network by."""
 
-    cue: Cue
+    modality: ModalityName
     encoder: str
     how: str
     licence: str
@@ -75,43 +71,42 @@ class Reading:
 
 
 def model_card(
-    card: Card, cues: Sequence[Cue], name: str, results: Sequence[Mapping[str, Any]], made: Made
+    card: Card, modalities: Sequence[ModalityName], name: str, results: Sequence[Mapping[str, Any]], made: Made
 ) -> str:
-    """The whole file. cues: those the network reads. results: as `read_measured` gives them."""
+    """The whole file. modalities: those the network reads. results: as `read_measured` gives them."""
+    task = card.task
     environment = Environment(
         loader=PackageLoader("tricue.export"), autoescape=False, finalize=_plain, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters |= {"percent": lambda number: Markup(percent_with_interval(number))}
+    environment.filters |= {"number": lambda number: Markup(number_with_interval(number, task))}
     corpora = corpora_of(card)
-    text = environment.get_template("card.md").render(
-        name=name,
-        card=card,
-        cues=cues,
-        results=results,
-        made=made,
-        corpora=corpora,
-        abouts={t.corpus: about(t.corpus) for t in corpora if t.corpus in CORPORA},
-        headline=HEADLINE,
-        readings=_readings(card, cues),
+    about_corpora = {t.corpus: about(t.corpus) for t in corpora if t.corpus in CORPORA}
+    main = task.item_headline()
+    text = environment.get_template(f"card_{task.kind}.md").render(
+        name=name, card=card, task=task, prior=_prior(card), targets=_targets(task), main=main,
+        worst=_worst(results, task, main), modalities=modalities, results=results, made=made, corpora=corpora,
+        abouts=about_corpora,
+        readings=_readings(card, modalities),
         settings={
             setting: _value(card.config, setting)
             for setting in SHOWN
-            if card.config.finetunes_text or setting != "training.encoder_rate"
+            if (card.config.live or setting != "training.encoder_rate")
+            and (task.kind != "values" or setting not in OF_CLASSES)
         },
         source=Markup(json.dumps(name if "/" in name else "FOLDER")),
-        call=Markup(", ".join(EXAMPLES[cue] for cue in _by_clip(card.config, cues))),
+        call=Markup(", ".join(_examples(card.config, modalities))),
         languages=[LANGUAGES[code] for code in _languages(card)],
         trained_on={terms.corpus for terms in corpora},
         licence=hub_licence(card),
         here=versions() | {"Python": platform.python_version()},
-    )
-    matter = yaml.safe_dump(front_matter(card, cues, name, results), sort_keys=False, allow_unicode=True)
-    return f"---\n{matter}---\n\n{text}"
+    )  # fmt: skip
+    matter = front_matter(card, modalities, name, results)
+    return f"---\n{yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)}---\n\n{text}"
 
 
 def front_matter(
-    card: Card, cues: Sequence[Cue], name: str, results: Sequence[Mapping[str, Any]]
+    card: Card, modalities: Sequence[ModalityName], name: str, results: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What the hub reads. It shows no scores of a toy or leaky model, which compare with nothing, and none of rows that
     trained it or chose its epochs, which are too good.
@@ -125,31 +120,35 @@ def front_matter(
         "license": licence,
         **terms,
         "library_name": "tricue",
-        "pipeline_tag": TASKS[cues[0]] if len(cues) == 1 else None,
-        "tags": ["emotion-recognition", *cues, *marks],
+        "pipeline_tag": _hub_task(card.task, modalities),
+        "tags": ["regression" if card.task.kind == "values" else "emotion-recognition", *modalities, *marks],
         "datasets": [terms.hub_dataset for terms in corpora_of(card) if terms.hub_dataset],
-        "base_model": [r.encoder for r in _readings(card, cues) if r.pretrained],
-        "metrics": sorted(set(INDEXED.values())) if shown else None,
-        "model-index": [_index(name, cues, shown)] if shown else None,
+        "base_model": [r.encoder for r in _readings(card, modalities) if r.pretrained],
+        "metrics": sorted({INDEXED[number] for number in card.task.numbers if number in INDEXED}) if shown else None,
+        "model-index": [_index(name, card.task, modalities, shown)] if shown else None,
     }
     return {key: value for key, value in matter.items() if value}
 
 
-def _index(name: str, cues: Sequence[Cue], results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    kind = TASKS[cues[0]] if len(cues) == 1 else "multimodal-classification"
+def _index(
+    name: str, task: Task, modalities: Sequence[ModalityName], results: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    kind = _hub_task(task, modalities) or ("other" if task.kind == "values" else "multimodal-classification")
+    what = ", ".join(task.names) if task.kind == "values" else "Emotion recognition"
     return {
         "name": name.rpartition("/")[2],
         "results": [
             {
-                "task": {"type": kind, "name": "Emotion recognition"},
+                "task": {"type": kind, "name": what},
                 "dataset": {
                     "name": result["corpus"],
                     "type": terms_of(result["corpus"]).hub_dataset or result["corpus"].lower(),
                     "split": result["split"],
                 },
                 "metrics": [
-                    {"type": metric, "name": HEADLINE[number], "value": round(result[number]["value"], 4)}
+                    {"type": metric, "name": task.numbers[number], "value": round(result[number]["value"], 4)}
                     for number, metric in INDEXED.items()
+                    if number in task.numbers
                 ],
             }
             for result in results
@@ -157,28 +156,65 @@ def _index(name: str, cues: Sequence[Cue], results: Sequence[Mapping[str, Any]])
     }
 
 
-def _readings(card: Card, cues: Sequence[Cue]) -> list[Reading]:
-    given = card.config.features.precomputed_cues()
+def _hub_task(task: Task, modalities: Sequence[ModalityName]) -> str | None:
+    """As the hub names it; None: it has no name for it."""
+    is_named = len(modalities) == 1 and task.kind != "values"
+    return MODALITIES[modalities[0]].hub_task if is_named else None
+
+
+def _prior(card: Card) -> str:
+    """Of each class its share of the training rows, of each target its mean."""
+    unit = partial(Unit.of, card.task)
+    return ", ".join(f"{name} {unit(name).value(own)}" for name, own in zip(card.task.names, card.prior, strict=True))
+
+
+def _targets(task: Task) -> str:
+    """Each target with its range."""
+    ranges = {name: task.range_of(name) for name in task.names}
+    bounds = {name: f" from {low:g} to {high:g}" if high - low < inf else "" for name, (low, high) in ranges.items()}
+    return ", ".join(f"{name}{own}" for name, own in bounds.items())
+
+
+def _worst(
+    results: Sequence[Mapping[str, Any]], task: Task, main: str | None
+) -> list[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
+    """Of each result the class or target with the least of the number `main`, where there are several."""
+    found = []
+    for result in results if main is not None and len(task.names) > 1 else ():
+        items = {name: own for name, own in result[task.items].items() if own.get("support", 1)}
+        values = {name: own[main]["value"] for name, own in items.items() if own[main]["value"] is not None}
+        if values:
+            least = min(values, key=values.__getitem__)
+            found.append((result, least, items[least]))
+    return found
+
+
+def _readings(card: Card, modalities: Sequence[ModalityName]) -> list[Reading]:
+    given = card.config.features.precomputed_modalities()
     readings = []
-    for cue in cues:
-        encoder = getattr(card.config.features, cue).encoder
-        if cue in given:
+    for modality in modalities:
+        encoder = card.config.features[modality].encoder
+        if modality in given:
             encoder, how = "features that others made", "precomputed"
-        elif encoder == LIGHT:
+        elif not is_hub_encoder(encoder):
             how = "computed by tricue, nothing pretrained"
-        elif cue == "text" and card.config.finetunes_text:
-            encoder, how = card.text_encoder or encoder, "trained along"
+        elif modality in card.config.live:
+            encoder, how = card.began_as.get(modality, encoder), "trained along"
         else:
             how = "frozen"
-        own = "none needed" if encoder == LIGHT else "see where they come from" if cue in given else None
+        own = (
+            "none needed" if not is_hub_encoder(encoder) else "see where they come from" if modality in given else None
+        )
         licence = own or ENCODERS.get(encoder, "see its page on the hub")
-        readings.append(Reading(cue, encoder, how, licence, card.tuned.get(cue)))
+        readings.append(Reading(modality, encoder, how, licence, card.tuned.get(modality)))
     return readings
 
 
-def _by_clip(config: Config, cues: Sequence[Cue]) -> list[Cue]:
-    given = config.features.precomputed_cues()
-    return [cue for cue in CUES if cue in cues and cue not in given]
+def _examples(config: Config, modalities: Sequence[ModalityName]) -> list[str]:
+    """Arguments of `predict`, of the modalities whose features it can make."""
+    given = config.features.precomputed_modalities()
+    examples = [MODALITIES[modality].example for modality in modalities if modality not in given]
+    return [example for example in examples if example is not None]
 
 
 def _languages(card: Card) -> list[str]:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tricue import __version__
-from tricue.checkpoint import Card
+from tricue.checkpoint.checkpoint import Card
 from tricue.export.onnx_network import (
     GRAPH_BYTES,
     LOGITS,
@@ -29,10 +29,11 @@ from tricue.export.onnx_network import (
     made_up,
 )
 from tricue.extras import check_extra
-from tricue.files import replaced_file
+from tricue.files.atomic import replaced_file
 from tricue.model.bilstm import BiLSTM
 from tricue.model.network import Network
-from tricue.types import CUES, Cue, InputError
+from tricue.registry import MODALITIES
+from tricue.types import InputError, ModalityName
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -42,19 +43,21 @@ CHECKED: tuple[Shape, ...] = ((1, 1), (1, 7), (2, 5), (5, 13), (3, 31))
 _PROTOBUF_BYTES = 2**31  # more than that is no file of its own
 
 
-def export_onnx(network: Network, card: Card, cues: Sequence[Cue], path: Path) -> None:
-    """Write the network, as it predicts from `cues`, to `path`.
+def export_onnx(network: Network, card: Card, modalities: Sequence[ModalityName], path: Path) -> None:
+    """Write the network, as it predicts from `modalities`, to `path`.
 
-    Inputs `<cue>` (B, T_<cue>, D) float32, what the encoder gives, and `<cue>_mask` (B, T_<cue>) bool, valid steps
-    first; output `logits` (B, C). B and each T are free, from 1. A cue that is not among `cues` is absent in every row.
-    Raises InputError where packages are missing, the network has no such cues, or the file would say something else
-    than PyTorch.
+    Inputs `<modality>` (B, T_<modality>, D) float32, what the encoder gives, and `<modality>_mask` (B, T_<modality>)
+    bool, valid steps first; output `logits` (B, C). B and each T are free, from 1. A modality that is not among
+    `modalities` is absent in every row.
+    Raises InputError where packages are missing, the network has no such modalities, or the file would say something
+    else than PyTorch.
     """
     check_extra("onnx", NETWORK, "export without it: --no_onnx")
-    chosen: list[Cue] = [cue for cue in CUES if cue in cues]
-    unknown = [cue for cue in cues if cue not in network.cues]
+    chosen: list[ModalityName] = [modality for modality in MODALITIES if modality in modalities]
+    unknown = [modality for modality in modalities if modality not in network.modalities]
     if unknown or not chosen:
-        raise InputError(f"--modalities {','.join(cues)}: this model reads {', '.join(network.cues)}.")
+        known = ", ".join(network.modalities)
+        raise InputError(f"--modalities {','.join(modalities)}: this model reads {known}.")
     model = _in_onnx(network, chosen)
     _describe(model, card, chosen)
     with replaced_file(path) as part:
@@ -92,19 +95,16 @@ class OnnxBiLSTM(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         lengths = mask.sum(dim=1).to(torch.int32)
-        states = torch.onnx.ops.symbolic(
-            "LSTM",
-            [x.transpose(0, 1), self.weight, self.recurrence, self.bias, lengths],
-            {"hidden_size": self.hidden, "direction": "bidirectional"},
-            dtype=x.dtype,
-            shape=(x.shape[1], 2, x.shape[0], self.hidden),
-        )  # (T, 2, B, hidden)
+        inputs = [x.transpose(0, 1), self.weight, self.recurrence, self.bias, lengths]
+        settings: dict[str, Any] = {"hidden_size": self.hidden, "direction": "bidirectional"}
+        shape = (x.shape[1], 2, x.shape[0], self.hidden)  # (T, 2, B, hidden)
+        states = torch.onnx.ops.symbolic("LSTM", inputs, settings, dtype=x.dtype, shape=shape)
         return states.permute(2, 0, 1, 3).flatten(2).masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def exportable(network: Network) -> Network:
-    """A copy on the CPU whose BiLSTMs are ONNX's, without a text encoder of its own; it can be exported, not run."""
-    made = copy.deepcopy(network, {id(network.live_text): None}).cpu().eval()
+    """A copy on the CPU whose BiLSTMs are ONNX's, without live encoders; it can be exported, not run."""
+    made = copy.deepcopy(network, {id(live): None for live in network.live.values()}).cpu().eval()
     for module in list(made.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, BiLSTM):
@@ -112,21 +112,20 @@ def exportable(network: Network) -> Network:
     return made
 
 
-def _in_onnx(network: Network, cues: Sequence[Cue]) -> ModelProto:
+def _in_onnx(network: Network, modalities: Sequence[ModalityName]) -> ModelProto:
     made = exportable(network)
     weights = 4 * sum(tensor.numel() for tensor in made.state_dict().values())
     if weights + GRAPH_BYTES > _PROTOBUF_BYTES:
-        raise InputError(
-            f"The network's {weights:,} bytes are more than an ONNX file can hold; export without it: --no_onnx."
-        )
-    axes = [{0: "batch", 1: f"T_{cue}"} for cue in cues for _ in (cue, MASK)]
+        fault = f"The network's {weights:,} bytes are more than an ONNX file can hold"
+        raise InputError(f"{fault}; export without it: --no_onnx.")
+    axes = [{0: "batch", 1: f"T_{modality}"} for modality in modalities for _ in (modality, MASK)]
     with torch.no_grad(), _silent_exporter():
         program: Any = torch.onnx.export(
-            AfterEncoders(made, cues).eval(),
-            tuple(made_up(made, cues, TRACED, 0)),
+            AfterEncoders(made, modalities).eval(),
+            tuple(made_up(made, modalities, TRACED, 0)),
             dynamo=True,
             dynamic_shapes=(tuple(axes),),
-            input_names=[name for cue in cues for name in (cue, cue + MASK)],
+            input_names=[name for modality in modalities for name in (modality, modality + MASK)],
             output_names=[LOGITS],
             optimize=False,  # onnxruntime does that when it opens the file
             verbose=False,
@@ -141,14 +140,13 @@ def _silent_exporter() -> Iterator[None]:
     level = told.level
     told.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         told.setLevel(level)
 
 
-def _describe(model: ModelProto, card: Card, cues: Sequence[Cue]) -> None:
+def _describe(model: ModelProto, card: Card, modalities: Sequence[ModalityName]) -> None:
     """What the file says of itself; and out with the traces of this machine's folders that the exporter leaves."""
     import onnx
 
@@ -159,13 +157,9 @@ def _describe(model: ModelProto, card: Card, cues: Sequence[Cue]) -> None:
         named.ClearField("metadata_props")
     model.graph.ClearField("value_info")
     model.graph.ClearField("metadata_props")
-    onnx.helper.set_model_props(
-        model,
-        {
-            "emotions": json.dumps(card.emotions),
-            "cues": json.dumps(list(cues)),
-            "temperature": repr(card.temperature),
-            "weights_sha256": card.weights_sha256 or "",
-            "tricue": __version__,
-        },
-    )
+    said = {
+        "task": card.task.name, "emotions": json.dumps(card.emotions), "modalities": json.dumps(list(modalities)),
+        "tricue": __version__, "weights_sha256": card.weights_sha256 or "",
+        **{name: json.dumps(own) for name, own in card.task.decoding(card.calibration).items()},
+    }  # fmt: skip
+    onnx.helper.set_model_props(model, said)

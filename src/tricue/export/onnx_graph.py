@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tricue.types import InvalidFileError
+from tricue.types import InvalidFileError, first_line
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -27,8 +27,7 @@ def check_graph(content: bytes, path: Path, remedy: str) -> None:
     try:
         model = onnx.load_from_string(content)
     except (DecodeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InvalidFileError(f"{path} can't be read ({reason}): {remedy}") from error
+        raise InvalidFileError(f"{path} can't be read ({first_line(error)}): {remedy}") from error
     for trouble in _troubles(model):
         raise InvalidFileError(f"{path}: {trouble}: {remedy}")
 
@@ -47,10 +46,8 @@ def _troubles(model: ModelProto) -> Iterator[str]:
             yield f"{node.op_type[:100]!r} is no operator of ONNX's own"
         if any(a.HasField("g") or a.graphs for a in node.attribute):
             yield f"{node.op_type[:100]!r} holds a graph, which may run without end"
-    if any(
-        tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
-        for tensor in _tensors(model)
-    ):
+    outside = onnx.TensorProto.EXTERNAL
+    if any(tensor.data_location == outside or tensor.external_data for tensor in _tensors(model)):
         yield "its weights lie in another file"
 
 

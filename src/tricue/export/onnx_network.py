@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from tricue.checkpoint import Card
+from tricue.checkpoint.checkpoint import Card
 from tricue.export.onnx_graph import check_graph
 from tricue.extras import check_extra
-from tricue.files import is_file
+from tricue.files.atomic import is_file
 from tricue.model.network import Network
-from tricue.types import CUES, Batch, Cue, InputError, InvalidFileError
+from tricue.registry import MODALITIES
+from tricue.types import Batch, InputError, InvalidFileError, ModalityName, as_invalid
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, SessionOptions
@@ -33,7 +34,7 @@ MAX_RUN_SECONDS = 300.0  # of one batch, which takes less than a second
 MASK = "_mask"
 LOGITS = "logits"
 
-Tensors = Mapping[Cue, torch.Tensor]
+Tensors = Mapping[ModalityName, torch.Tensor]
 Shape = tuple[int, int]  # rows, time steps
 
 
@@ -47,46 +48,43 @@ class Logits:
 class AfterEncoders(nn.Module):
     """The path of a prediction from what encoders give to the logits, by the network's own parts.
 
-    Takes values (B, T, D) and mask (B, T) of each of `cues` in turn, gives logits (B, C).
+    Takes values (B, T, D) and mask (B, T) of each of `modalities` in turn, gives logits (B, C).
     """
 
-    def __init__(self, network: Network, cues: Sequence[Cue]) -> None:
+    def __init__(self, network: Network, modalities: Sequence[ModalityName]) -> None:
         super().__init__()
         self.network = network
-        self.cues = list(cues)
+        self.modalities = list(modalities)
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        values: dict[Cue, torch.Tensor] = dict(zip(self.cues, tensors[::2], strict=True))
-        masks: dict[Cue, torch.Tensor] = dict(zip(self.cues, tensors[1::2], strict=True))
-        vectors = {cue: self.network.scaled(cue, values[cue], masks[cue]) for cue in self.cues}
+        values: dict[ModalityName, torch.Tensor] = dict(zip(self.modalities, tensors[::2], strict=True))
+        masks: dict[ModalityName, torch.Tensor] = dict(zip(self.modalities, tensors[1::2], strict=True))
+        vectors = {m: self.network.scaled(m, values[m], masks[m]) for m in self.modalities}
         return self.network.decide(vectors, masks).logits
 
 
 class OnnxNetwork:
-    """`network.onnx` of a checkpoint. A text encoder that was trained along runs in PyTorch, before it.
+    """`network.onnx` of a checkpoint. Encoders that were trained along run in PyTorch, before it.
 
-    cues: those of the file, in the order of `CUES`. said: what it says of itself (docs/onnx.md).
+    modalities: those of the file, in the order of `MODALITIES`. said: what it says of itself (docs/onnx.md).
     """
 
     def __init__(self, path: Path, network: Network) -> None:
         """network: that the file was made from. Raises InputError for a file that is missing, damaged or another's."""
-        self.live_text = network.live_text
-        self.classes = network.classes
+        self.live = network.live
+        self.outputs = network.outputs
         self.path = path
         self._session = open_session(path, network)
         with _readable(path):
-            inputs = {given.name: given for given in self._session.get_inputs()}
+            inputs = {given.name: given.shape for given in self._session.get_inputs()}
             outputs = [(given.name, given.shape[1:]) for given in self._session.get_outputs()]
             self.said: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
-        self.cues: list[Cue] = [cue for cue in CUES if cue in inputs]
-        self.widths = {
-            cue: network.scaling[cue].get_buffer("mean").numel() for cue in self.cues if cue in network.cues
-        }
-        names = {name for cue in self.widths for name in (cue, cue + MASK)}
-        fits = all(
-            len(inputs[c].shape) == 3 and inputs[c].shape[2] == wide for c, wide in self.widths.items()
-        )
-        if not names or set(inputs) != names or not fits or outputs != [(LOGITS, [self.classes])]:
+        self.modalities: list[ModalityName] = [modality for modality in MODALITIES if modality in inputs]
+        own = [modality for modality in self.modalities if modality in network.modalities]
+        self.widths = {m: network.scaling[m].get_buffer("mean").numel() for m in own}
+        names = {name for modality in own for name in (modality, modality + MASK)}
+        fits = all(inputs[m][2:] == [wide] for m, wide in self.widths.items())
+        if not names or set(inputs) != names or not fits or outputs != [(LOGITS, [self.outputs])]:
             raise InvalidFileError(f"{path} is of another network than {path.parent}: {_AGAIN}")
 
     def eval(self) -> OnnxNetwork:
@@ -94,38 +92,39 @@ class OnnxNetwork:
         return self
 
     def __call__(self, batch: Batch) -> Logits:
-        """Raises InputError for a cue that the file was made without, ValueError where the batch has none."""
-        held = [cue for cue, mask in batch.masks.items() if mask.shape[1] > 0]
-        beyond = [cue for cue in held if cue not in self.cues]
+        """Raises InputError for a modality that the file was made without, ValueError where the batch has none."""
+        held = [modality for modality, mask in batch.masks.items() if mask.shape[1] > 0]
+        beyond = [modality for modality in held if modality not in self.modalities]
         if beyond:
             raise InputError(
-                f"{self.path} reads {', '.join(self.cues)}, not {', '.join(beyond)}: leave that out, or {_AGAIN}"
+                f"{self.path} reads {', '.join(self.modalities)}, not {', '.join(beyond)}: leave that out, or {_AGAIN}"
             )
         if not held:
-            raise ValueError(f"The batch has none of the cues {self.cues}.")
+            raise ValueError(f"The batch has none of the modalities {self.modalities}.")
         values, masks = dict(batch.values), dict(batch.masks)
-        if self.live_text is not None and "text" in held:
+        for modality in [modality for modality in held if modality in self.live]:
             with torch.no_grad():
-                values["text"], masks["text"] = self.live_text(values["text"], masks["text"])
+                values[modality], masks[modality] = self.live[modality](values[modality], masks[modality])
         return Logits(self.run({c: values[c] for c in held}, {c: masks[c] for c in held}))
 
     def run(self, values: Tensors, masks: Tensors) -> torch.Tensor:
-        """Logits (B, C) from what encoders give: values (B, T, D), masks (B, T). A cue that is not there is absent.
+        """Logits (B, C) from what encoders give: values (B, T, D), masks (B, T). A modality that is not there is
+        absent.
 
         Raises InvalidFileError where the file cannot be run, takes too long, or gives something else than logits.
         """
         rows = next(iter(masks.values())).shape[0]
         feed: dict[str, np.ndarray] = {}
-        for cue, width in self.widths.items():
-            if cue in masks:
-                feed[cue] = values[cue].detach().float().cpu().numpy()
-                feed[cue + MASK] = masks[cue].cpu().numpy()
+        for modality, width in self.widths.items():
+            if modality in masks:
+                feed[modality] = values[modality].detach().float().cpu().numpy()
+                feed[modality + MASK] = masks[modality].cpu().numpy()
             else:
-                feed[cue] = np.zeros((rows, 1, width), np.float32)
-                feed[cue + MASK] = np.zeros((rows, 1), bool)
+                feed[modality] = np.zeros((rows, 1, width), np.float32)
+                feed[modality + MASK] = np.zeros((rows, 1), bool)
         with _readable(self.path), _limited_time() as options:
             (logits,) = self._session.run([LOGITS], feed, options)
-        if logits.dtype != np.float32 or logits.shape != (rows, self.classes):
+        if logits.dtype != np.float32 or logits.shape != (rows, self.outputs):
             raise InvalidFileError(f"{self.path} is damaged: its logits are {logits.shape}: {_AGAIN}")
         return torch.from_numpy(logits)
 
@@ -137,44 +136,44 @@ def open_onnx(folder: Path, network: Network, card: Card) -> OnnxNetwork:
     """
     path = folder / NETWORK
     opened = OnnxNetwork(path, network)
-    if opened.said.get("weights_sha256") != card.weights_sha256 or opened.said.get("emotions") != json.dumps(
-        card.emotions
-    ):
+    said = opened.said.get("weights_sha256"), opened.said.get("emotions")
+    if said != (card.weights_sha256, json.dumps(card.emotions)):
         raise InvalidFileError(f"{path} was made of other weights than those beside it: {_AGAIN}")
     with _readable(path):
         missed = largest_difference(opened, network, [(4, 3)])
     if not missed <= TOLERANCE:
-        raise InvalidFileError(
-            f"{path} is damaged: it does not say what PyTorch says (logits differ by {missed:.1e}): {_AGAIN}"
-        )
+        fault = f"it does not say what PyTorch says (logits differ by {missed:.1e})"
+        raise InvalidFileError(f"{path} is damaged: {fault}: {_AGAIN}")
     return opened
 
 
 def largest_difference(opened: OnnxNetwork, network: Network, shapes: Sequence[Shape]) -> float:
     """By how much a logit differs from PyTorch's at most, on random batches of these sizes; nan where one is none.
 
-    Rows of a batch differ in length; all but the first may lack a cue. Lengths differ from cue to cue.
+    Rows of a batch differ in length; all but the first may lack a modality. Lengths differ from modality to modality.
     """
-    reference = AfterEncoders(network, opened.cues).eval()
+    reference = AfterEncoders(network, opened.modalities).eval()
     device = next(network.parameters()).device
     worst = torch.zeros(())
     with torch.no_grad():
         for seed, shape in enumerate(shapes):
-            tensors = made_up(network, opened.cues, shape, seed)
+            tensors = made_up(network, opened.modalities, shape, seed)
             expected = reference(*(tensor.to(device) for tensor in tensors)).cpu()
-            values = dict(zip(opened.cues, tensors[::2], strict=True))
-            masks = dict(zip(opened.cues, tensors[1::2], strict=True))
+            values = dict(zip(opened.modalities, tensors[::2], strict=True))
+            masks = dict(zip(opened.modalities, tensors[1::2], strict=True))
             worst = torch.maximum(worst, (opened.run(values, masks) - expected).abs().max())  # keeps nan
     return float(worst)
 
 
-def made_up(network: Network, cues: Sequence[Cue], shape: Shape, seed: int) -> list[torch.Tensor]:
-    """Values (B, T, D) and mask (B, T) of each cue in turn, as the training rows are spread; the first row is full."""
+def made_up(network: Network, modalities: Sequence[ModalityName], shape: Shape, seed: int) -> list[torch.Tensor]:
+    """Values (B, T, D) and mask (B, T) of each modality in turn, as the training rows are spread; the first row
+    is full.
+    """
     draw = torch.Generator().manual_seed(seed)
     tensors: list[torch.Tensor] = []
-    for at, cue in enumerate(cues):
+    for at, modality in enumerate(modalities):
         rows, steps = shape[0], shape[1] + at
-        mean, std = (network.scaling[cue].get_buffer(name).cpu() for name in ("mean", "std"))
+        mean, std = (network.scaling[modality].get_buffer(name).cpu() for name in ("mean", "std"))
         lengths = torch.randint(0, steps + 1, (rows,), generator=draw)
         lengths[0] = steps
         tensors.append(mean + std * torch.randn(rows, steps, len(mean), generator=draw))
@@ -187,10 +186,7 @@ def open_session(path: Path, network: Network) -> InferenceSession:
     for package in ("onnxruntime", "onnx"):
         check_extra("onnx", "--backend onnx", "--backend torch", only=package)
     if not is_file(path):
-        raise InputError(
-            f"There is no {path}, which --backend onnx runs: tricue export writes one with the model, or leave out "
-            "--backend."
-        )
+        raise InputError(f"There is no {path}, which --backend onnx runs: make it (tricue export), or use torch.")
     largest = GRAPH_BYTES + 4 * sum(parameter.numel() for parameter in network.parameters())
     if path.stat().st_size > largest:
         raise InvalidFileError(f"{path} is larger than its network can be ({largest:,} bytes): {_AGAIN}")
@@ -199,13 +195,10 @@ def open_session(path: Path, network: Network) -> InferenceSession:
     content = path.read_bytes()
     check_graph(content, path, _AGAIN)
     with _readable(path):
-        return onnxruntime.InferenceSession(
-            content,
-            _session_options(),
-            providers=["CPUExecutionProvider"],
-            enable_fallback=False,
-            disabled_optimizers=["ConstantFolding"],  # it would run operators here, where no time is bounded
-        )
+        return onnxruntime.InferenceSession(  # ConstantFolding would run operators here, where no time is bounded
+            content, _session_options(), providers=["CPUExecutionProvider"], enable_fallback=False,
+            disabled_optimizers=["ConstantFolding"],
+        )  # fmt: skip
 
 
 def _session_options() -> SessionOptions:
@@ -244,21 +237,14 @@ def _limited_time() -> Iterator[object]:
         timer.cancel()
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable(path: Path) -> AbstractContextManager[None]:
     """As InvalidFileError what onnxruntime raises for a file that it cannot take or run, names that are no UTF-8
     included."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = (state.EPFail, state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoModel,
            state.NoSuchFile, state.NotImplemented, state.RuntimeException)  # fmt: skip
-    try:
-        yield
-    except (*own, RuntimeError, ValueError) as error:
-        if isinstance(error, InvalidFileError):
-            raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InvalidFileError(f"{path} can't be read ({reason}): {_AGAIN}") from error
+    return as_invalid((*own, RuntimeError, ValueError), f"{path} can't be read (", f"): {_AGAIN}")
 
 
 _AGAIN = "export the model again (tricue export)."

@@ -1,1 +1,1 @@
-"""Frozen extractors: utterances in, one (T, D) array per cue out, kept in a store."""
+"""Frozen extractors: utterances in, one (T, D) array per modality out, kept in a store."""

@@ -4,26 +4,19 @@ On a CPU each process decodes and encodes with one thread, so that the two overl
 a GPU the processes decode and prepare, and this one encodes.
 """
 
-from __future__ import annotations
-
-import ctypes
 import multiprocessing
-import os
-import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
-from threading import Thread
 from typing import Any
 
 import psutil
-from threadpoolctl import threadpool_limits
 
 from tricue.device import cores
 from tricue.features.worker import Job, Ready, Result, Worker, killed
+from tricue.processes import begin_child
 from tricue.types import InputError
 
 Batch = list[Job]
@@ -36,7 +29,6 @@ _ALL_DIE = (
     "Processes that read clips die before they are given any. In a script of your own, call tricue below "
     '`if __name__ == "__main__":`; else give --workers 1.'
 )
-_M_MMAP_MAX, _M_TRIM_THRESHOLD = -4, -1  # malloc.h
 
 
 def local_engine(workers: int | None = None) -> Engine:
@@ -50,7 +42,9 @@ def local_engine(workers: int | None = None) -> Engine:
 
 
 def _processes(batches: Sequence[Batch]) -> int:
-    if sum(job.files is not None for batch in batches for job in batch) <= _FEW:
+    if multiprocessing.parent_process() is not None:  # one of several already: it starts no others
+        return 0
+    if sum(job.is_media for batch in batches for job in batch) <= _FEW:
         return 0
     return max(1, min(cores(), int(psutil.virtual_memory().available / _ROOM)))
 
@@ -71,9 +65,7 @@ def _in_processes(worker: Worker, batches: Sequence[Batch], count: int) -> Itera
             yield from (killed(job) for batch in lost for job in batch)
 
 
-def _pool(
-    worker: Worker, waiting: deque[Batch], count: int, in_hand: int, lost: list[Batch]
-) -> Iterator[list[Result]]:
+def _pool(worker: Worker, waiting: deque[Batch], count: int, in_hand: int, lost: list[Batch]) -> Iterator[list[Result]]:
     """Work through `waiting` in `count` processes; what was in hand when one was killed goes to `lost`."""
     context = multiprocessing.get_context("spawn")  # a forked copy of a threaded torch can hang
     encodes = worker.device != "cpu"
@@ -107,36 +99,11 @@ def _start(worker: Worker, parent: Connection) -> None:
     """Once per process."""
     global _WORKER
     _WORKER = worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, who ends this process
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
-    one_thread()
-
-
-def _end_with(parent: Connection) -> None:
-    """End this process when the parent closes its side: it has stopped, or was killed and can't say so. Otherwise one
-    would finish what nobody takes, or wait for ever."""
-    parent.poll(None)
-    os._exit(1)
+    begin_child(parent)
 
 
 def _nothing() -> None:
     """Done by every process that starts at all."""
-
-
-def one_thread() -> None:
-    """Let this process compute with one thread, for there are as many processes as cores.
-
-    And let it keep the memory it has: by default each large array is fetched from the system and given back, which
-    costs an encoder up to half of its time (benchmarks/extraction_speed.py).
-    """
-    # read by libraries that are still to be loaded
-    os.environ.update(OMP_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")
-    threadpool_limits(1)  # of those that are: numpy's BLAS
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):  # glibc's
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _work(jobs: Batch) -> list[Result]:

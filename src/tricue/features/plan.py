@@ -1,113 +1,100 @@
-"""What a run has to read: the store's key of every cue of every utterance, and the jobs for what no store has."""
-
-from __future__ import annotations
+"""What a run has to read: the key of every modality of every utterance, and the jobs for what is not there yet."""
 
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 from rich.filesize import decimal
 
 from tricue.device import cores
-from tricue.features.extractors import Extractor
-from tricue.features.media import MediaError, content_digest, probe
-from tricue.features.progress import Bar
-from tricue.features.store import Store
-from tricue.features.text import Spoken
-from tricue.features.worker import Job, Source, file_state
-from tricue.types import Cue, Fault, Utterance
+from tricue.extractors.choice import Extractor
+from tricue.features.store import Row, Store
+from tricue.features.worker import Job
+from tricue.modalities.requests import KeyPart, Opener, Request
+from tricue.progress import Bar
+from tricue.types import Fault, ModalityName
 
-MEDIA_BATCH, TEXT_BATCH = 8, 256  # jobs that are encoded and written together: a kill loses at most these
-_PROBED = 20  # files whose headers tell how long clips are, for the estimate
+Requests = Mapping[ModalityName, Mapping[str, Request]]  # modality -> utterance id -> what is to be read
+Kind = type[Opener]
+
+_PROBED = 20  # requests of a modality that are looked at for the estimate
 _BYTES = 2  # of a float16
-_CHARACTERS_PER_TOKEN = 4.0
+
+
+class Rows(dict[str, Row]):
+    """In place of a store: rows that are kept as long as they are needed."""
+
+    def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        self.update(rows)
+
+    def merge(self) -> None:
+        """Nothing: there are no shards."""
 
 
 @dataclass
 class Plan:
-    """Stores of the cues, keys of their utterances, and the work that is left."""
+    """What each modality has, keys of the utterances in it, and the work that is left."""
 
-    stores: dict[Cue, Store]
-    keys: dict[Cue, dict[str, str]]  # cue -> utterance id -> key of the store
+    held: Mapping[ModalityName, Store | Rows]
+    keys: dict[ModalityName, dict[str, str]]  # modality -> utterance id -> key
     jobs: list[Job] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)  # files that cannot even be looked at
+    faults: list[Fault] = field(default_factory=list)  # sources that cannot even be looked at
 
     def batches(self, part_of: Mapping[str, int] | None = None) -> list[list[Job]]:
-        """Texts of like length together, then clips in their order; part_of: utterance id -> number of its part, and
-        the parts one after another."""
-        parts: dict[int, list[Job]] = defaultdict(list)
+        """Openers of a kind and of like length together; part_of: utterance id -> number of its part, and the parts one
+        after another."""
+        parts: dict[tuple[int, int], list[Job]] = defaultdict(list)
+        kinds: dict[Kind, int] = {}
         for job in self.jobs:
-            parts[part_of[job.id] if part_of else 0].append(job)
+            kind = kinds.setdefault(_kind(job), len(kinds))
+            parts[part_of[job.id] if part_of else 0, kind].append(job)
         batches = []
         for _, jobs in sorted(parts.items()):
-            texts = sorted((job for job in jobs if job.spoken), key=lambda job: len(_whole(job.spoken)))
-            clips = [job for job in jobs if job.files]
-            batches += [*_split(texts, TEXT_BATCH), *_split(clips, MEDIA_BATCH)]
+            jobs.sort(key=lambda job: job.length)
+            size = _kind(jobs[0]).batch_size
+            batches += [jobs[i : i + size] for i in range(0, len(jobs), size)]
         return batches
 
 
-def make_plan(
-    utterances: Sequence[Utterance],
-    spoken: Mapping[str, Spoken | None],
-    extractors: Mapping[Cue, Extractor],
-    root: Path,
-    bar: Bar,
-) -> Plan:
-    """spoken: utterance id -> its words with their context. Opens (and checks) the store of each extractor.
-
-    Raises InputError where a store cannot be written.
-    """
-    stores = {
-        cue: Store(root, cue, e.name, {"version": e.version, **e.settings}) for cue, e in extractors.items()
-    }
-    plan = Plan(stores, {cue: {} for cue in stores})
-    asked: set[tuple[Cue, str]] = set()
-
-    def lacks(cue: Cue, id_: str, key: str) -> bool:
-        """Whether nobody has or asks for this key yet; notes whose it is."""
-        plan.keys[cue][id_] = key
-        new = key not in stores[cue] and (cue, key) not in asked
-        asked.add((cue, key))
-        return new
-
-    if "text" in stores:
-        for id_, words in spoken.items():
-            if words is not None and lacks(
-                "text", id_, key := _digest(words.text, words.prefix, *words.context)
-            ):
-                plan.jobs.append(Job(id_, {"text": key}, spoken=words))
-    cues: list[Cue] = [cue for cue in ("audio", "video") if cue in stores]
-    paths = list(dict.fromkeys(path for row in utterances for _, path in _files(row, cues)))
-    states = {path: file_state(path) for path in paths}  # before the digests: a change meanwhile is noticed
-    digests = _content_digests(paths, bar)
-    for utterance in utterances:
-        files, keys = {}, {}
-        for cue, path in _files(utterance, cues):
-            start, end = utterance.span(cue)
-            half = (utterance.crop,) if cue == "video" and utterance.crop else ()
-            digest = digests[path]
-            if isinstance(digest, Exception):  # not stored: the file may be there in the next run
-                reason = getattr(digest, "strerror", None) or digest
-                plan.faults.append(Fault(utterance.id, cue, f"{path}: {reason}"))
-            elif lacks(cue, utterance.id, key := _digest(digest, start, end, *half)):
-                files[cue], keys[cue] = Source(path, start, end, states[path]), key
-        if files:
-            plan.jobs.append(Job(utterance.id, keys, files=files, crop=utterance.crop))
+def make_plan(requests: Requests, held: Mapping[ModalityName, Store | Rows], bar: Bar) -> Plan:
+    """held: what is there already, per modality; a source is looked at for its key where one of them is a store."""
+    plan = Plan(held, {modality: {} for modality in requests})
+    openers = dict.fromkeys(request.opener for own in requests.values() for request in own.values())
+    located = _locate(list(openers), any(isinstance(own, Store) for own in held.values()), bar)
+    numbers: dict[Request, str] = {}
+    asked: set[tuple[ModalityName, str]] = set()
+    jobs: dict[tuple[Kind, str], dict[ModalityName, tuple[str, Request]]] = defaultdict(dict)
+    for id_ in dict.fromkeys(id_ for own in requests.values() for id_ in own):
+        for modality, own in requests.items():
+            if id_ not in own:
+                continue
+            request, (opener, parts) = own[id_], located[own[id_].opener]
+            if isinstance(opener, Exception):  # not stored: the file may be there in the next run
+                reason = getattr(opener, "strerror", None) or opener
+                plan.faults.append(Fault(id_, modality, f"{request.opener}: {reason}"))
+                continue
+            view = () if request.view is None else (request.view,)
+            key = numbers.setdefault(request, str(len(numbers))) if parts is None else _digest(*parts, *view)
+            plan.keys[modality][id_] = key
+            if key not in held[modality] and (modality, key) not in asked:
+                asked.add((modality, key))
+                jobs[type(opener), id_][modality] = key, replace(request, opener=opener)
+    for (_, id_), wanted in jobs.items():
+        keys = {modality: key for modality, (key, _) in wanted.items()}
+        plan.jobs.append(Job(id_, keys, {modality: request for modality, (_, request) in wanted.items()}))
     return plan
 
 
-def size_line(plan: Plan, extractors: Mapping[Cue, Extractor]) -> str:
+def size_line(plan: Plan, extractors: Mapping[ModalityName, Extractor]) -> str:
     """What is to be read, what is there already, and about how much room the features will take."""
-    wanted = {cue: sum(cue in job.keys for job in plan.jobs) for cue in plan.stores}
-    stored = {cue: len(set(plan.keys[cue].values())) - wanted[cue] for cue in plan.stores}
-    todo = ", ".join(f"{cue} {count:,}" for cue, count in wanted.items())
-    there = ", ".join(f"{cue} {count:,}" for cue, count in stored.items() if count)
-    states = {source.path: source.state for job in plan.jobs for source in (job.files or {}).values()}
-    media = sum(state[0] for state in states.values() if state is not None)
+    wanted = {modality: sum(modality in job.keys for job in plan.jobs) for modality in plan.held}
+    stored = {modality: len(set(plan.keys[modality].values())) - wanted[modality] for modality in plan.held}
+    todo = ", ".join(f"{modality} {count:,}" for modality, count in wanted.items())
+    there = ", ".join(f"{modality} {count:,}" for modality, count in stored.items() if count)
+    media = sum(dict(r.opener.size for job in plan.jobs for r in job.requests.values()).values())
     return (
         f"To extract: {todo}" + (f" (already there: {there})" if there else "") + "; "
         + (f"{decimal(media)} of media to read, " if media else "")
@@ -115,69 +102,44 @@ def size_line(plan: Plan, extractors: Mapping[Cue, Extractor]) -> str:
     )  # fmt: skip
 
 
-def _estimate(plan: Plan, extractors: Mapping[Cue, Extractor]) -> float:
-    """Bytes in the store: time steps times widths. Lengths of whole files are taken from a few headers."""
-    sources = [source for job in plan.jobs for source in set((job.files or {}).values())]
-    known = [s.end - (s.start or 0.0) for s in sources if s.end is not None]
-    probed = [
-        _seconds(s.path) for s in [s for s in sources if s.end is None][:: max(1, len(sources) // _PROBED)]
-    ]
-    lengths = [*known, *(seconds for seconds in probed if seconds is not None)]
-    seconds = sum(lengths) / len(lengths) if lengths else 0.0
+def _estimate(plan: Plan, extractors: Mapping[ModalityName, Extractor]) -> float:
+    """Bytes of the features: time steps times dimensions, from a few requests of each modality."""
     total = 0.0
-    for job in plan.jobs:
-        for cue in job.keys:
-            width = sum(extractors[cue].dims)
-            config = getattr(extractors[cue], "config", None)
-            if cue == "text":
-                steps = len(job.spoken.text) / _CHARACTERS_PER_TOKEN if job.spoken else 0.0
-            elif cue == "audio":
-                steps = min(seconds, config.max_seconds) * config.rate_hz if config else 0.0
-            else:
-                steps = config.frames if config else 0.0
-            total += steps * width * _BYTES
+    for modality, extractor in extractors.items():
+        asked = [job.requests[modality] for job in plan.jobs if modality in job.requests]
+        few = asked[:: max(1, len(asked) // _PROBED)]
+        steps = sum(request.opener.estimate_steps(modality, extractor) for request in few)
+        total += steps / max(1, len(few)) * len(asked) * sum(extractor.dims) * _BYTES
     return total
 
 
-def _seconds(path: Path) -> float | None:
-    try:
-        return probe(path).seconds
-    except MediaError:  # told when it is read
-        return None
+Located = tuple[Opener | Exception, tuple[KeyPart, ...] | None]  # the parts of its key, where one is wanted
 
 
-def _content_digests(paths: Sequence[Path], bar: Bar) -> dict[Path, str | Exception]:
-    """The digest of every file, or why it cannot be looked at. Several at once: disks and SHA-256 need no lock."""
+def _locate(openers: Sequence[Opener], keyed: bool, bar: Bar) -> dict[Opener, Located]:
+    """Each opener as it is to be opened, or why not. Digests of files several at once: disks and SHA-256 need no
+    lock."""
 
-    def digest(path: Path) -> str | Exception:
+    def locate(opener: Opener) -> Located:
         try:
-            return content_digest(path)
+            there = opener.locate()  # before the digest: a change meanwhile is noticed
+            return there, there.key_parts() if keyed else None
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
-            return error
+            return error, None
 
-    bar.begin("Looking at files", len(paths))
-    found: dict[Path, str | Exception] = {}
-    with ThreadPoolExecutor(cores()) as pool:
-        for path, result in zip(paths, pool.map(digest, paths), strict=True):
-            found[path] = result
-            bar.advance()
+    media = [opener for opener in openers if keyed and opener.is_media]
+    found = {opener: locate(opener) for opener in openers if not (keyed and opener.is_media)}
+    if media:
+        bar.begin("Looking at files", len(media))
+        with ThreadPoolExecutor(cores()) as pool:
+            for opener, result in zip(media, pool.map(locate, media), strict=True):
+                found[opener] = bar.passed(result)
     return found
 
 
-def _files(utterance: Utterance, cues: Sequence[Cue]) -> Iterator[tuple[Cue, Path]]:
-    for cue in cues:
-        path = utterance.audio if cue == "audio" else utterance.video
-        if path is not None:
-            yield cue, path
+def _kind(job: Job) -> Kind:
+    return type(next(iter(job.requests.values())).opener)
 
 
-def _whole(spoken: Spoken | None) -> str:
-    return "" if spoken is None else " ".join([*spoken.context, spoken.prefix, spoken.text])
-
-
-def _split(jobs: list[Job], size: int) -> list[list[Job]]:
-    return [jobs[i : i + size] for i in range(0, len(jobs), size)]
-
-
-def _digest(*parts: str | float | None) -> str:
+def _digest(*parts: KeyPart) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

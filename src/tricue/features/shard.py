@@ -5,15 +5,13 @@ therefore read message by message, refused where it is compressed, of other colu
 validated in full before a value is looked at.
 """
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from tricue.types import InvalidFileError
+from tricue.types import InvalidFileError, first_line
 
 SCHEMA = pa.schema(
     [
@@ -50,8 +48,7 @@ def read_batches(shard: Path) -> list[pa.RecordBatch]:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError, EOFError, struct.error) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise InvalidFileError(f"{shard} is no shard of features: {reason}") from error
+        raise InvalidFileError(f"{shard} is no shard of features: {first_line(error)}") from error
 
 
 def _read_batch(message: pa.ipc.Message, columns: pa.Schema) -> pa.RecordBatch:

@@ -1,25 +1,19 @@
 """Where features lie between runs: append-only Arrow shards per extractor, read by memory map.
 
-    <root>/<cue>-<name>-<digest of every setting>/settings.json
+    <root>/<modality>-<name>-<digest of every setting>/settings.json
                                                   shard-<digest of its content>.arrow
 
 A shard's name carries the digest of its bytes, checked whenever a store is opened: one that was cut short or
 has changed, or whose content is not what `shard.py` allows, is set aside as `*.broken`, and its rows are made again.
-Writes go to a file of a unique name
-first, so that a kill, a full disk or a second process never leaves a shard that is trusted half-written. Every
-batch is a shard of its own as soon as it is encoded; small shards are merged later.
+Files take their place as a whole (`replaced_file`). Every batch is a shard of its own as soon as it is
+encoded; small shards are merged later.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
 import re
 import stat
-import time
-import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,14 +24,13 @@ import numpy as np
 import pyarrow as pa
 
 from tricue.features.shard import SCHEMA, read_batches
-from tricue.files import file_digest
-from tricue.types import Cue, InputError, InvalidFileError
+from tricue.files.atomic import file_digest, replaced_file
+from tricue.types import InputError, InvalidFileError, ModalityName
 
 _LOG = logging.getLogger(__name__)
 _FORMAT = 1
 _SMALL, _LARGE = 8_000_000, 64_000_000  # bytes: shards that are merged, and what they are merged to
 _MANY = 64  # small shards that are merged while a run goes on
-_STALE_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +49,11 @@ class Store:
     Raises InputError where the folder cannot be written.
     """
 
-    def __init__(self, root: Path, cue: Cue, name: str, settings: Mapping[str, Any]) -> None:
-        settings = {"format": _FORMAT, "cue": cue, "name": name, **settings}
+    def __init__(self, root: Path, modality: ModalityName, name: str, settings: Mapping[str, Any]) -> None:
+        settings = {"format": _FORMAT, "modality": modality, "name": name, **settings}
         text = json.dumps(settings, indent=2, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        self.folder = root / f"{cue}-{re.sub(r'[^A-Za-z0-9.-]+', '-', name)}-{digest}"
+        self.folder = root / f"{modality}-{re.sub(r'[^A-Za-z0-9.-]+', '-', name)}-{digest}"
         self.broken: list[Path] = []  # shards that were set aside when it was opened
         self._rows: dict[str, tuple[pa.RecordBatch, int]] = {}
         self._small: dict[Path, int] = {}  # shard -> bytes
@@ -69,10 +62,6 @@ class Store:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
         _write_settings(self.folder / "settings.json", text.encode())
-        for leftover in self.folder.glob("*.tmp"):  # of a killed run; a fresh one may be in use
-            with suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
-                    leftover.unlink()
         seen: set[Path] = set()
         while fresh := sorted(set(self.folder.glob("shard-*.arrow")) - seen):
             seen.update(fresh)
@@ -215,17 +204,11 @@ def _write_settings(path: Path, text: bytes) -> None:
 
 
 def _write(path: Path, content: bytes | pa.Buffer) -> None:
-    """Atomic: after a kill or an error at any moment the file is whole or absent."""
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    """Raises InputError where it cannot be written."""
     try:
-        with temporary.open("wb") as file:
+        with replaced_file(path) as part, part.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 

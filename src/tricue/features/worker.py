@@ -1,66 +1,49 @@
 """Jobs in, rows out: the one function that every engine maps over its processes or machines.
 
-Job -> decode, prepare (CPU, clip by clip) -> Ready -> encode (CPU or GPU, in batches) -> Result
+Job -> open, prepare (CPU, one by one) -> Ready -> encode (CPU or GPU, in batches) -> Result
+
+What others sent is opened before `Ready`, and never after it: a service does all up to there in a process of its own.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.config import AudioFeatures, VideoFeatures
-from tricue.features.extractors import Extractor
-from tricue.features.media import NO_MEMORY, Clip, MediaError, decode
+from tricue.extractors.choice import Extractor
 from tricue.features.store import Row
-from tricue.features.text import NO_WORDS, Spoken
-from tricue.types import CUES, Cue, Side
+from tricue.media.decoding import NO_MEMORY, MediaError
+from tricue.modalities.requests import Request, Wanted
+from tricue.types import ModalityName
 
 KILLED = "the process that read it was killed: too little memory, or a file that breaks the decoder"
 
 
-FileState = tuple[int, int]  # bytes, time of change in nanoseconds
-
-
-def file_state(path: Path) -> FileState | None:
-    """What changes when a file is written to; None where there is none."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):  # ValueError: a name with a NUL in it
-        return None
-    return status.st_size, status.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class Source:
-    """A stretch of a media file: all of it, or seconds `start` to `end`."""
-
-    path: Path
-    start: float | None = None
-    end: float | None = None
-    state: FileState | None = None  # of the file when its key was made
-
-
 @dataclass(frozen=True)
 class Job:
-    """What is wanted of one utterance; the same stretch of the same file for both cues is decoded once."""
+    """What is wanted of one utterance, by openers of one kind; what modalities share is opened once."""
 
     id: str
-    keys: dict[Cue, str]  # of the store, per cue that is wanted
-    spoken: Spoken | None = None
-    files: dict[Cue, Source] | None = None
-    crop: Side | None = None  # half of the picture
+    keys: Mapping[ModalityName, str]  # of the store, per modality that is wanted
+    requests: Mapping[ModalityName, Request]
+
+    @property
+    def is_media(self) -> bool:
+        return any(request.opener.is_media for request in self.requests.values())
+
+    @property
+    def length(self) -> float:
+        """As `Opener.length`."""
+        return max(request.opener.length for request in self.requests.values())
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A job's cue on its way to the encoder: what it reads, or the reason why not, or both (a note)."""
+    """A job's modality on its way to the encoder: what it reads, or the reason why not, or both (a note)."""
 
     id: str
-    cue: Cue
+    modality: ModalityName
     key: str
     signal: Any
     note: str | None = None
@@ -70,10 +53,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Result:
-    """A row for the store of a cue."""
+    """A row for the store of a modality."""
 
     id: str  # of the job
-    cue: Cue
+    modality: ModalityName
     key: str
     row: Row
     passing: bool = False  # the reason why there is nothing may be gone in the next run: not to be stored
@@ -83,92 +66,69 @@ class Result:
 class Worker:
     """The extractors of a run, ready to be sent to another process."""
 
-    extractors: Mapping[Cue, Extractor]
+    extractors: Mapping[ModalityName, Extractor]
     device: str = "cpu"
 
     def __call__(self, jobs: Sequence[Job]) -> list[Result]:
         return self.encode(self.prepare(jobs))
 
     def prepare(self, jobs: Sequence[Job]) -> list[Ready]:
-        """Decode each file once and prepare its cues; what cannot be had is a reason, never an error."""
-        return [ready for job in jobs for ready in (*self._text(job), *self._media(job))]
+        """Open each source once and prepare its modalities; what cannot be had is a reason, never an error."""
+        return [ready for job in jobs for ready in self._opened(job)]
 
     def encode(self, ready: Sequence[Ready]) -> list[Result]:
         """A neighbour changes no value: encoders batch only what they can keep apart."""
         results = [
-            Result(r.id, r.cue, r.key, Row(None, r.note), r.passing) for r in ready if r.signal is None
+            Result(r.id, r.modality, r.key, Row(None, r.note), r.passing) for r in ready if r.signal is None
         ]  # fmt: skip
-        for cue in CUES:
-            own = [r for r in ready if r.cue == cue and r.signal is not None]
-            arrays = self.extractors[cue].encode([r.signal for r in own]) if own else []
-            results += [Result(r.id, cue, r.key, as_row(a, r)) for r, a in zip(own, arrays, strict=True)]
+        for modality, extractor in self.extractors.items():
+            own = [r for r in ready if r.modality == modality and r.signal is not None]
+            arrays = extractor.encode([r.signal for r in own]) if own else []
+            results += [Result(r.id, modality, r.key, as_row(a, r)) for r, a in zip(own, arrays, strict=True)]
         return results
 
-    def _text(self, job: Job) -> list[Ready]:
-        if job.spoken is None:
-            return []
-        extractor: Any = self.extractors["text"]  # LightText or HubText
-        prepared = extractor.prepare(job.spoken)
-        return [Ready(job.id, "text", job.keys["text"], prepared, extractor.note(job.spoken, prepared))]
-
-    def _media(self, job: Job) -> list[Ready]:
-        files, done = job.files or {}, []
-        for source in dict.fromkeys(files.values()):
-            cues = [cue for cue, wanted in files.items() if wanted == source]
+    def _opened(self, job: Job) -> Iterator[Ready]:
+        for opener in dict.fromkeys(request.opener for request in job.requests.values()):
+            wanted = {
+                modality: Wanted(self.extractors[modality], request.view)
+                for modality, request in job.requests.items()
+                if request.opener == opener
+            }
             try:
-                clip = self._decode(source, job.crop, cues)
+                signals = opener.open(wanted)
             except MediaError as error:
-                done += [
-                    Ready(job.id, c, job.keys[c], None, error.reason, passing=error.passing) for c in cues
-                ]
+                yield from (_failed(job, modality, error.reason, error.passing) for modality in wanted)
                 continue
             except MemoryError:  # with more of it the clip may be read
-                done += [Ready(job.id, c, job.keys[c], None, NO_MEMORY, passing=True) for c in cues]
+                yield from (_failed(job, modality, NO_MEMORY, True) for modality in wanted)
                 continue
-            done += [self._signal(job, cue, clip) for cue in cues]
-        return done
+            for modality, (extractor, _) in wanted.items():
+                value, note = signals[modality]
+                if value is None:
+                    yield Ready(job.id, modality, job.keys[modality], None, note)
+                    continue
+                try:
+                    made = opener.prepare(extractor, value)
+                except MediaError as error:
+                    yield _failed(job, modality, error.reason, False)
+                except MemoryError:  # one clip is lost, and read again in the next run
+                    yield _failed(job, modality, NO_MEMORY, True)
+                else:
+                    key = job.keys[modality]
+                    yield Ready(job.id, modality, key, made.value, made.note or note, made.missed)
 
-    def _decode(self, source: Source, crop: Side | None, cues: Sequence[Cue]) -> Clip:
-        if source.state is not None and file_state(source.path) != source.state:
-            raise MediaError("the file has changed since the run began", source.path, passing=True)
-        frames, max_seconds = 0, None
-        if "video" in cues:
-            pictures = self.extractors["video"].config  # type: ignore[attr-defined]
-            assert isinstance(pictures, VideoFeatures)
-            frames = pictures.frames
-        if "audio" in cues:
-            sound = self.extractors["audio"].config  # type: ignore[attr-defined]
-            assert isinstance(sound, AudioFeatures)
-            max_seconds = sound.max_seconds
-        return decode(
-            source.path,
-            start=source.start,
-            end=source.end,
-            audio="audio" in cues,
-            frames=frames,
-            crop=crop,
-            max_seconds=max_seconds,
-        )
 
-    def _signal(self, job: Job, cue: Cue, clip: Clip) -> Ready:
-        signal: Any = clip.audio if cue == "audio" else clip.frames
-        if signal is None:
-            return Ready(job.id, cue, job.keys[cue], None, clip.faults[cue])
-        missed, extractor = 0, self.extractors[cue]
-        try:
-            if faces := getattr(extractor, "faces", None):
-                signal, missed = faces.crop(signal)
-            return Ready(job.id, cue, job.keys[cue], extractor.prepare(signal), clip.notes.get(cue), missed)
-        except MediaError as error:
-            return Ready(job.id, cue, job.keys[cue], None, error.reason)
-        except MemoryError:  # one clip is lost, and read again in the next run
-            return Ready(job.id, cue, job.keys[cue], None, NO_MEMORY, passing=True)
+def _failed(job: Job, modality: ModalityName, reason: str, passing: bool) -> Ready:
+    return Ready(job.id, modality, job.keys[modality], None, reason, passing=passing)
 
 
 def as_row(array: np.ndarray, ready: Ready) -> Row:
-    """(T, D) float32 as it is stored; the reason alone where it has no time step or exceeds float16."""
+    """(T, D) as it is stored: float32 as float16, token ids as they are; the reason alone where it has no time step or
+    exceeds float16."""
     if not len(array):
-        return Row(None, ready.note or NO_WORDS)  # sound and pictures have at least one step
+        return Row(None, ready.note or "it gives no time step")
+    if np.issubdtype(array.dtype, np.integer):
+        return Row(array, ready.note)
     with np.errstate(over="ignore"):
         halved = array.astype(np.float16)
     if not np.isfinite(halved).all():
@@ -178,4 +138,4 @@ def as_row(array: np.ndarray, ready: Ready) -> Row:
 
 def killed(job: Job) -> list[Result]:
     """The results of a job that no process survived. Not stored: with more memory it may be read."""
-    return [Result(job.id, cue, key, Row(None, KILLED), passing=True) for cue, key in job.keys.items()]
+    return [Result(job.id, modality, key, Row(None, KILLED), passing=True) for modality, key in job.keys.items()]

@@ -1,6 +1,4 @@
-"""Masked attention within one modality: multi-head self-attention and attention pooling."""
-
-from __future__ import annotations
+"""Masked attention within one modality: multi-head self-attention; mean and deviation over time."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +8,7 @@ from torch import nn
 def attendable(mask: torch.Tensor) -> torch.Tensor:
     """The mask (B, T), with the first step opened in rows that have none: attention over no key is NaN.
 
-    What such a row computes is finite and is replaced by whoever knows that the cue is absent.
+    What such a row computes is finite and is replaced by whoever knows that the modality is absent.
     """
     first = torch.zeros_like(mask)
     first[:, 0] = True
@@ -45,8 +43,11 @@ class SelfAttention(nn.Module):
         return self.out(attend(self.query(x), self.key(x), self.value(x), mask, self.heads))
 
 
-class AttentionPooling(nn.Module):
-    """A learned score per step, softmax over the valid steps, weighted sum: (B, T, width) -> (B, width)."""
+class AttentivePooling(nn.Module):
+    """Mean and deviation over the valid steps, weighted by a learned score: (B, T, width) -> (B, 2 width).
+
+    Okabe et al., 2018, "Attentive statistics pooling for deep speaker embedding", equations 3 to 6.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -54,4 +55,14 @@ class AttentionPooling(nn.Module):
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         scores = self.score(x).squeeze(-1).masked_fill(~attendable(mask), float("-inf"))
-        return torch.einsum("bt,btd->bd", scores.softmax(dim=1), x)
+        return mean_and_deviation(x, scores.softmax(dim=1))
+
+
+_LEAST_VARIANCE = 1e-5  # keeps the root's gradient finite where a row has one step
+
+
+def mean_and_deviation(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """x (B, T, D), weights (B, T) that add up to 1 -> [mean; deviation] over time, (B, 2 D)."""
+    mean = torch.einsum("bt,btd->bd", weights, x)
+    variance = torch.einsum("bt,btd->bd", weights, (x - mean.unsqueeze(1)) ** 2)
+    return torch.cat([mean, (variance + _LEAST_VARIANCE).sqrt()], dim=-1)

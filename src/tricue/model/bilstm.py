@@ -1,6 +1,4 @@
-"""Progressive BiLSTM with adaptive gating (seed.md, "Mathematical Formulations")."""
-
-from __future__ import annotations
+"""Progressive BiLSTM with adaptive gating."""
 
 import torch
 from torch import nn
@@ -37,8 +35,10 @@ class BiLSTM(nn.Module):
 
 
 class ProgressiveLayer(nn.Module):
-    """F_(i) = G * T(H_attn) + (1 - G) * F_(i-1), G = sigmoid(Linear([T; F_(i-1)])), all (B, T, 2h).
+    """F_(i) = G * T + (1 - G) * F_(i-1), G = sigmoid(Linear([T; F_(i-1)])), all (B, T, 2h).
 
+    T = FTB(LayerNorm(H_lstm + H_attn)): attention adds to what it reads (Vaswani et al., 2017, section 3.1), for
+    untrained it averages over time, which would hide the order of things.
     gated: False makes G one, so that nothing of the input is passed on.
     """
 
@@ -46,11 +46,13 @@ class ProgressiveLayer(nn.Module):
         super().__init__()
         self.lstm = BiLSTM(2 * hidden, hidden)
         self.attention = SelfAttention(2 * hidden, heads)
+        self.norm = nn.LayerNorm(2 * hidden)
         self.transform = FeatureTransformation(2 * hidden, 2 * hidden, dropout)
         self.gate = nn.Linear(4 * hidden, 2 * hidden) if gated else None
 
     def forward(self, previous: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        refined = self.transform(self.attention(self.lstm(previous, mask), mask))
+        states = self.lstm(previous, mask)
+        refined = self.transform(self.norm(states + self.attention(states, mask)))
         if self.gate is None:
             return refined
         gate = torch.sigmoid(self.gate(torch.cat([refined, previous], dim=-1)))
@@ -58,19 +60,14 @@ class ProgressiveLayer(nn.Module):
 
 
 class ProgressiveBiLSTM(nn.Module):
-    """(B, T, in_width) -> the output (B, T, 2h) of each layer, the last one being the result."""
+    """(B, T, 2h) -> the output (B, T, 2h) of each layer, the last one being the result; of no layer, what came in."""
 
-    def __init__(
-        self, in_width: int, hidden: int, layers: int, heads: int, dropout: float, gated: bool = True
-    ) -> None:
+    def __init__(self, hidden: int, layers: int, heads: int, dropout: float, gated: bool = True) -> None:
         super().__init__()
-        self.project = nn.Identity() if in_width == 2 * hidden else nn.Linear(in_width, 2 * hidden)
         self.layers = nn.ModuleList(ProgressiveLayer(hidden, heads, dropout, gated) for _ in range(layers))
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
-        features = self.project(x)
-        outputs = []
+        outputs = [x]
         for layer in self.layers:
-            features = layer(features, mask)
-            outputs.append(features)
-        return outputs
+            outputs.append(layer(outputs[-1], mask))
+        return outputs[1:] or outputs

@@ -1,6 +1,4 @@
-"""Counterfactual features: the same clip, minimally changed (design.md, section 4)."""
-
-from __future__ import annotations
+"""Counterfactual features: the same clip, minimally changed."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,28 +7,28 @@ import torch
 from torch import nn
 
 from tricue.model.transform import FeatureTransformation
-from tricue.types import Cue
+from tricue.types import ModalityName
 
 
 class CounterfactualFeatures(nn.Module):
-    """cf_m = a_m T_m(F_m) + (1 - a_m) F_m on the standardised features (B, T_m, width) of each cue.
+    """cf_m = a_m T_m(v_m) + (1 - a_m) v_m on all that enters the fusion of each modality, v_m (B, width).
 
-    a_m is the sigmoid of a learned scalar and starts at `start`.
+    a_m is the sigmoid of a learned scalar and starts at `start`. T_m has no dropout: what changes is the features.
     """
 
-    def __init__(self, cues: Sequence[Cue], width: int, start: float, dropout: float) -> None:
+    def __init__(self, modalities: Sequence[ModalityName], width: int, start: float) -> None:
         super().__init__()
         logit = math.log(start / (1 - start))
-        self.logit = nn.ParameterDict({cue: nn.Parameter(torch.tensor(logit)) for cue in cues})
-        self.transform = nn.ModuleDict({cue: FeatureTransformation(width, width, dropout) for cue in cues})
+        self.logit = nn.ParameterDict({modality: nn.Parameter(torch.tensor(logit)) for modality in modalities})
+        self.transform = nn.ModuleDict({modality: FeatureTransformation(width, width, 0.0) for modality in modalities})
 
-    def strength(self, cue: Cue) -> torch.Tensor:
+    def strength(self, modality: ModalityName) -> torch.Tensor:
         """a_m, a scalar between 0 and 1."""
-        return torch.sigmoid(self.logit[cue])
+        return torch.sigmoid(self.logit[modality])
 
-    def forward(self, features: Mapping[Cue, torch.Tensor]) -> dict[Cue, torch.Tensor]:
+    def forward(self, features: Mapping[ModalityName, torch.Tensor]) -> dict[ModalityName, torch.Tensor]:
         changed = {}
-        for cue, x in features.items():
-            a = self.strength(cue)
-            changed[cue] = a * self.transform[cue](x) + (1 - a) * x
+        for modality, x in features.items():
+            a = self.strength(modality)
+            changed[modality] = a * self.transform[modality](x) + (1 - a) * x
         return changed

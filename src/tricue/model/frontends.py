@@ -1,6 +1,4 @@
-"""From a cue's feature vectors to the input of its progressive BiLSTM (design.md, section 4)."""
-
-from __future__ import annotations
+"""From a modality's feature vectors to the input of its progressive BiLSTM."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,72 +6,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from tricue.model.attention import SelfAttention
-from tricue.model.bilstm import BiLSTM
 from tricue.model.transform import FeatureTransformation
 
 
-class TextFrontend(nn.Module):
-    """Token vectors (B, T, dim) -> (B, T, 2 width)."""
+class Frontend(nn.Module):
+    """Feature vectors (B, T, dim) -> FTB -> (B, T, width)."""
 
     def __init__(self, dim: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.out_width = 2 * width
-        self.transform = FeatureTransformation(dim, self.out_width, dropout)
+        self.transform = FeatureTransformation(dim, width, dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return self.transform(x)
-
-
-class AudioFrontend(nn.Module):
-    """Speech vectors and acoustic features side by side (B, T, speech + acoustic) -> (B, T, width).
-
-    residual: self-attention adds to the vectors it reads (Vaswani et al., 2017, section 3.1) instead of standing
-    in their place. Untrained it averages over time, which hides the order of things from the BiLSTM behind it.
-    Without acoustic features (precomputed audio) the speech branch stands alone.
-    """
-
-    def __init__(
-        self, speech: int, acoustic: int, width: int, heads: int, dropout: float, residual: bool = False
-    ) -> None:
-        super().__init__()
-        self.residual = residual
-        self.out_width = width
-        self.widths = [speech, acoustic]
-        self.speech = FeatureTransformation(speech, width, dropout)
-        self.attention = SelfAttention(width, heads)
-        self.acoustic = FeatureTransformation(acoustic, width, dropout) if acoustic else None
-        self.combine = FeatureTransformation(2 * width if acoustic else width, width, dropout)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        speech, acoustic = x.split(self.widths, dim=-1)
-        vectors = self.speech(speech)
-        attended = self.attention(vectors, mask)
-        branches = [vectors + attended if self.residual else attended]
-        if self.acoustic is not None:
-            branches.append(self.acoustic(acoustic))
-        return self.combine(torch.cat(branches, dim=-1))
-
-
-class VideoFrontend(nn.Module):
-    """Key-frame vectors (B, T, dim) -> BiLSTM, attention, two FTBs (1.5 width, width) -> (B, T, width).
-
-    residual: as in AudioFrontend.
-    """
-
-    def __init__(self, dim: int, width: int, heads: int, dropout: float, residual: bool = False) -> None:
-        super().__init__()
-        self.residual = residual
-        self.out_width = width
-        self.lstm = BiLSTM(dim, width)
-        self.attention = SelfAttention(2 * width, heads)
-        self.narrow = FeatureTransformation(2 * width, width * 3 // 2, dropout)
-        self.transform = FeatureTransformation(width * 3 // 2, width, dropout)
-
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        states = self.lstm(x, mask)
-        attended = self.attention(states, mask)
-        return self.transform(self.narrow(states + attended if self.residual else attended))
 
 
 def _last_layer(output: Any) -> torch.Tensor:
@@ -96,9 +40,7 @@ class LiveText(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.read = read
-        if (
-            getattr(encoder, "pooler", None) is not None
-        ):  # unused: left in, its weights would never be trained
+        if getattr(encoder, "pooler", None) is not None:  # unused: left in, its weights would never be trained
             encoder.register_module("pooler", None)
         if finetune is not None:
             freeze_below(encoder, finetune)
@@ -111,6 +53,12 @@ class LiveText(nn.Module):
         own_first = own_first[:, :longest]
         vectors = hidden.gather(1, own_first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
         return vectors, own.gather(1, own_first)
+
+    def example(self, steps: int, context: int = 0) -> torch.Tensor:
+        """One row (1, context + steps, 2) with as many tokens of its own, after those of the context."""
+        tokens = torch.zeros(1, context + steps, 2, dtype=torch.long)
+        tokens[:, context:, 1] = 1
+        return tokens
 
 
 def freeze_below(encoder: nn.Module, top: int) -> None:

@@ -1,6 +1,4 @@
-"""All-pairs cross-modal attention and the fusion of the three cues (design.md, section 4)."""
-
-from __future__ import annotations
+"""All-pairs cross-modal attention and the fusion of the three modalities."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,86 +6,91 @@ import torch
 from torch import nn
 
 from tricue.model.attention import attend
-from tricue.types import Cue
+from tricue.model.transform import SharedDropout
+from tricue.types import ModalityName
 
 
 class CrossModalAttention(nn.Module):
-    """Each cue looks at each other one; [own; from the second; from the third] is standardised.
+    """Each modality looks at each other one; [own; from the second; from the third] adds to its own, standardised.
 
-    W_Q, W_K, W_V belong to the modality and are shared by its pairs, as the superscripts in seed.md say;
-    with one head the scale is sqrt(width), no biases, no output projection: the seed's formula exactly.
-    The slot of an absent partner is a learned vector per directed pair. attends: False leaves each cue its own
+    W_Q, W_K, W_V belong to the modality and are shared by its pairs, as the superscripts of the seed say;
+    one head, scaled by sqrt(width), no biases, no output projection: the seed's formula exactly.
+    The slot of an absent partner is a learned vector per directed pair. attends: False leaves each modality its own
     features alone, standardised.
     """
 
-    def __init__(
-        self, cues: Sequence[Cue], in_width: int, width: int, heads: int = 1, attends: bool = True
-    ) -> None:
+    def __init__(self, modalities: Sequence[ModalityName], in_width: int, width: int, attends: bool = True) -> None:
         super().__init__()
-        self.cues = list(cues)
-        self.heads = heads
+        self.modalities = list(modalities)
         self.attends = attends
-        attending = self.cues if attends else []
-        self.project = nn.ModuleDict({cue: nn.Linear(in_width, width) for cue in cues})
-        self.query = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
-        self.key = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
-        self.value = nn.ModuleDict({cue: nn.Linear(width, width, bias=False) for cue in attending})
+        attending = self.modalities if attends else []
+        self.project = nn.ModuleDict({modality: nn.Linear(in_width, width) for modality in modalities})
+        self.query = nn.ModuleDict({modality: nn.Linear(width, width, bias=False) for modality in attending})
+        self.key = nn.ModuleDict({modality: nn.Linear(width, width, bias=False) for modality in attending})
+        self.value = nn.ModuleDict({modality: nn.Linear(width, width, bias=False) for modality in attending})
         self.absent = nn.ParameterDict(
             {
-                f"{cue}_from_{other}": nn.Parameter(torch.zeros(width))
-                for cue in cues
-                for other in self.others(cue)
+                f"{modality}_from_{other}": nn.Parameter(torch.zeros(width))
+                for modality in modalities
+                for other in self.others(modality)
             }
         )
-        slots = len(cues) if attends else 1
-        self.standardise = nn.ModuleDict({cue: nn.Linear(slots * width, width) for cue in cues})
-        self.norm = nn.ModuleDict({cue: nn.LayerNorm(width) for cue in cues})
+        slots = len(modalities) if attends else 1
+        self.standardise = nn.ModuleDict({modality: nn.Linear(slots * width, width) for modality in modalities})
+        self.norm = nn.ModuleDict({modality: nn.LayerNorm(width) for modality in modalities})
 
-    def others(self, cue: Cue) -> list[Cue]:
-        return [other for other in self.cues if other != cue] if self.attends else []
+    def others(self, modality: ModalityName) -> list[ModalityName]:
+        return [other for other in self.modalities if other != modality] if self.attends else []
 
     def attend(
-        self, cue: Cue, other: Cue, projected: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]
+        self,
+        modality: ModalityName,
+        other: ModalityName,
+        projected: Mapping[ModalityName, torch.Tensor],
+        masks: Mapping[ModalityName, torch.Tensor],
     ) -> torch.Tensor:
-        """What `cue` takes from `other`, (B, T_cue, width): seed.md, "Cross-Attention Mechanism"."""
-        query = self.query[cue](projected[cue])
+        """What `modality` takes from `other`, (B, T_modality, width), as the seed has it."""
+        query = self.query[modality](projected[modality])
         key, value = self.key[other](projected[other]), self.value[other](projected[other])
-        return attend(query, key, value, masks[other], self.heads)
+        return attend(query, key, value, masks[other], heads=1)
 
     def forward(
-        self, features: Mapping[Cue, torch.Tensor], masks: Mapping[Cue, torch.Tensor]
-    ) -> dict[Cue, torch.Tensor]:
-        """features (B, T_m, in_width) of the cues at hand -> standardised (B, T_m, width) each."""
-        projected = {cue: self.project[cue](x) for cue, x in features.items()}
-        enhanced: dict[Cue, torch.Tensor] = {}
-        for cue, own in projected.items():
+        self, features: Mapping[ModalityName, torch.Tensor], masks: Mapping[ModalityName, torch.Tensor]
+    ) -> dict[ModalityName, torch.Tensor]:
+        """features (B, T_m, in_width) of the modalities at hand -> standardised (B, T_m, width) each."""
+        projected = {modality: self.project[modality](x) for modality, x in features.items()}
+        enhanced: dict[ModalityName, torch.Tensor] = {}
+        for modality, own in projected.items():
             slots = [own]
-            for other in self.others(cue):
-                slot = self.absent[f"{cue}_from_{other}"].expand_as(own)
+            for other in self.others(modality):
+                slot = self.absent[f"{modality}_from_{other}"].expand_as(own)
                 if other in projected:
                     present = masks[other].any(dim=1)[:, None, None]
-                    slot = torch.where(present, self.attend(cue, other, projected, masks), slot)
+                    slot = torch.where(present, self.attend(modality, other, projected, masks), slot)
                 slots.append(slot)
-            enhanced[cue] = self.norm[cue](self.standardise[cue](torch.cat(slots, dim=-1)))
+            enhanced[modality] = self.norm[modality](own + self.standardise[modality](torch.cat(slots, dim=-1)))
         return enhanced
 
 
 class FusionMLP(nn.Module):
-    """The pooled vectors side by side (B, in_width) -> 4d, 2d, d: H (B, d)."""
+    """The modalities' vectors side by side (V, B, in_width) -> 2d, d: H of each of the V views, (V, B, d).
+
+    Views are the features as they are and their counterfactual; dropout is the same in both.
+    """
 
     def __init__(self, in_width: int, width: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *mlp_block(in_width, 4 * width, dropout),
-            *mlp_block(4 * width, 2 * width, dropout),
+            nn.ReLU(),
+            SharedDropout(dropout, axis=0),
+            nn.Linear(in_width, 2 * width),
+            nn.LayerNorm(2 * width),
+            nn.ReLU(),
+            SharedDropout(dropout, axis=0),
             nn.Linear(2 * width, width),
             nn.LayerNorm(width),
             nn.ReLU(),
         )
 
-    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        return self.layers(pooled)
-
-
-def mlp_block(in_width: int, out_width: int, dropout: float) -> list[nn.Module]:
-    return [nn.Linear(in_width, out_width), nn.LayerNorm(out_width), nn.ReLU(), nn.Dropout(dropout)]
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        return self.layers(views)

@@ -1,11 +1,9 @@
-"""Intention predictor: which emotion does the counterfactual change point to (seed.md, section 4)."""
-
-from __future__ import annotations
+"""Intention predictor: which emotion does the counterfactual change point to."""
 
 import torch
 from torch import nn
 
-from tricue.model.fusion import mlp_block
+from tricue.model.transform import FeatureTransformation
 
 
 class IntentionPredictor(nn.Module):
@@ -14,8 +12,8 @@ class IntentionPredictor(nn.Module):
     def __init__(self, width: int, classes: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *mlp_block(2 * width, width, dropout),
-            *mlp_block(width, width // 2, dropout),
+            FeatureTransformation(2 * width, width, dropout),
+            FeatureTransformation(width, width // 2, dropout),
             nn.Linear(width // 2, classes),
         )
 

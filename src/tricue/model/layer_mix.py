@@ -1,6 +1,4 @@
-"""A learned mix of an encoder's layers (`features.<cue>.layer: mix`)."""
-
-from __future__ import annotations
+"""A learned mix of an encoder's layers (`features.<modality>.layer: mix`)."""
 
 import torch
 from torch import nn

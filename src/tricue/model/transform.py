@@ -1,13 +1,11 @@
 """Feature transformation block (FTB) and the scaling of features."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
 
 class FeatureTransformation(nn.Module):
-    """Linear, LayerNorm, ReLU, Dropout: (..., in_width) -> (..., out_width) (design.md, section 4)."""
+    """Linear, LayerNorm, ReLU, Dropout: (..., in_width) -> (..., out_width)."""
 
     def __init__(self, in_width: int, out_width: int, dropout: float) -> None:
         super().__init__()
@@ -34,12 +32,19 @@ class Scaling(nn.Module):
         return (x - self.mean) / self.std
 
 
-class DimensionDropout(nn.Module):
-    """Dropout of whole dimensions: (B, T, D), one draw per row and dimension, the same at each of its T steps."""
+class SharedDropout(nn.Module):
+    """Dropout with one draw along `axis`: what is dropped at one place of it is dropped at all.
 
-    def __init__(self, dropout: float) -> None:
+    Along time no average brings a dropped dimension back (Gal and Ghahramani, 2016, "A Theoretically Grounded
+    Application of Dropout in RNNs"); along views, H and H_cf differ by the counterfactual change alone.
+    """
+
+    def __init__(self, dropout: float, axis: int) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
+        self.axis = axis
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.dropout(torch.ones_like(x[:, :1])) if self.training and self.dropout.p else x
+        if not (self.training and self.dropout.p):
+            return x
+        return x * self.dropout(torch.ones_like(x.narrow(self.axis, 0, 1)))

@@ -1,17 +1,16 @@
 """A timeline as captions: WebVTT, which browsers and players show over the picture."""
 
-from __future__ import annotations
-
 import html
 
 from tricue.recording.timeline import Entry, Timeline
 from tricue.types import UNCERTAIN
 
-_HEAD = "Emotions in brackets are guesses of a model (tricue) with their probability"
+_HEAD = "Answers in brackets are guesses of a model (tricue)"
 
 
 def captions(timeline: Timeline) -> str:
-    """The timeline as a WebVTT file: a cue per segment, `[joy 82%] words`, with the speaker as its voice.
+    """The timeline as a WebVTT file: a cue per segment, `[joy 82%] words` or `[valence 3.20] words`, with the speaker
+    as its voice.
 
     A segment without words and without an answer has none. Source: W3C, WebVTT: The Web Video Text Tracks Format.
     """
@@ -19,35 +18,24 @@ def captions(timeline: Timeline) -> str:
     blocks = ["WEBVTT", "NOTE\n" + "\n".join(remark.replace("-->", "->") for remark in remarks)]
     for entry in sorted(timeline.entries, key=lambda e: (e.segment.start, e.segment.end)):
         if words := _words(entry):
-            blocks.append(f"{_timing(entry)}\n{words}")
+            start = round(1000 * entry.segment.start)
+            end = max(round(1000 * entry.segment.end), start + 1)  # a cue has to end after it begins
+            blocks.append(f"{_clock(start)} --> {_clock(end)}\n{words}")
     return "\n\n".join(blocks) + "\n"
 
 
 def _words(entry: Entry) -> str:
     """The cue's one line. An ampersand, `<` and `>` are markup there; an empty line would end it."""
-    parts = [_emotion(entry), _one_line(entry.segment.text or "")]
-    line = html.escape(" ".join(filter(None, parts)), quote=False)
+    said, confidence = entry.prediction, entry.prediction.confidence
+    sure = "" if said.label == UNCERTAIN or confidence is None else f" {100 * confidence:.0f}%"
+    answer = "" if said.label is None else f"[{_one_line(str(said))}{sure}]"
+    line = html.escape(f"{answer} {_one_line(entry.segment.text or '')}".strip(), quote=False)
     speaker = html.escape(_one_line(entry.segment.speaker or ""), quote=False)
     return f"<v {speaker}>{line}" if line and speaker else line
 
 
-def _emotion(entry: Entry) -> str:
-    """What the answer was, in brackets; empty where there is none."""
-    emotion, confidence = entry.prediction.emotion, entry.prediction.confidence
-    if emotion is None:
-        return ""
-    sure = "" if emotion == UNCERTAIN or confidence is None else f" {100 * confidence:.0f}%"
-    return f"[{_one_line(emotion)}{sure}]"
-
-
 def _one_line(text: str) -> str:
     return " ".join(text.replace("\0", "\N{REPLACEMENT CHARACTER}").split())
-
-
-def _timing(entry: Entry) -> str:
-    """In whole milliseconds; a cue has to end after it begins."""
-    start = round(1000 * entry.segment.start)
-    return f"{_clock(start)} --> {_clock(max(round(1000 * entry.segment.end), start + 1))}"
 
 
 def _clock(milliseconds: int) -> str:

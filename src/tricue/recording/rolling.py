@@ -2,8 +2,6 @@
 times. What is carried over is taken out, in files that roll; elsewhere a repeated line was said again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise

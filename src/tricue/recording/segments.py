@@ -1,14 +1,13 @@
-"""Stretches of a recording, each of which gets an emotion of its own."""
-
-from __future__ import annotations
+"""Segments of a recording, each of which gets an emotion of its own."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tricue.spelling import listed
 from tricue.types import InputError
 
-_NAMED = 5  # segments that a notice names; of the others it gives the number
+_NAMED = 5  # segments that a notice names
 SHORTEST_WINDOW = 0.5  # seconds; less holds no syllable
 WINDOW = 5.0  # seconds of a stretch where nothing parts the recording
 
@@ -46,9 +45,7 @@ def usable(segments: Sequence[Segment], seconds: float) -> tuple[list[Segment], 
     Raises InputError where none is left.
     """
     if not segments:
-        raise InputError(
-            "There are no segments: nothing was found in the recording that could have an emotion."
-        )
+        raise InputError("There are no segments: nothing in the recording could have an emotion.")
     whole = [replace(s, end=min(s.end, seconds)) for s in segments if 0 <= s.start < min(s.end, seconds)]
     odd = [s for s in segments if not 0 <= s.start < min(s.end, seconds)]
     if not whole:
@@ -56,19 +53,12 @@ def usable(segments: Sequence[Segment], seconds: float) -> tuple[list[Segment], 
             f"None of the {len(segments)} segments lies in the recording of {seconds:.1f} s: {named(odd)}. "
             "Do the subtitles belong to this recording?"
         )
-    notice = (
-        f"{len(odd)} of {len(segments)} segments left out, which end before they begin or lie outside the "
-        f"{seconds:.1f} s of the recording: {named(odd)}"
-    )
-    return sorted(whole, key=lambda s: (s.start, s.end)), notice if odd else None
+    why = f"which end before they begin or lie outside the {seconds:.1f} s of the recording: {named(odd)}"
+    notice = f"{len(odd)} of {len(segments)} segments left out, {why}" if odd else None
+    return sorted(whole, key=lambda s: (s.start, s.end)), notice
 
 
 def named(segments: Sequence[Segment]) -> str:
-    """The first of them by their times and words, and how many there are besides: for a notice."""
-    more = f" and {len(segments) - _NAMED} more" if len(segments) > _NAMED else ""
-    return ", ".join(map(_named, segments[:_NAMED])) + more
-
-
-def _named(segment: Segment) -> str:
-    words = f" {segment.text[:30]!r}" if segment.text else ""
-    return f"{segment.start:.2f}-{segment.end:.2f} s{words}"
+    """The first of them by their times and words, for a notice."""
+    words = [f" {s.text[:30]!r}" if s.text else "" for s in segments]
+    return listed([f"{s.start:.2f}-{s.end:.2f} s{w}" for s, w in zip(segments, words, strict=True)], _NAMED)

@@ -6,12 +6,13 @@ in three cues, or half of the cues begin with what looks like a name, the file u
 name there is one, even if it comes once.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 _TWICE = 2  # lines that a name begins where its capitals say nothing: once it may be `My advice: wait`
 _USED = 3  # cues that begin with a sure name, from which the file uses the form
@@ -24,30 +25,8 @@ _ASIDE = r"(?:\s?[(\[][^()\[\]:]{1,40}[)\]])?"  # `ANN (on the phone): `
 _COLON = re.compile(rf"{_DASH}{_NAME}{_ASIDE}\s?[:：](?!\s*//)(?:\s+|$|(?<=：)|(?=[^\W\d_a-z]))")
 _BRACKETS = re.compile(rf"{_DASH}(?:\[{_NAME}\]|\({_NAME}\))\s?:?(?:\s+|$)")
 _ENDED = (".", "!", "?", "…", '"', "”", ")", "]", "♪")  # of the line before a name that comes once
-_BETWEEN = frozenset(
-    ["and", "of", "the", "in", "on", "with", "de", "du", "la", "van", "von", "der", "den", "di", "da"]
-)
-_NO_NAMES = frozenset([
-    "note", "notes", "warning", "caution", "attention", "example", "question", "answer", "remember", "hint", "tip",
-    "ps", "chapter", "part", "scene", "step", "title", "subtitles", "captions", "translation", "music", "summary",
-    "update",
-])  # fmt: skip
-_NO_FIRST = frozenset([  # a name does not begin with them
-    "my", "your", "our", "his", "her", "their", "its", "this", "that", "these", "those", "here", "there", "it",
-    "i", "you", "he", "she", "we", "they", "and", "but", "or", "because", "if", "when", "then", "now", "so", "at",
-    "in", "on", "by", "from", "to", "for", "with", "without", "of", "about", "until", "since", "like", "plus",
-    "what", "who", "why", "how", "where", "which",
-])  # fmt: skip
-_NUMERALS = frozenset(["one", "two", "three", "first", "second", "third"])
-_NO_LAST = frozenset([  # nor does it end with them: `Breaking News: `
-    "last", "next", "another", "every", "each", "no", "not",
-    "yes", "okay", "ok", "well", "today", "tonight", "tomorrow", "yesterday", "just", "only", "also", "please",
-    "look", "listen", "wait", "see", "think", "imagine", "guess", "fact", "facts", "rule", "rules", "problem",
-    "problems", "point", "reason", "result", "results", "conclusion", "news", "breaking", "spoiler", "disclaimer",
-    "reminder", "correction", "error", "message", "subject", "thing", "things", "advice", "option", "options",
-    "time", "date", "place", "number", "score", "total", "bottom", "meaning", "translated", "written", "directed",
-    "produced", "synced", "re",
-])  # fmt: skip
+_FILE = Path(__file__).with_name("names.yaml")  # words by what they are not
+_WORDS = {k: frozenset(words.split()) for k, words in yaml.safe_load(_FILE.read_text(encoding="utf-8")).items()}
 _SOUNDS = re.compile(  # what brackets hold where they name nobody
     r"\w*(?:ing|[^s]s|ed)$|music|applause|laughter|laugh|sigh|gasp|silence|noise|crowd|beep|inaudible|indistinct|"
     r"unintelligible|foreign|speech|song|theme|intro|outro|chatter|static|bleep|pause|cough|scream|sob|thunder|"
@@ -76,9 +55,7 @@ class Names:
                 return name, line[match.end() :]
         if match := _BRACKETS.match(line):
             name, words = _name(match), line[match.end() :]
-            sure = name.casefold() in self.brackets or (
-                self.every_bracket and begins and _is_in_brackets(name)
-            )
+            sure = name.casefold() in self.brackets or (self.every_bracket and begins and _is_in_brackets(name))
             if sure and (words or not alone):
                 return name, words
         return None, line
@@ -116,9 +93,7 @@ def _is_used(
     """Whether a form of naming is the file's: several cues begin with sure names, or half with possible ones."""
     names = [_name(match) for lines in cues if lines and (match := form.match(lines[0]))]
     likely = sum(map(possible, names))
-    return sum(name.casefold() in sure for name in names) >= _USED or (
-        likely >= _USED and 2 * likely >= len(cues)
-    )
+    return sum(name.casefold() in sure for name in names) >= _USED or (likely >= _USED and 2 * likely >= len(cues))
 
 
 def _is_loud(cues: Sequence[Sequence[str]]) -> bool:
@@ -133,8 +108,8 @@ def _is_loud(cues: Sequence[Sequence[str]]) -> bool:
 def _is_possible(name: str) -> bool:
     words = name.lower().split()
     return (
-        len(name) <= _LONGEST and not name[0].islower() and not _NO_NAMES.intersection(words)
-        and (name.isupper() or words[0].rstrip(".") not in _NO_FIRST)  # `HE: Wait` may be one
+        len(name) <= _LONGEST and not name[0].islower() and not _WORDS["no_names"].intersection(words)
+        and (name.isupper() or words[0].rstrip(".") not in _WORDS["no_first"])  # `HE: Wait` may be one
     )  # fmt: skip
 
 
@@ -143,9 +118,9 @@ def _is_like_a_name(name: str) -> bool:
     begins with it."""
     words = name.split()
     return (
-        _is_possible(name) and words[0].lower().rstrip(".") not in _NO_FIRST
-        and words[-1].lower() not in _NO_LAST and name.lower() not in _NUMERALS
-        and all(not word[0].islower() or word in _BETWEEN for word in words)
+        _is_possible(name) and words[0].lower().rstrip(".") not in _WORDS["no_first"]
+        and words[-1].lower() not in _WORDS["no_last"] and name.lower() not in _WORDS["numerals"]
+        and all(not word[0].islower() or word in _WORDS["between"] for word in words)
         and not any(word.endswith(".") and len(word) > _ABBREVIATED for word in words)  # `Right. Ann: No`
     )  # fmt: skip
 
@@ -154,6 +129,4 @@ def _is_in_brackets(name: str) -> bool:
     """The same in brackets, where sounds are more often: `[Dramatic Music]`, `[Phone Rings]`, `[Speaking Dutch]`."""
     first, *_, last = [name.split()[0], *name.split()]
     titled = first.endswith(".")  # Dr. Rhodes
-    return _is_like_a_name(name) and (
-        titled or not (_SOUNDS.fullmatch(last) or first.endswith(("ing", "ING")))
-    )
+    return _is_like_a_name(name) and (titled or not (_SOUNDS.fullmatch(last) or first.endswith(("ing", "ING"))))

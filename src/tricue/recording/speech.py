@@ -1,7 +1,5 @@
 """Where somebody speaks: silero-vad (its weights come with the package) over a stream of sound."""
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tricue.features.container import playing_time
-from tricue.features.progress import Bar
-from tricue.features.sound import SAMPLE_RATE
-from tricue.features.sound_stream import sound_blocks
+from tricue.media.container import playing_time
+from tricue.media.sound import SAMPLE_RATE
+from tricue.media.sound_stream import sound_blocks
+from tricue.progress import Bar
 from tricue.recording.segments import Segment
 
 PAUSE = 0.5  # seconds without speech that part two stretches
@@ -64,8 +62,7 @@ def stretches_in(blocks: Iterable[tuple[float, np.ndarray]]) -> list[Segment]:
             speech_pad_ms=round(1000 * MARGIN),
         )  # fmt: skip
         found += [
-            Segment(begins + s["start"] / SAMPLE_RATE, min(begins + s["end"] / SAMPLE_RATE, until))
-            for s in stretches
+            Segment(begins + s["start"] / SAMPLE_RATE, min(begins + s["end"] / SAMPLE_RATE, until)) for s in stretches
         ]
     return found
 

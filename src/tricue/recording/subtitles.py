@@ -6,25 +6,26 @@ pysubs2, which the tests hold this against, takes the NOTE after a cue for its w
 one digit too few.
 """
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 
-from tricue.files import is_file
+from tricue.files.atomic import is_file
 from tricue.recording.rolling import Caption, unrolled
 from tricue.recording.segments import Segment, named
 from tricue.recording.speakers import Names, names_in
 from tricue.recording.timing import Timing, UnreadableTiming, read_timing
+from tricue.spelling import listed
 from tricue.types import MAX_TEXT_CHARACTERS, InputError, InvalidFileError
 
 MAX_BYTES = 20_000_000  # more than a hundred hours of talk
 MAX_CUES, MAX_LINES = 100_000, 1_000_000
 _RAW = 20 * MAX_TEXT_CHARACTERS  # characters of a cue with its tags; karaoke has a dozen for each of a word's
-_NAMED = 5  # lines that a notice names; of the others it gives the number
+_NAMED = 5  # lines that a notice names
+_LIKE = "`00:00:01,000 --> 00:00:02,500`"
 _SPEAKERS = 200  # characters of a cue's speakers together
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s([^<>]*)>")
 _KARAOKE = re.compile(r"<[\d:.]+>")
@@ -66,16 +67,12 @@ def read_subtitles(path: Path) -> Subtitles:
     cues, unreadable = _cues(text.split("\n"), webvtt=text.lstrip().startswith("WEBVTT"))
     if len(cues) + len(unreadable) > MAX_CUES:
         raise InvalidFileError(f"{path} holds more than {MAX_CUES:,} cues: give it in parts.")
-    lines = ", ".join(unreadable[:_NAMED])
-    more = f" and {len(unreadable) - _NAMED} more" if len(unreadable) > _NAMED else ""
-    if not cues and unreadable:
-        raise InvalidFileError(
-            f"{path}: none of its {len(unreadable)} cues has times that can be read: {lines}{more}. Write them like "
-            "`00:00:01,000 --> 00:00:02,500`."
-        )
+    lines = listed(unreadable, _NAMED)
     if not cues:
         raise InvalidFileError(
-            f"{path} holds no cue like `00:00:01,000 --> 00:00:02,500`: give subtitles in SRT or WebVTT."
+            f"{path}: none of its {len(unreadable)} cues has times that can be read: {lines}. Write them like {_LIKE}."
+            if unreadable
+            else f"{path} holds no cue like {_LIKE}: give subtitles in SRT or WebVTT."
         )
     told = _segments(cues)
     if not told.segments:
@@ -83,8 +80,7 @@ def read_subtitles(path: Path) -> Subtitles:
     if not unreadable:
         return told
     count = f"{len(unreadable)} cue{'s' * (len(unreadable) > 1)}"
-    notice = f"{count} left out, whose times cannot be read: {lines}{more}"
-    return Subtitles(told.segments, (notice, *told.notices))
+    return Subtitles(told.segments, (f"{count} left out, whose times cannot be read: {lines}", *told.notices))
 
 
 def _decoded(path: Path) -> str:
@@ -97,14 +93,11 @@ def _decoded(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    encodings = ["utf-8-sig", "cp1252", "latin-1"]  # the last one takes any bytes
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
-    elif (
-        content[1:2] == b"\0" or content[:1] == b"\0"
-    ):  # UTF-16 without its mark: the first character is ASCII
+    elif b"\0" in content[:2]:  # UTF-16 without its mark: the first character is ASCII
         encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
-    else:
-        encodings = ["utf-8-sig", "cp1252", "latin-1"]  # the last one takes any bytes
     for encoding in encodings:
         try:
             text = content.decode(encoding)
@@ -157,13 +150,10 @@ def _is_number_of_next(lines: Sequence[str], number: int) -> bool:
 
 def _segments(cues: Sequence[_Cue]) -> Subtitles:
     """Those of the cues that hold words."""
-    captions = [
-        Caption(
-            cue.start, cue.end, tuple(filter(None, map(_plain, cue.lines))),
-            any(_KARAOKE.search(line) for line in cue.lines),
-        )
-        for cue in cues
-    ]  # fmt: skip
+    captions = []
+    for cue in cues:
+        karaoke = any(_KARAOKE.search(line) for line in cue.lines)
+        captions.append(Caption(cue.start, cue.end, tuple(filter(None, map(_plain, cue.lines))), karaoke))
     once = unrolled(captions)
     repeated = sum(len(a.lines) - len(b.lines) for a, b in zip(captions, once, strict=True))
     names = names_in([caption.lines for caption in once])
@@ -171,29 +161,26 @@ def _segments(cues: Sequence[_Cue]) -> Subtitles:
         _segment(_voices(cue.lines, len(whole.lines) - len(caption.lines)), caption, names)
         for cue, whole, caption in zip(cues, captions, once, strict=True)
     ]
-    cut = [
-        segment for segment, cue in zip(found, cues, strict=True)
-        if cue.size > _RAW or len(segment.text or "") > MAX_TEXT_CHARACTERS
-    ]  # fmt: skip
     notices = []
     if repeated:
         lines = "1 line that repeats" if repeated == 1 else f"{repeated} lines that repeat"
         notices.append(f"rolling captions: {lines} the cue before, read once")
-    if cut:
-        more = f"{len(cut)} of {len(found)} cues have more than {MAX_TEXT_CHARACTERS:,} characters"
-        notices.append(f"{more}: only the beginning is read: {named(cut)}")
-    return Subtitles([_limited(segment) for segment in found if segment.text], tuple(notices))
+    long = [len(s.text or "") > MAX_TEXT_CHARACTERS or cue.size > _RAW for s, cue in zip(found, cues, strict=True)]
+    if any(long):
+        more = f"{sum(long)} of {len(found)} cues have more than {MAX_TEXT_CHARACTERS:,} characters"
+        notices.append(f"{more}: only the beginning is read: {named(list(compress(found, long)))}")
+    segments = [replace(s, text=s.text[:MAX_TEXT_CHARACTERS].rstrip()) for s in found if s.text]
+    return Subtitles(segments, tuple(notices))
 
 
 def _voices(lines: Sequence[str], carried: int) -> list[str]:
     """Whom the voice tags of a cue name, but for those of the lines that it carries over from the cue before. A tag
     holds on: lines without one have the last."""
-    found = [(_VOICE.findall(line), bool(_plain(line)) if carried else False) for line in lines]
     old: list[str] = []
     new: list[str] = []
-    for voices, worded in found:
-        (old if carried else new).extend(voices)
-        carried -= worded and carried > 0
+    for line in lines:
+        (old if carried else new).extend(_VOICE.findall(line))
+        carried -= carried > 0 and bool(_plain(line))
     return [_unescaped(voice).strip() for voice in new or old[-1:]]
 
 
@@ -209,13 +196,6 @@ def _segment(voices: Sequence[str], caption: Caption, names: Names) -> Segment:
     text = " ".join(" ".join(words).split())
     told = ", ".join(dict.fromkeys(filter(None, speakers)))[:_SPEAKERS]
     return Segment(caption.start, caption.end, text or None, told or None)
-
-
-def _limited(segment: Segment) -> Segment:
-    """Not longer than the text of an utterance may be."""
-    if segment.text is None or len(segment.text) <= MAX_TEXT_CHARACTERS:
-        return segment
-    return replace(segment, text=segment.text[:MAX_TEXT_CHARACTERS].rstrip())
 
 
 def _plain(line: str) -> str:

@@ -5,8 +5,6 @@ blanks. A fraction is decimal, however long. Two digits after a third colon may 
 number may be anything: such times are not read.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

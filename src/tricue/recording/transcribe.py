@@ -5,8 +5,6 @@ only the speech that the detector finds there, no more tokens than can be spoken
 itself beyond what people do is dropped.
 """
 
-from __future__ import annotations
-
 import logging
 import zlib
 from collections.abc import Sequence
@@ -18,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from tricue.device import choose_device
-from tricue.features import hub, pretrained
-from tricue.features.media import decode
-from tricue.features.progress import Bar
-from tricue.features.sound import SAMPLE_RATE
-from tricue.files import is_folder
+from tricue.extractors import hub, pretrained
+from tricue.files.atomic import is_folder
+from tricue.media.decoding import decode
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording.segments import Segment
 from tricue.recording.speech import detector_settings, stretches_in
 from tricue.types import MAX_TEXT_CHARACTERS, InputError
@@ -63,7 +60,7 @@ class Transcriber:
         """What is said in (samples,) float32 at 16 kHz, mono; an empty string where nobody speaks."""
         return _limited(" ".join(filter(None, self._texts(_spoken(wave)))))
 
-    def transcribe(self, path: Path, segments: Sequence[Segment], progress: bool = True) -> list[Segment]:
+    def transcribe(self, path: Path, segments: Sequence[Segment]) -> list[Segment]:
         """The segments with the words that are said within each; text stays None where nobody speaks.
 
         Each is judged by its own sound: of speech that goes on beyond its edge it has the part inside. Raises
@@ -71,16 +68,13 @@ class Transcriber:
         """
         said: list[list[str]] = [[] for _ in segments]
         parts: list[tuple[int, np.ndarray]] = []
-        with Bar(progress) as bar:
-            bar.begin("Transcribing segments", len(segments))
-            for i, segment in enumerate(segments):
-                wave = decode(path, start=segment.start, end=segment.end).audio
-                parts += [(i, part) for part in _spoken(wave)] if wave is not None else []
-                if len(parts) >= _BATCH or i + 1 == len(segments):
-                    for (at, _), text in zip(parts, self._texts([p for _, p in parts]), strict=True):
-                        said[at].append(text)
-                    parts = []
-                bar.advance()
+        for i, segment in enumerate(segments):
+            wave = decode(path, start=segment.start, end=segment.end).audio
+            parts += [(i, part) for part in _spoken(wave)] if wave is not None else []
+            if len(parts) >= _BATCH or i + 1 == len(segments):
+                for (at, _), text in zip(parts, self._texts([p for _, p in parts]), strict=True):
+                    said[at].append(text)
+                parts = []
         texts = [_limited(" ".join(filter(None, words))) for words in said]
         return [replace(s, text=text or None) for s, text in zip(segments, texts, strict=True)]
 
@@ -91,16 +85,16 @@ class Transcriber:
         for first in range(0, len(parts), _BATCH):
             batch = parts[first : first + _BATCH]
             for (i, _), text in zip(batch, self._generate([wave for _, wave in batch]), strict=True):
-                if not _goes_in_circles(text):
+                content = text.encode()
+                if len(content) <= _REPEATS * len(zlib.compress(content)):
                     said[i].append(text)
         return [" ".join(filter(None, texts)) for texts in said]
 
     def _generate(self, waves: list[np.ndarray]) -> list[str]:
         import torch
 
-        heard = self._extractor(
-            waves, sampling_rate=SAMPLE_RATE, return_tensors="pt", return_attention_mask=True
-        ).to(self.device)
+        how = {"sampling_rate": SAMPLE_RATE, "return_tensors": "pt", "return_attention_mask": True}
+        heard = self._extractor(waves, **how).to(self.device)
         limits = [min(_MOST_TOKENS, 8 + round(_TOKENS_PER_SECOND * w.size / SAMPLE_RATE)) for w in waves]
         asked = {"task": "transcribe"} if self._model.generation_config.is_multilingual else {}
         with torch.inference_mode(), pretrained.quiet():
@@ -112,9 +106,8 @@ class Transcriber:
 
 def _spoken(wave: np.ndarray) -> list[np.ndarray]:
     """The parts of a wave in which somebody speaks: nothing else is given to Whisper."""
-    return [
-        wave[round(s.start * SAMPLE_RATE) : round(s.end * SAMPLE_RATE)] for s in stretches_in([(0.0, wave)])
-    ]
+    found = stretches_in([(0.0, wave)])
+    return [wave[round(s.start * SAMPLE_RATE) : round(s.end * SAMPLE_RATE)] for s in found]
 
 
 def _limited(text: str) -> str:
@@ -124,11 +117,6 @@ def _limited(text: str) -> str:
         return text
     _LOG.warning("%s", TOO_LONG)
     return f"{text[:MAX_TEXT_CHARACTERS]} …"
-
-
-def _goes_in_circles(text: str) -> bool:
-    content = text.encode()
-    return bool(content) and len(content) / len(zlib.compress(content)) > _REPEATS
 
 
 def _find(source: str) -> Path:

@@ -7,8 +7,6 @@ A row is one line, written in one go, with a digest of its own: a line that a ki
 over, and its transcript is made again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -17,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tricue.features.media import content_digest
-from tricue.json_files import write_json
+from tricue.files.json_files import write_json
+from tricue.media.decoding import content_digest
 from tricue.types import InputError
 
 _FORMAT = 1
@@ -48,7 +46,8 @@ class Transcripts:
 
     def add(self, rows: Mapping[str, str]) -> None:
         """Write transcripts by key. Raises InputError where they cannot be written."""
-        lines = "".join(f"\n{_line(key, text)}" for key, text in rows.items())  # ends what a kill has cut
+        told = [{"key": k, "text": text, "digest": _digest([k, text])[:16]} for k, text in rows.items()]
+        lines = "".join(f"\n{json.dumps(row)}" for row in told)  # ends what a kill has cut
         try:
             handle = os.open(self.folder / _ROWS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
@@ -64,10 +63,6 @@ def transcript_key(path: Path, *span: float | None) -> str:
     """The key of the seconds `span` of a file: by its content, wherever it lies. Raises OSError, ValueError where it
     cannot be read."""
     return _digest([content_digest(path), *span])[:32]
-
-
-def _line(key: str, text: str) -> str:
-    return json.dumps({"key": key, "text": text, "digest": _digest([key, text])[:16]})
 
 
 def _read(path: Path) -> Sequence[tuple[str, str]]:

@@ -1,19 +1,18 @@
 """The words of clips and of segments, transcribed where nobody has written them down, and kept for the next run."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tricue.features.media import MediaError, decode, probe, sound_note
-from tricue.features.progress import Bar
+from tricue.media.decoding import MediaError, decode, probe, sound_note
+from tricue.progress import Bar
 from tricue.recording.segments import Segment
 from tricue.recording.speech import speech_stretches
 from tricue.recording.transcribe import Transcriber
 from tricue.recording.transcripts import Transcripts, transcript_key
-from tricue.types import Cue, Fault, Prediction, Utterance
+from tricue.types import Fault, ModalityName, Prediction, Utterance
 
 NO_SPEECH = "no speech was found"
 _NO_SOUND = f"{NO_SPEECH}: the file has no audio stream of a known codec"
@@ -48,9 +47,7 @@ def with_words(
     return done
 
 
-def _with_words(
-    utterance: Utterance, transcriber: Transcriber, kept: Transcripts, done: Transcribed
-) -> Utterance:
+def _with_words(utterance: Utterance, transcriber: Transcriber, kept: Transcripts, done: Transcribed) -> Utterance:
     if utterance.text is not None:
         return utterance
     if utterance.audio is None:
@@ -70,9 +67,9 @@ def _with_words(
             kept.add({key: text})
     if not text:
         done.silent[utterance.id] = NO_SPEECH
-    note = _stream_note(utterance.audio)
-    if note is not None:
-        done.notes.append(Fault(utterance.id, "text", note))
+    with suppress(MediaError):  # gone since it was transcribed
+        if (note := sound_note(utterance.audio)) is not None:
+            done.notes.append(Fault(utterance.id, "text", note))
     return replace(utterance, text=text or None)
 
 
@@ -84,19 +81,12 @@ def has_sound(path: Path) -> bool:
         return True
 
 
-def _stream_note(path: Path) -> str | None:
-    try:
-        return sound_note(path)
-    except MediaError:  # gone since it was transcribed
-        return None
-
-
 def _words(utterance: Utterance, transcriber: Transcriber) -> str:
     assert utterance.audio is not None
     start, end = utterance.span("audio")
     if start is None and end is None:  # however long the file is
         stretches = speech_stretches(utterance.audio, progress=False)
-        said = transcriber.transcribe(utterance.audio, stretches, progress=False)
+        said = transcriber.transcribe(utterance.audio, stretches)
         return " ".join(s.text for s in said if s.text)
     clip = decode(utterance.audio, start=start, end=end)
     if clip.audio is None:
@@ -130,7 +120,7 @@ def transcribe_segments(
             known = [None if key is None else kept.get(key) for key in keys]
             texts = [text for text in known if text is not None]
             if len(texts) < len(batch):
-                texts = [s.text or "" for s in transcriber.transcribe(recording, batch, progress=False)]
+                texts = [s.text or "" for s in transcriber.transcribe(recording, batch)]
                 kept.add({key: text for key, text in zip(keys, texts, strict=True) if key is not None})
             said += [replace(s, text=text or None) for s, text in zip(batch, texts, strict=True)]
             bar.advance(len(batch))
@@ -138,14 +128,14 @@ def transcribe_segments(
 
 
 def told_silent(
-    prediction: Prediction, utterance: Utterance, cues: Sequence[Cue], reason: str = NO_SPEECH
+    prediction: Prediction, utterance: Utterance, modalities: Sequence[ModalityName], reason: str = NO_SPEECH
 ) -> Prediction:
-    """The prediction of an utterance in which nobody speaks, with a note: where it has no other cue, there is no answer
-    and no fault.
+    """The prediction of an utterance in which nobody speaks, with a note: where it has no other modality, there is no
+    answer and no fault.
 
-    cues: those that are read. reason: why it has no words.
+    modalities: those that are read. reason: why it has no words.
     """
     note = "; ".join(filter(None, [prediction.note, f"text: {reason}"]))
-    others = any(getattr(utterance, cue) is not None for cue in cues)
-    nothing = prediction.emotion is None and not others
+    others = any(utterance.source(modality) is not None for modality in modalities)
+    nothing = prediction.label is None and not others
     return replace(prediction, note=note, error=None if nothing else prediction.error)

@@ -1,9 +1,7 @@
-"""Single utterances taken apart: which cue, which words, which moments and which frames carried what was said."""
-
-from __future__ import annotations
+"""Single utterances taken apart: which modality, which words, which moments and which frames carried the answer."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,17 +9,21 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from tricue.config import VideoFeatures
-from tricue.evaluation.explain import Explanation, Step
-from tricue.features.video import key_frames
-from tricue.report.figure import CUE_COLOURS, INK, Drawn, emotion_colours, plain, sheet, short
-from tricue.report.words import AGAINST, FOR, LINE, Word, draw_words, in_lines, points
-from tricue.types import Cue, Utterance
+from tricue.config.feature_settings import VideoFeatures
+from tricue.config.settings import Config
+from tricue.explain.explanation import Explanation, Step, note_of_training
+from tricue.explain.unit import Unit
+from tricue.extractors.video_extractors import key_frames
+from tricue.figures.canvas import INK, Drawn, emotion_colours, plain, sheet, short
+from tricue.registry import MODALITIES
+from tricue.report.shaded_words import AGAINST, FOR, LINE, Word, draw_words, in_lines, points
+from tricue.tasks.task import Task
+from tricue.types import Label, ModalityName, Utterance, label_words
 
 CLASSES_SHOWN = 8
 _THUMBNAIL = (160, 120)  # pixels, at most
 _BARS, _GAP, _ACROSS = 1.0, 0.1, 7.0  # inches: height of a panel of bars, of the gap over it, its width
-_NAMED_IN_ALT = 3  # steps of each cue
+_NAMED_IN_ALT = 3  # steps of each modality
 _BRIEF = 18  # characters of a class name: the panels are narrow
 _TITLE = 82  # characters of a line of the title
 
@@ -36,23 +38,60 @@ class Case:
     row: int
 
 
-def choose_cases(labels: np.ndarray, probabilities: np.ndarray, usable: np.ndarray) -> list[Case]:
-    """Of the rows said right, and of those said wrong, the surest, the median and the least sure.
+def choose_cases(task: Task, targets: np.ndarray, answers: np.ndarray, usable: np.ndarray) -> list[Case]:
+    """Of the rows said right, and of those said wrong, the surest, the median and the least sure; where an answer is
+    not one class, the rows whose answers lie closest to their labels, at the median and farthest away.
 
-    labels (N,), probabilities (N, C), usable (N,) bool: whether the row has a cue. Sureness is the probability of the
-    predicted class; of equals the earlier row comes first, and of an even number the surer is the median. A row
-    that would stand twice stands once.
+    targets (N, ...), answers (N, ...) as `Task.answers` gives them, usable (N,) bool: whether the row has a modality.
+    Sureness is the probability of the predicted class; of equals the earlier row comes first, and of an even number the
+    surer or closer is the median. A row that would stand twice stands once.
     """
-    sureness, said = probabilities.max(axis=1), probabilities.argmax(axis=1)
+    if task.kind == "classes":
+        hits = answers.argmax(axis=1) == task.strata(targets)
+        ranks, words = -answers.max(axis=1), ("surest", "median", "least sure")
+        groups = [("right, ", hits), ("wrong, ", ~hits)]
+    else:
+        ranks, words = task.misses(targets, answers), ("closest", "median", "farthest")
+        groups = [("", np.ones(len(ranks), dtype=bool))]
     cases: dict[int, Case] = {}
-    for name, among in (("right", said == labels), ("wrong", said != labels)):
+    for name, among in groups:
         rows = np.flatnonzero(among & usable)
-        ordered = rows[np.argsort(-sureness[rows], kind="stable")].tolist()
-        middle = (len(ordered) - 1) // 2
-        for which, place in (("surest", 0), ("median", middle), ("least sure", len(ordered) - 1)):
+        ordered = rows[np.argsort(ranks[rows], kind="stable")].tolist()
+        for which, place in zip(words, (0, (len(ordered) - 1) // 2, len(ordered) - 1), strict=True):
             if ordered:
-                cases.setdefault(ordered[place], Case(f"{name}, {which}", ordered[place]))
+                cases.setdefault(ordered[place], Case(f"{name}{which}", ordered[place]))
     return list(cases.values())
+
+
+def how_chosen(task: Task, config: Config) -> str:
+    """`choose_cases` and what is shown of each, in words; what to know of a model of these settings."""
+    rule = "The rows whose answers lie closest to their labels, at the median and farthest away."
+    what = "its value (the likeliest label's, of several targets the first)"
+    if task.kind == "classes":
+        rule = "Of the rows said right and of those said wrong the surest, the median and the least sure."
+        what = "the probability of the emotion that is said"
+    told = (
+        f"{rule} Each is taken apart: what every modality adds to {what} (Shapley values), what would be said without "
+        "it, and which words, moments and frames carry it."
+    )
+    return " ".join(filter(None, (told, note_of_training(config))))
+
+
+def case_title(case: Case, row: Utterance, explanation: Explanation) -> str:
+    label, answer = (short(_words(explanation, own)) for own in (row.label, explanation.prediction.label))
+    if explanation.task.kind == "values":
+        return f"{case.why}: {short(row.id)}, {short(explanation.target)} {label}, answered {answer}"
+    return f"{case.why}: {short(row.id)}, {label}" + ("" if label == answer else f" taken for {answer}")
+
+
+def _words(explanation: Explanation, label: Label | None) -> str:
+    """A label or an answer: its classes, or the number of the target that is explained."""
+    task = explanation.task
+    if label is not None and task.kind == "values":
+        return explanation.unit.value(float(label[task.names.index(explanation.target)]))
+    if isinstance(label, tuple) and task.kind == "labels":
+        return label_words(label)
+    return ", ".join(task.label_cells(label).values())
 
 
 def thumbnails(utterance: Utterance, config: VideoFeatures) -> list[np.ndarray]:
@@ -66,131 +105,160 @@ def thumbnails(utterance: Utterance, config: VideoFeatures) -> list[np.ndarray]:
 
 
 def draw_case(
-    explanation: Explanation,
-    utterance: Utterance,
-    emotions: Sequence[str],
-    name: str,
-    title: str,
-    pictures: Sequence[np.ndarray] | None = None,
+    explanation: Explanation, utterance: Utterance, name: str, title: str, pictures: Sequence[np.ndarray] | None = None
 ) -> Drawn:
-    """Chances and cues above; below, the time steps of each cue that the utterance has, where there are several.
+    """Values and modalities above; below, the time steps of each modality that the utterance has, where there are
+    several.
 
     pictures: of the key frames, as `thumbnails` gives them. Raises ValueError where they are not as many as the frames.
     """
-    frames = explanation.steps.get("video", ())
-    if pictures and len(pictures) != len(frames):
-        raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {len(frames)} frames")
-    panels = _panels(explanation.steps, pictures or ())
-    heights = [max(1.6, 0.23 * min(len(emotions), CLASSES_SHOWN) + 0.5), *(height for height, _ in panels)]
+    counts = [len(own) for name, own in explanation.steps.items() if MODALITIES[name].panel == "frames"]
+    if pictures and [len(pictures)] != counts:
+        raise ValueError(f"{utterance.id}: {len(pictures)} pictures for {sum(counts)} frames")
+    panels = _panels(explanation, pictures or ())
+    heights = [
+        max(1.6, 0.23 * min(len(explanation.task.names), CLASSES_SHOWN) + 0.5),
+        *(height for height, _ in panels),
+    ]
     heading = textwrap.fill(plain(title), _TITLE)
     tall = sum(heights) + 0.45 * len(heights) + 0.2 * (heading.count("\n") + 1) + 0.1
     with sheet(8, tall) as figure:
         figure.suptitle(heading, x=0.01, ha="left", fontweight="bold")
         grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
-        _draw_chances(figure.add_subplot(grid[0, 0]), explanation, utterance.emotion, emotions)
-        _draw_cues(figure.add_subplot(grid[0, 1]), explanation)
+        _draw_values(figure.add_subplot(grid[0, 0]), explanation, utterance.label)
+        _draw_modalities(figure.add_subplot(grid[0, 1]), explanation)
         for row, (_, draw) in enumerate(panels, start=1):
             draw(figure.add_subplot(grid[row, :]))
-    data = {"id": utterance.id, "label": utterance.emotion, **explanation.to_json()}
+    data = {"id": utterance.id, "label": utterance.label, **explanation.to_json()}
     return Drawn(name, title, _caption(explanation), _told(explanation, utterance), figure, data)
 
 
-def _panels(steps: Mapping[Cue, Sequence[Step]], pictures: Sequence[np.ndarray]) -> list[Panel]:
-    """One per cue whose steps are worth a panel, from top to bottom. That of the frames is the last: it lays the figure
-    out, to give the pictures their shape."""
+def _panels(explanation: Explanation, pictures: Sequence[np.ndarray]) -> list[Panel]:
+    """One per modality whose steps are worth a panel, from top to bottom. That of the frames is the last: it lays the
+    figure out, to give the pictures their shape."""
     panels: list[Panel] = []
-    if "text" in steps:
-        lines = in_lines(steps["text"])
-        panels.append((LINE * len(lines) + 0.1, partial(_draw_text, lines=lines)))
-    if len(steps.get("audio", ())) > 1:
-        panels.append((_BARS, partial(_draw_sound, steps=steps["audio"])))
-    if len(steps.get("video", ())) > 1:
-        strip = _strip(pictures)
-        panels.append((
-            _BARS + strip, partial(_draw_frames, steps=steps["video"], pictures=pictures, strip=strip)
-        ))  # fmt: skip
+    unit = explanation.unit
+    for name, own in sorted(explanation.steps.items(), key=lambda item: MODALITIES[item[0]].panel == "frames"):
+        modality = MODALITIES[name]
+        title = f"what each part of the {name} adds, in {unit.name}"
+        if modality.panel == "words":
+            lines = in_lines(own, unit)
+            panels.append((LINE * len(lines) + 0.1, partial(_draw_words, lines=lines, title=title, unit=unit)))
+        elif len(own) > 1 and modality.panel == "times":
+            panels.append((_BARS, partial(_draw_times, steps=own, title=title, unit=unit)))
+        elif len(own) > 1:
+            strip = _strip(pictures)
+            draw = partial(_draw_frames, steps=own, pictures=pictures, strip=strip, title=title, unit=unit)
+            panels.append((_BARS + strip, draw))
     return panels
 
 
-def _before(explanation: Explanation) -> float:
-    """Probability of what is said before calibration, with all cues: what the parts add up to."""
-    return explanation.subsets["+".join(explanation.shapley)]
-
-
-def _draw_chances(ax: Any, explanation: Explanation, label: str | None, emotions: Sequence[str]) -> None:
-    """A bar per class, the likeliest where there are many, the label always."""
-    chances, colours = explanation.prediction.probabilities, emotion_colours(emotions)
-    ranked = sorted(emotions, key=lambda e: (e != label, -chances[e]))[:CLASSES_SHOWN]
-    shown = [e for e in emotions if e in ranked]
-    values = [100 * chances[e] for e in shown]
-    places = range(len(shown))  # not the names: shortened, two may be alike
-    ax.barh(places, values, color=[colours[e] for e in shown])
-    for at, (emotion, value) in enumerate(zip(shown, values, strict=True)):
-        marks = [
-            word
-            for word, holds in (("said", emotion == explanation.target), ("label", emotion == label))
-            if holds
-        ]
-        told = f" {value:.1f}" + (f"  {' = '.join(marks)}" if marks else "")
-        ax.text(value, at, told, va="center", fontsize=9, fontweight="bold" if marks else "normal")
-    left = f", {len(shown)} of {len(emotions)} classes" if len(shown) < len(emotions) else ""
-    ax.set(xlim=(0, 175), xticks=range(0, 101, 25), title=f"calibrated probability in %{left}")
-    ax.set_xlabel(
-        f"{short(explanation.target, _BRIEF)}: {100 * _before(explanation):.1f}% before calibration"
-    )
-    ax.set_yticks(places, [short(e, _BRIEF) for e in shown])
+def _draw_values(ax: Any, explanation: Explanation, label: Label | None) -> None:
+    """A bar per class or target, from the lowest value to the highest; some of them where there are many."""
+    task, values = explanation.task, explanation.prediction.values
+    said, true = _named(task, explanation.prediction.label), _named(task, label)
+    first = {explanation.target} | said | true
+    ranked = sorted(values, key=lambda name: (name not in first, -values[name] if task.kind != "values" else 0.0))
+    shown = [name for name in values if name in ranked[:CLASSES_SHOWN]]
+    colours, thresholds = emotion_colours(task.names), explanation.marks if task.kind == "labels" else None
+    for at, name in enumerate(shown):  # not the names: shortened, two may be alike
+        number = task.names.index(name)
+        told = f" {Unit.of(task, name).value(values[name]).removesuffix('%')}"
+        marks, ends = ["said"] * (name in said) + ["label"] * (name in true), [_share(task, name, values[name])]
+        ax.barh(at, ends[0], color=colours[name])
+        if task.kind == "values" and label is not None:
+            marks, own = [f"label {float(label[number]):g}"], _share(task, name, float(label[number]))
+            ax.vlines(own, at - 0.47, at + 0.47, color=INK, linewidth=2)
+            ends.append(own)
+        elif thresholds is not None:
+            ends.append(100 * thresholds[number])
+            ax.vlines(ends[1], at - 0.47, at + 0.47, color=INK, linewidth=1, linestyle=":")
+        told += f"  {' = '.join(marks)}" if marks else ""
+        is_marked = bool(marks) and task.kind != "values"
+        ax.text(max(0.0, *ends), at, told, va="center", fontsize=9, fontweight="bold" if is_marked else "normal")
+    what, of = {
+        "classes": ("calibrated probability in %", "classes"),
+        "labels": ("probability in %" + (", thresholds dotted" if thresholds else ""), "classes"),
+        "values": ("calibrated value, lowest to highest", "targets"),
+    }[task.kind]
+    left = f", {len(shown)} of {len(values)} {of}" if len(shown) < len(values) else ""
+    ax.set(xlim=(0, 175), xticks=range(0, 101, 25), title=f"{what}{left}")
+    if task.kind == "values":
+        ax.set(xticks=(0, 100), xticklabels=("lowest", "highest"))
+    before = f"{explanation.unit.value(explanation.value)} before calibration"
+    ax.set_xlabel("" if task.kind == "labels" else f"{short(explanation.target, _BRIEF)}: {before}")
+    ax.set_yticks(range(len(shown)), [short(name, _BRIEF) for name in shown])
     ax.grid(axis="y", visible=False)
     ax.invert_yaxis()
 
 
-def _draw_cues(ax: Any, explanation: Explanation) -> None:
-    """What each cue adds (Shapley), and what is said without it; all of it before calibration."""
-    shares = explanation.shapley
-    reach = max(0.01, *map(abs, shares.values()), 0.0)
+def _share(task: Task, name: str, value: float) -> float:
+    """How far a value lies between its lowest and its highest, in percent; where they are not known, from 0 to 1."""
+    low, high = task.range_of(name)
+    return 100 * ((value - low) / (high - low) if np.isfinite(high - low) else min(max(value, 0.0), 1.0))
+
+
+def _named(task: Task, label: Label | None) -> set[str]:
+    """The classes of a label or an answer; of votes that with most of them."""
+    if label is None or task.kind == "values":
+        return set()
+    own = label if isinstance(label, tuple) else (label,)
+    return {*map(str, own), *task.label_cells(label).values()} & set(task.names)
+
+
+def _draw_modalities(ax: Any, explanation: Explanation) -> None:
+    """What each modality adds (Shapley), and what is said without it; all of it before calibration."""
+    shares, unit = explanation.shapley, explanation.unit
+    reach = unit.factor * max(0.01 * unit.span, *map(abs, shares.values()), 0.0)
     names = []
-    for at, (cue, share) in enumerate(shares.items()):
-        other = explanation.without[cue]
-        turns = "turns to " if cue in explanation.flips else ""
-        names.append(f"{cue}\nwithout: {turns}{short(other.emotion, _BRIEF)} {100 * other.probability:.0f}%")
-        ax.barh(at, 100 * share, height=0.5, color=CUE_COLOURS[cue])
+    for at, (modality, share) in enumerate(shares.items()):
+        names.append(f"{modality}\nwithout: {_brief(explanation, modality)}")
+        ax.barh(at, unit.factor * share, height=0.5, color=MODALITIES[modality].colour)
         side = "left" if share >= 0 else "right"
-        ax.text(100 * share, at, f" {points(share)} ", va="center", ha=side, fontsize=9)
+        ax.text(unit.factor * share, at, f" {points(share, unit)} ", va="center", ha=side, fontsize=9)
     ax.axvline(0, color=INK, linewidth=0.8)
-    ax.set(
-        xlim=(-160 * reach, 160 * reach), ylim=(max(len(shares), 3) - 0.5, -0.5), yticks=range(len(shares))
-    )
-    ax.set_title("what each cue adds, in points", loc="right")
+    ax.set(xlim=(-1.6 * reach, 1.6 * reach), ylim=(max(len(shares), 3) - 0.5, -0.5))
+    ax.set_title(f"what each modality adds, in {unit.name}", loc="right")
     ax.set_xlabel("before calibration")
-    ax.set_yticklabels(names)
-    for cue, label in zip(shares, ax.get_yticklabels(), strict=True):
-        label.set_fontweight("bold" if cue in explanation.flips else "normal")
+    ax.set_yticks(range(len(shares)), names)
+    for modality, label in zip(shares, ax.get_yticklabels(), strict=True):
+        label.set_fontweight("bold" if modality in explanation.flips else "normal")
     ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="y", visible=False)
 
 
-def _draw_text(ax: Any, lines: Sequence[Sequence[Word]]) -> None:
-    draw_words(ax, lines)
-    ax.set_title("what each part of the text adds, in points")
+def _brief(explanation: Explanation, modality: ModalityName) -> str:
+    """What is said without a modality, as a narrow panel holds it."""
+    task, verdict = explanation.task, explanation.without[modality]
+    if task.kind == "values":
+        return explanation.unit.value(verdict.value)
+    turns, chance = modality in explanation.flips, f"{100 * verdict.value:.0f}%"
+    words = ("turns to " if turns else "") + short(verdict.words, _BRIEF)
+    if task.kind == "classes":
+        return f"{words} {chance}"
+    return f"{words}, {chance}" if turns else chance
 
 
-def _draw_sound(ax: Any, steps: Sequence[Step]) -> None:
-    """The time axis of the sound; of features without times, their steps."""
-    low, high, unit = _places(steps)
-    _bars(ax, low, high - low, steps)
-    ax.set(
-        xlim=(low[0], high[-1]),
-        xlabel=unit,
-        ylabel="points",
-        title="what each part of the sound adds, in points",
-    )
+def _draw_words(ax: Any, lines: Sequence[Sequence[Word]], title: str, unit: Unit) -> None:
+    draw_words(ax, lines, unit)
+    ax.set_title(title)
 
 
-def _draw_frames(ax: Any, steps: Sequence[Step], pictures: Sequence[np.ndarray], strip: float) -> None:
+def _draw_times(ax: Any, steps: Sequence[Step], title: str, unit: Unit) -> None:
+    """The time axis of the file; of features without times, their steps."""
+    low, high, axis = _places(steps)
+    _bars(ax, low, high - low, steps, unit)
+    ax.set(xlim=(low[0], high[-1]), xlabel=axis, ylabel=unit.points.strip(), title=title)
+
+
+def _draw_frames(
+    ax: Any, steps: Sequence[Step], pictures: Sequence[np.ndarray], strip: float, title: str, unit: Unit
+) -> None:
     """Key frames in order of time, their weights under them. strip: inches that the pictures stand above the bars."""
     places = np.arange(len(steps))
-    _bars(ax, places - 0.4, np.full(len(steps), 0.8), steps)
-    ax.set(xlim=(-0.5, len(steps) - 0.5), title="what each part of the video adds, in points")
-    ax.set_ylabel("points", y=0.5 * _BARS / (_BARS + strip))
+    _bars(ax, places - 0.4, np.full(len(steps), 0.8), steps, unit)
+    ax.set(xlim=(-0.5, len(steps) - 0.5), title=title)
+    ax.set_ylabel(unit.points.strip(), y=0.5 * _BARS / (_BARS + strip))
     if len(steps) <= 20:
         ax.set(xticks=places, xticklabels=[_when(step, i + 1) for i, step in enumerate(steps)])
     if not pictures:
@@ -214,20 +282,15 @@ def _strip(pictures: Sequence[np.ndarray]) -> float:
     return min(0.9, 0.92 * _ACROSS / len(shapes) * min(shapes)) + _GAP if shapes else 0.0
 
 
-def _bars(ax: Any, left: np.ndarray, width: np.ndarray, steps: Sequence[Step]) -> None:
-    weights = np.array([100 * step.weight for step in steps])
+def _bars(ax: Any, left: np.ndarray, width: np.ndarray, steps: Sequence[Step], unit: Unit) -> None:
+    weights = np.array([unit.factor * step.weight for step in steps])
     colours = [FOR if weight >= 0 else AGAINST for weight in weights]
     ax.bar(
         left,
-        weights,
-        width,
-        align="edge",
-        color=colours,
-        edgecolor=INK,
-        linewidth=0.3 if len(steps) < 100 else 0,
-    )
+        weights, width, align="edge", color=colours, edgecolor=INK, linewidth=0.3 if len(steps) < 100 else 0,
+    )  # fmt: skip
     ax.axhline(0, color=INK, linewidth=0.8)
-    reach = max(0.5, float(np.abs(weights).max()))
+    reach = max(0.005 * unit.factor * unit.span, float(np.abs(weights).max()))
     ax.set_ylim(min(0, 1.1 * weights.min()) - 0.02 * reach, max(0, 1.1 * weights.max()) + 0.02 * reach)
     ax.locator_params(axis="y", nbins=4)
     ax.grid(axis="x", visible=False)
@@ -249,34 +312,37 @@ def _when(step: Step, number: int) -> str:
 
 
 def _caption(explanation: Explanation) -> str:
-    share, mean = 100 * explanation.subsets[""], 100 * explanation.baseline
-    before, missed = 100 * _before(explanation), 100 * explanation.residual
+    unit, target, kind = explanation.unit, short(explanation.target), explanation.task.kind
+    start, mean, before = map(unit.value, (explanation.subsets[""], explanation.baseline, explanation.value))
+    is_missed = abs(explanation.residual) >= 0.01 * unit.span
+    gap = f" (they miss {unit.difference(explanation.residual)})" if is_missed else ""
+    note = f" {explanation.prediction.note}." if explanation.prediction.note else ""
+    bars = "The bars are calibrated, as `predict` gives them; all else is not: before calibration "
+    has = {
+        "classes": f"{bars}{target} has {before}, and points are hundredths of that probability.",
+        "labels": f"{target}, which is explained, has {before}, and points are hundredths of that probability.",
+        "values": f"{bars}{target} is {before}, and differences are in its unit.",
+    }[kind]
     return (
-        "The bars are calibrated, as `predict` gives them; all else is not: before calibration "
-        f"{short(explanation.target)} has {before:.1f}%, and points are hundredths of that probability. Cues: Shapley "
-        f"values, which add up from its share of the training rows, {share:.1f}%, to {before:.1f}%. Words, moments "
-        f"and frames: integrated gradients, which add up from {mean:.1f}%, where every time step is the training mean, "
-        f"to {before:.1f}%"
-        + (f" (they miss {missed:+.1f})" if abs(missed) >= 1 else "")
-        + f". Each panel has its own scale.{_note(explanation)}"
+        f"{has} Modalities: Shapley values, which add up from its {'mean' if kind == 'values' else 'share'} of the "
+        f"training rows, {start}, to {before}. Words, moments and frames: integrated gradients, which add up from "
+        f"{mean}, where every time step is the training mean, to {before}{gap}. Each panel has its own scale.{note}"
     )
 
 
-def _note(explanation: Explanation) -> str:
-    return f" {explanation.prediction.note}." if explanation.prediction.note else ""
-
-
 def _told(explanation: Explanation, utterance: Utterance) -> str:
-    label = f", labelled {utterance.emotion}" if utterance.emotion else ""
-    said, before = 100 * explanation.prediction.probabilities[explanation.target], 100 * _before(explanation)
-    parts = [
-        f"{utterance.id}: said {explanation.target} ({said:.1f}%){label}. Before calibration it has {before:.1f}%, "
-        "of which:"
-    ]
-    for cue, share in explanation.shapley.items():
-        other = explanation.without[cue]
-        weighty = sorted(explanation.steps[cue], key=lambda step: -abs(step.weight))[:_NAMED_IN_ALT]
-        steps = ", ".join(f"{s.moment.label} {100 * s.weight:+.1f}" for s in weighty)
-        without = f"without it {other.emotion} {100 * other.probability:.1f}%"
-        parts.append(f"{cue} {100 * share:+.1f} points, {without}; most: {steps}.")
+    unit, target, kind = explanation.unit, explanation.target, explanation.task.kind
+    label = f", labelled {_words(explanation, utterance.label)}" if utterance.label is not None else ""
+    value, before = unit.value(explanation.prediction.values[target]), unit.value(explanation.value)
+    answer = {
+        "classes": f"said {target} ({value}){label}. Before calibration it has {before}",
+        "labels": f"said {_words(explanation, explanation.prediction.label)}{label}. {target} has {before}",
+        "values": f"{target} {value}{label}. Before calibration it is {before}",
+    }[kind]
+    parts = [f"{utterance.id}: {answer}, of which:"]
+    for modality, share in explanation.shapley.items():
+        weighty = sorted(explanation.steps[modality], key=lambda step: -abs(step.weight))[:_NAMED_IN_ALT]
+        steps = ", ".join(f"{s.moment.label} {unit.difference(s.weight)}" for s in weighty)
+        without = f"without it {explanation.said(explanation.without[modality])}"
+        parts.append(f"{modality} {unit.difference(share)}{unit.points}, {without}; most: {steps}.")
     return plain(" ".join(parts))

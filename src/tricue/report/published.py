@@ -3,14 +3,12 @@
 A figure stands beside a model of the same classes alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tricue.evaluation.table import percent
-from tricue.report.page import Section, Table
+from tricue.evaluation.metrics_table import percent
+from tricue.figures.page_parts import Section, Table
 
 TITLE = "Published figures"
 LEAKY = "rows oversampled before a random split: copies in train and test; comparable with nothing"
@@ -51,21 +49,17 @@ TABLES: Mapping[str, Sequence[Published]] = {
 }
 
 
-def comparison(metrics: Mapping[str, Any]) -> Sequence[Published]:
-    """The published figures of this corpus and these classes."""
-    classes = set(metrics["per_class"])
-    return [p for p in TABLES.get(str(metrics["corpus"]), ()) if set(p.classes) == classes]
-
-
 def published_section(metrics: Mapping[str, Any]) -> list[Section]:
-    """The figures beside a model's own, and why others do not stand there; nothing on a corpus without any."""
-    known, shown = TABLES.get(str(metrics["corpus"]), ()), comparison(metrics)
-    if not known:
+    """The figures beside a model's own, and why others do not stand there; nothing on a corpus without any, and of a
+    model that has not both numbers."""
+    known = TABLES.get(str(metrics["corpus"]), ())
+    if not known or not {"accuracy", "weighted_f1"} <= metrics.keys():
         return []
+    shown = [p for p in known if set(p.classes) == set(metrics["per_class"])]
     left_out = _left_out([p for p in known if p not in shown], list(metrics["per_class"]))
     if not shown:
         return [Section(TITLE, left_out)]
-    own = f"{metrics['split_role']}; protocol {metrics['protocol']}; cues {'+'.join(metrics['modalities'])}"
+    own = f"{metrics['split_role']}; protocol {metrics['protocol']}; modalities {'+'.join(metrics['modalities'])}"
     rows = [[p.method, f"{p.accuracy:.2f}", f"{p.weighted_f1:.2f}", p.protocol] for p in shown]
     rows.append(["this model", percent(metrics["accuracy"]), percent(metrics["weighted_f1"]), own])
     headings = ["Method", "Accuracy", "Weighted F1", "Measured on"]
@@ -81,8 +75,6 @@ def _left_out(others: Sequence[Published], own: Sequence[str]) -> str:
     by_classes: dict[Sequence[str], list[str]] = {}
     for p in others:
         by_classes.setdefault(p.classes, []).append(p.method)
-    told = "; ".join(
-        f"{', '.join(methods)}, of {len(classes)} classes ({', '.join(classes)})"
-        for classes, methods in by_classes.items()
-    )
-    return f"Left out: {told}; this model's are {len(own)} ({', '.join(own)}), which is not the same task."
+    each = by_classes.items()
+    told = [f"{', '.join(methods)}, of {len(c)} classes ({', '.join(c)})" for c, methods in each]
+    return f"Left out: {'; '.join(told)}; this model's are {len(own)} ({', '.join(own)}), which is not the same task."

@@ -1,113 +1,78 @@
-"""What the report is drawn from: each phase's model on the same rows, its answers and what it holds inside."""
+"""What a page is made of: each phase's model on the same rows, its answers and what it holds inside."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from tricue.checkpoint import checkpoint_folder
-from tricue.evaluation.evaluate import Evaluation, Trial, score_trial
-from tricue.features.extract import FeatureSet
+from tricue.checkpoint.checkpoint import checkpoint_folder, own_phase
+from tricue.evaluation.evaluate import Evaluation, Trial, score_trial, targets_of
+from tricue.features.feature_set import FeatureSet
+from tricue.figures.canvas import PHASE_COLOURS
+from tricue.figures.page_parts import Answers
 from tricue.model.network import Network
-from tricue.report.figure import PHASE_COLOURS
+from tricue.prediction.batches import Examples, reading_plan, row_lengths
+from tricue.registry import MODALITIES
+from tricue.tasks.task import Objective, Task
 from tricue.training import log
-from tricue.training.batches import Examples, gather_examples, reading_plan, row_lengths
-from tricue.types import CUES, Cue, Output
+from tricue.types import ModalityName, Output
+
+if TYPE_CHECKING:
+    from tricue.evaluation.several_runs import Together
+    from tricue.report.study_results import Study
 
 CROSS = "cross-attention"  # the space after it; those of the progressive BiLSTM are "BiLSTM layer 1", ...
 
 
 @dataclass(frozen=True)
 class Space:
-    """One cue's vectors at one place of the network: mean over the valid steps of each row that has the cue."""
+    """One modality's vectors at one place of the network: mean over the valid steps of each row that has the
+    modality.
+    """
 
     place: str
-    cue: Cue
+    modality: ModalityName
     rows: np.ndarray  # (n,) which of the scored rows
     vectors: np.ndarray  # (n, D) float32
 
 
-class Answers:
-    """What models answered to the scored rows (N of them), as the figures of classes and calibration read it."""
-
-    evaluation: Evaluation
-    labels: np.ndarray  # (N,) class numbers
-
-    @property
-    def title(self) -> str:
-        raise NotImplementedError
-
-    @property
-    def key(self) -> str:
-        """In the names of files."""
-        return self.title.lower().replace(" ", "")
-
-    @property
-    def colour(self) -> str:
-        raise NotImplementedError
-
-    @property
-    def emotions(self) -> list[str]:
-        return self.evaluation.card.emotions
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """(N, C)."""
-        return self.evaluation.probabilities
-
-    @property
-    def answered(self) -> np.ndarray:
-        """(N,) bool: whether the row has a usable cue. The others hold the training shares, which are no answer."""
-        return np.array([p.emotion is not None for p in self.evaluation.predictions], dtype=bool)
-
-
 @dataclass(frozen=True)
-class Pooled(Answers):
-    """What counts as one of several runs: a seed, with all its folds."""
-
-    name: str  # of its folder, e.g. seed-0
-    evaluation: Evaluation
-    labels: np.ndarray
-    folds: bool
-
-    @property
-    def title(self) -> str:
-        return self.name.replace("-", " ").capitalize() + (", all folds" if self.folds else "")
-
-    @property
-    def key(self) -> str:
-        return self.name
-
-    @property
-    def colour(self) -> str:
-        return PHASE_COLOURS[3]
-
-
-@dataclass(frozen=True)
-class Reading(Answers):
+class Reading:
     """One phase's model on the scored rows (N of them)."""
 
     phase: int
     network: Network  # in evaluation mode, on the CPU
     evaluation: Evaluation
-    labels: np.ndarray  # (N,) class numbers
-    change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a cue
-    flips: np.ndarray  # (n,) bool, whether H_cf gives another class than H_org
-    strengths: dict[Cue, float]  # a_m
+    answers: Answers
+    change: np.ndarray  # (n,) |H_cf - H_org| / |H_org| of the rows that have a modality
+    flips: np.ndarray  # (n,) bool, whether H_cf gives another answer than H_org
     spaces: list[Space]
 
-    @property
-    def title(self) -> str:
-        return f"Phase {self.phase}"
+
+@dataclass(frozen=True)
+class Material:
+    """What a page is made of: the phases of one run, or several runs together."""
+
+    metrics: Mapping[str, Any]
+    of: str  # whose they are: "phase 3"
+    task: Task
+    answers: Sequence[Answers]
+    studies: Sequence[Study]
+    readings: Sequence[Reading] = ()
+    history: Sequence[dict[str, Any]] = ()
+    points: int | None = None  # of each t-SNE map, at most
+    together: Together | None = None
+    pages: Sequence[str] = field(default=())  # of the runs, from this page
 
     @property
-    def colour(self) -> str:
-        return PHASE_COLOURS[self.phase]
+    def shown(self) -> Reading:
+        """The phase that the page is of."""
+        return next(reading for reading in self.readings if reading.answers.is_shown)
 
 
 def read_history(model_path: Path) -> list[dict[str, Any]]:
@@ -119,76 +84,74 @@ def read_history(model_path: Path) -> list[dict[str, Any]]:
     return log.read_history(folder) if (folder / log.HISTORY).is_file() else []
 
 
-def class_numbers(evaluation: Evaluation) -> np.ndarray:
-    """(N,) the class of each scored row."""
-    emotions = evaluation.card.emotions
-    return np.array([emotions.index(str(u.emotion)) for u in evaluation.utterances])
+def answers_of(evaluation: Evaluation, title: str, key: str, colour: str, is_shown: bool) -> Answers:
+    """The answers of a model as figures read them. key: in the names of their files."""
+    card = evaluation.card
+    answered = np.array([p.label is not None for p in evaluation.predictions], dtype=bool)
+    calibration = {**(card.calibration or {}), **evaluation.metrics.get("calibration", {})}
+    targets = targets_of(evaluation.utterances, card)
+    return Answers(title, key, colour, card.task.names, targets, evaluation.answers, answered, is_shown, calibration)
 
 
-def read_phase(phase: int, trial: Trial, features: FeatureSet, device: str) -> Reading:
-    """Score a checkpoint on the features of its rows, and look inside it."""
-    evaluation = score_trial(trial, features, device)
+def read_phase(trial: Trial, features: FeatureSet, device: str, is_shown: bool) -> Reading:
+    """Score a checkpoint on the features of its rows and look inside it, in one pass."""
+    look = Look(trial.card.task.objective(targets_of(trial.rows, trial.card), trial.card.config.training))
+    evaluation = score_trial(trial, features, device, look.read)
+    phase = own_phase(trial.card)
+    answers = answers_of(evaluation, f"Phase {phase}", f"phase{phase}", PHASE_COLOURS[phase], is_shown)
+    spaces = look.spaces(np.flatnonzero(answers.answered))
     network = trial.network.cpu()  # looked at row by row from here on
-    rows = trial.rows
-    labels = class_numbers(evaluation)
-    examples = gather_examples(rows, features.arrays, trial.card.emotions)
-    place = {id(u): i for i, u in enumerate(rows)}
-    usable = np.array([place[id(u)] for u in examples.utterances], dtype=int)
-    inside = _look_inside(network, examples, evaluation.config.evaluation.batch_size)
-    return Reading(
-        phase=phase,
-        network=network,
-        evaluation=evaluation,
-        labels=labels,
-        change=inside.change,
-        flips=inside.flips,
-        strengths={cue: network.counterfactual.strength(cue).item() for cue in network.cues},
-        spaces=[Space(s.place, s.cue, usable[s.rows], s.vectors) for s in inside.spaces],
-    )
+    return Reading(phase, network, evaluation, answers, look.change, look.flips, spaces)
 
 
-@dataclass
-class _Inside:
-    change: np.ndarray
-    flips: np.ndarray
-    spaces: list[Space]
+class Look:
+    """Reads logits as `read_logits` does, and keeps what else a pass shows of the n rows that have a modality."""
+
+    def __init__(self, objective: Objective) -> None:
+        """objective: says whether two outputs are two answers."""
+        self.objective = objective
+        self.change = np.zeros(0)
+        self.flips = np.zeros(0, dtype=bool)
+        self.held: dict[tuple[str, ModalityName], dict[int, np.ndarray]] = {}
+
+    @torch.inference_mode()
+    def read(self, network: Network, examples: Examples, batch_size: int, device: str | torch.device) -> torch.Tensor:
+        network.eval()
+        count = len(examples)
+        logits, self.change, self.flips = torch.empty(count, network.outputs), np.zeros(count), np.zeros(count, bool)
+        for rows in reading_plan(row_lengths(examples), batch_size):
+            output = network(examples.batch(rows).to(device), counterfactual=True)
+            logits[rows] = output.logits.float().cpu()
+            assert output.logits_cf is not None
+            self.change[rows] = output.change().cpu().numpy()
+            self.flips[rows] = self.objective.differ(output.logits, output.logits_cf).cpu().numpy()
+            for modality, mask in output.masks.items():
+                for place, values in _places(output, modality):
+                    vectors, present = _mean_over_time(values, mask)
+                    into = self.held.setdefault((place, modality), {})
+                    into.update((rows[i], vectors[i]) for i in np.flatnonzero(present))
+        return logits
+
+    def spaces(self, usable: np.ndarray) -> list[Space]:
+        """In the order of the network: cross-attention first, as the seed shows it, then layer by layer; modality by
+        modality. usable: (n,) which of the scored rows the rows of the pass are.
+        """
+        places = sorted({place for place, _ in self.held}, key=lambda place: (place != CROSS, place))
+        spaces = []
+        for key in [(place, modality) for place in places for modality in MODALITIES]:
+            if own := self.held.get(key):
+                rows = np.array(sorted(own), dtype=int)
+                spaces.append(Space(*key, usable[rows], np.array([own[i] for i in rows], dtype=np.float32)))
+        return spaces
 
 
-@torch.no_grad()
-def _look_inside(network: Network, examples: Examples, batch_size: int) -> _Inside:
-    change, flips = np.zeros(len(examples)), np.zeros(len(examples), dtype=bool)
-    held: dict[tuple[str, Cue], dict[int, np.ndarray]] = {}
-    for rows in reading_plan(row_lengths(examples), batch_size):
-        batch = examples.batch(rows)
-        output = network(batch, counterfactual=True)
-        change[rows], flips[rows] = (values.numpy() for values in output.moved())
-        for cue, mask in output.masks.items():
-            for place, values in _places(output, cue):
-                vectors, present = _mean_over_time(values, mask)
-                into = held.setdefault((place, cue), {})
-                into.update((rows[i], vectors[i]) for i in np.flatnonzero(present))
-    return _Inside(change, flips, _as_spaces(held))
-
-
-def _places(output: Output, cue: Cue) -> list[tuple[str, torch.Tensor]]:
-    layers = [(f"BiLSTM layer {i}", values) for i, values in enumerate(output.layers[cue], start=1)]
-    return [*layers, (CROSS, output.enhanced[cue])]
+def _places(output: Output, modality: ModalityName) -> list[tuple[str, torch.Tensor]]:
+    layers = [(f"BiLSTM layer {i}", values) for i, values in enumerate(output.layers[modality], start=1)]
+    return [*layers, (CROSS, output.enhanced[modality])]
 
 
 def _mean_over_time(values: torch.Tensor, mask: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(B, T, D) -> (B, D) means over the valid steps, and (B,) which rows have one."""
     steps = mask.sum(dim=1)
     summed = torch.where(mask.unsqueeze(-1), values, 0.0).sum(dim=1)
-    return (summed / steps.clamp_min(1).unsqueeze(-1)).numpy(), (steps > 0).numpy()
-
-
-def _as_spaces(held: Mapping[tuple[str, Cue], Mapping[int, np.ndarray]]) -> list[Space]:
-    """In the order of the network: cross-attention first, as the seed shows it, then layer by layer; cue by cue."""
-    places = sorted({place for place, _ in held}, key=lambda place: (place != CROSS, place))
-    order: Sequence[tuple[str, Cue]] = [(p, cue) for p in places for cue in CUES if (p, cue) in held]
-    spaces = []
-    for place, cue in order:
-        rows = np.array(sorted(held[place, cue]), dtype=int)
-        vectors = np.array([held[place, cue][i] for i in rows], dtype=np.float32)
-        spaces.append(Space(place, cue, rows, vectors))
-    return spaces
+    return (summed / steps.clamp_min(1).unsqueeze(-1)).cpu().numpy(), (steps > 0).cpu().numpy()

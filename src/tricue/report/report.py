@@ -1,96 +1,96 @@
 """`tricue report`: every figure of the seed for one run, on one split, as one page."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tricue import __version__
-from tricue.checkpoint import own_phase, phase_folders, read_card
+from tricue.checkpoint.checkpoint import own_phase, phase_folders, read_card
 from tricue.device import choose_device
-from tricue.evaluation import ablation, robustness
-from tricue.evaluation.evaluate import open_trial
-from tricue.evaluation.runs import single_model
-from tricue.evaluation.table import percent_with_interval
-from tricue.features.progress import Bar
-from tricue.files import check_place, replaced_folder
-from tricue.locks import locked
-from tricue.report.figure import Drawn
-from tricue.report.page import Section, write_page
-from tricue.report.published import published_section
-from tricue.report.readings import read_history, read_phase
-from tricue.report.sections import (
-    calibration_section,
-    cases_section,
-    classes_section,
-    confusion_section,
-    cost_section,
-    learning_section,
-    maps_section,
-    roc_section,
-    scores_section,
-    study_sections,
-)
-from tricue.report.studies import read_studies
+from tricue.evaluation.evaluate import Evaluation, open_trial, with_baselines, write_evaluation
+from tricue.evaluation.metrics_table import in_prose, number_with_interval
+from tricue.evaluation.several_runs import single_model
+from tricue.figures.canvas import Drawn
+from tricue.figures.page_parts import Section
+from tricue.files.atomic import check_place, replaced_folder
+from tricue.files.locks import locked
+from tricue.progress import Bar
+from tricue.report.readings import Material, read_history, read_phase
+from tricue.report.report_page import write_page
+from tricue.report.sections import OF_A_RUN
+from tricue.report.study_results import read_studies
+from tricue.studies import ablation, robustness
+from tricue.training.workspace import Workspace
 
 PAGE, FIGURES = "report.html", "report"
 
 
-def make_report(
+def make_report(model_path: Path, **choices: Any) -> Path:
+    """The page of a run, report.html in `out`, and its figures in `out`/report; its path. choices: of `report_run`."""
+    return report_run(model_path, **choices)[1]
+
+
+def report_run(
     model_path: Path,
     *,
     out: Path,
-    store: Path,
-    cues: Sequence[str] | None = None,
+    workspace: Workspace,
+    modalities: Sequence[str] | None = None,
     points: int | None = None,
-    device: str = "auto",
-    quiet: bool = False,
+    measured: Callable[[Evaluation], None] | None = None,
     **choices: Any,
-) -> Path:
-    """The page of a run, report.html in `out`, and its figures in `out`/report; its path.
+) -> tuple[Evaluation, Path]:
+    """What the page of a run shows of its model, and the page.
 
-    points: of each t-SNE map, at most; None: as `points_per_panel` says. store, cues: as `measure` takes
-    them; choices: as `open_trial` does.
+    The corpus, the features and the weights of each phase are read once, and each phase makes one pass over the rows.
     What cannot be drawn says why in its place. Raises InputError for a folder of several runs, and as `measure` does.
+
+    Args:
+        model_path: A checkpoint; the phases beside it are shown, too.
+        out: Gets report.html and report/.
+        workspace: As `measure` takes it.
+        modalities: As `measure` takes them.
+        points: Of each t-SNE map, at most; None: as `points_per_panel` says.
+        measured: Makes `out` hold the scores, as `evaluate` leaves them, too; called with them before the figures are
+            drawn.
+        choices: Of `open_trial`.
     """
     folder = single_model(model_path, "a report")
     check_place(out / PAGE)
     own = own_phase(read_card(folder))
-    phases = phase_folders(folder)
     history = read_history(folder)
     studies = read_studies(out)  # a damaged one is to be known before the work
-    with locked(out), Bar(not quiet) as bar:
+    with locked(out), Bar(not workspace.quiet) as bar:
+        trial = open_trial(model_path, workspace=workspace, **choices)
+        features = trial.read_features(trial.usable(modalities), workspace)
+        device = choose_device(workspace.device)
+        shown = read_phase(trial, features, device, is_shown=True)
+        shown = replace(shown, evaluation=with_baselines(shown.evaluation))
+        if measured is not None:
+            measured(write_evaluation(out, shown.evaluation))
+        phases = {phase: path for phase, path in phase_folders(folder).items() if phase != own}
         bar.begin("Reading the phases", len(phases))
-        trials = {phase: open_trial(path, **choices) for phase, path in phases.items()}
-        used = [trial.usable(cues) for trial in trials.values()]  # alike, as the phases are of one run
-        chosen = choose_device(device)
-        features = next(iter(trials.values())).read_features(used[0], store, chosen, progress=False)
-        readings = [bar.passed(read_phase(phase, trial, features, chosen)) for phase, trial in trials.items()]
-        shown = next(r for r in readings if r.phase == own)
-        bar.begin("Drawing", 8)
-        parts = [
-            bar.passed(scores_section(readings, shown)),
-            bar.passed(learning_section(history, readings)),
-            bar.passed(roc_section(readings)),
-            bar.passed(confusion_section(readings)),
-            bar.passed(maps_section(readings, shown.evaluation.config.seed, points)),
-            bar.passed(calibration_section(readings)),
-            bar.passed(classes_section(shown.evaluation.metrics, f"phase {shown.phase}")),
-            bar.passed(cases_section(shown)),
-            *study_sections(studies, shown.evaluation.metrics),
-            *published_section(shown.evaluation.metrics),
-            cost_section(shown),
-        ]
+        others = [bar.passed(read_phase(trial.of_phase(path), features, device, False)) for path in phases.values()]
+        readings = sorted([shown, *others], key=lambda reading: reading.phase)
+        page = Material(
+            shown.evaluation.metrics, f"phase {shown.phase}", shown.evaluation.card.task,
+            [reading.answers for reading in readings], studies, readings, history, points,
+        )  # fmt: skip
+        bar.begin("Drawing", len(OF_A_RUN))
+        parts = [section for make in OF_A_RUN for section in bar.passed(make(page))]
         chosen_on = "fixed epochs" if shown.evaluation.config.training.select == "last" else "chosen on val"
         model = f"{folder} (phase {shown.phase}, {chosen_on}; seed {shown.evaluation.card.config.seed})"
-        return write_report(out, shown.evaluation.metrics, model, parts)
+        return shown.evaluation, write_report(out, page, model, parts)
 
 
-def write_report(out: Path, metrics: Mapping[str, Any], model: str, parts: Sequence[Section]) -> Path:
+def write_report(out: Path, page: Material, model: str, parts: Sequence[Section]) -> Path:
     """The page of these parts in `out`, and its figures; its path. model: which, in words."""
-    _write_figures(out / FIGURES, _pictures(parts))
-    title = f"{metrics['corpus']}, {metrics['split']}: weighted F1 {percent_with_interval(metrics['weighted_f1'])}"
+    _write_figures(out / FIGURES, [drawn for section in parts for drawn in section.pictures])
+    metrics, task = page.metrics, page.task
+    headline = metrics["headline"]
+    words = f"{in_prose(task.numbers[headline['name']])} {number_with_interval(headline, task)}"
+    title = f"{metrics['corpus']}, {metrics['split']}: {words}"
     write_page(out / PAGE, title, metrics["mark"], _facts(metrics, model), parts)
     return out / PAGE
 
@@ -114,20 +114,17 @@ def _is_figure(path: Path) -> bool:
     return not only and all(path.with_suffix(kind).is_file() for kind in (".svg", ".png", ".json"))
 
 
-def _pictures(parts: Sequence[Section]) -> list[Drawn]:
-    return [d for section in parts for group in (*section.groups, *section.folded) for d in group.pictures]
-
-
 def _facts(m: Mapping[str, Any], model: str) -> list[tuple[str, str]]:
     interval = m["interval"]
     unit = f"{interval['groups']} {interval['unit']}s"
-    how = interval["mark"] or f"{interval['draws']} bootstrap draws"
+    how = interval["mark"] or interval["method"]
     audit = "not made" if not m["audit"] else m["audit"]["verdict"]
     return [
         ("Split", f"{m['split_role']}; protocol {m['protocol']}; n = {m['n']}"),
         ("Intervals", f"95%, over {unit} ({how})"),
-        ("Cues", ", ".join(f"{cue}: {m['encoders'][cue]} ({m['coverage'][cue]} rows)" for cue in m["modalities"])),
-        *[("Tuned encoder", f"{cue}: for emotion on {t}: may overlap this corpus") for cue, t in m["tuned"].items()],
+        ("Modalities", ", ".join(f"{name}: {m['encoders'][name]} ({m['coverage'][name]} rows)"
+                                 for name in m["modalities"])),
+        *[("Tuned encoder", f"{name}: for emotion on {t}: may overlap this corpus") for name, t in m["tuned"].items()],
         ("Model", model),
         ("Leakage audit", audit),
         ("Version", f"tricue {__version__}"),

@@ -1,7 +1,5 @@
 """The numbers of a t-SNE map. Nothing heavy is imported here: a process that draws maps loads this file alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 PERPLEXITY = 30
 LEAST = 10  # rows, below which a map says nothing
+NEIGHBOURS = 5
 _WORTH = 2000  # points in all, from which on processes pay for their start
 
 
@@ -45,3 +44,16 @@ def separation(vectors: np.ndarray, labels: np.ndarray) -> float | None:
     if not 2 <= len(np.unique(labels)) < len(labels):
         return None
     return float(silhouette_score(vectors, labels))
+
+
+def neighbour_correlation(vectors: np.ndarray, values: np.ndarray) -> float | None:
+    """Pearson's correlation of each row's value and the mean of the NEIGHBOURS rows nearest to it in the features' own
+    space; None where it is not defined.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    if len(vectors) <= NEIGHBOURS:
+        return None
+    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(vectors).kneighbors(return_distance=False)  # not itself
+    means = values[nearest].mean(axis=1)
+    return float(np.corrcoef(values, means)[0, 1]) if np.ptp(values) > 0 and np.ptp(means) > 0 else None

@@ -1,6 +1,4 @@
-"""What is asked: from the fields of a form or a JSON body to checked values. Nothing here touches a file."""
-
-from __future__ import annotations
+"""Requests: checked values of a form's fields or a JSON body. Nothing here touches a file."""
 
 import math
 import re
@@ -17,6 +15,7 @@ from tricue.serve.parsing import parse
 FIELDS = ("text", "file", "abstain", "transcribe", "subtitles", "windows")
 _KEYS = ("text", "inputs", "abstain")
 _LONGEST_NAME = 100
+_SWITCH = {"": False, "false": False, "0": False, "off": False, "true": True, "1": True, "on": True}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -45,47 +44,49 @@ class Question:
 
 
 def of_json(body: bytes, limits: Limits) -> Question:
-    """Raises Refusal (400, 413) for what is no such request."""
+    """Raises Refusal (400, 413) where the body is no request."""
     content = parse(body, limits.json_values)
     if not isinstance(content, dict):
         raise bad('The body is no JSON object: send {"text": "..."} or {"inputs": ["...", ...]}.')
     if unknown := sorted(set(content) - set(_KEYS)):
-        raise bad(f"Unknown keys {_shown(unknown)}: a JSON body has {', '.join(_KEYS)}.")
+        shown = ", ".join(ascii(name)[:40] for name in unknown[:5])
+        raise bad(f"Unknown keys {shown}: a JSON body has {', '.join(_KEYS)}.")
     if ("text" in content) == ("inputs" in content):
         raise bad('Give either "text" or "inputs".')
-    abstain = as_probability(content.get("abstain"))
+    abstain = _as_probability(content.get("abstain"))
     if "inputs" in content:
         return Question(_items(content["inputs"], limits), abstain=abstain, batch=True)
     if not isinstance(content["text"], str):
         raise bad('"text" is not a string.')
-    return Question(text=clean(content["text"], limits), abstain=abstain)
+    return Question(text=_clean(content["text"], limits), abstain=abstain)
 
 
 def of_form(
     fields: Mapping[str, str], file: Path | None, subtitles: Path | None, limits: Limits, name: str = ""
 ) -> Question:
-    """fields: those that are no files; name: what the client calls the file. Raises Refusal (400, 413) for what is no
-    such request."""
-    text = clean(fields["text"], limits) if "text" in fields else None
+    """fields: those that are no files; name: the client's name of the file. Raises Refusal as `of_json`."""
+    text = _clean(fields["text"], limits) if "text" in fields else None
     if file is None and text is None:
         raise bad("There is nothing to go by: give `text`, or a media file as `file`.")
-    seconds = _as_seconds(fields.get("windows"))
+    seconds = _as_number(fields.get("windows"))
+    if seconds is not None and not SHORTEST_WINDOW <= seconds < math.inf:
+        raise bad(f"`windows` is no length: give {SHORTEST_WINDOW:g} seconds or more.")
     if file is None and (subtitles is not None or seconds is not None):
         raise bad("`subtitles` and `windows` are of a media file: give it as `file`.")
     if subtitles is not None and seconds is not None:
         raise bad("Give `subtitles` or `windows`, not both: each cuts the recording its own way.")
+    transcribe = fields.get("transcribe", "").lower()
+    if transcribe not in _SWITCH:
+        raise bad("`transcribe` is true or false.")
     return Question(
-        text=text if file is None or (text and text.strip()) else None,
-        file=file,
-        name=_label(name),
-        subtitles=subtitles,
-        windows=seconds,
-        transcribe=_as_bool(fields.get("transcribe")),
-        abstain=as_probability(_as_number(fields.get("abstain"))),
-    )
+        text=text if file is None or (text and text.strip()) else None, file=file, name=_label(name),
+        subtitles=subtitles, windows=seconds, transcribe=_SWITCH[transcribe],
+        abstain=_as_probability(_as_number(fields.get("abstain"))),
+    )  # fmt: skip
 
 
-def as_probability(value: Any) -> float | None:
+def _as_probability(value: Any) -> float | None:
+    """value: also what JSON holds in its place; a string that float() takes is one there too."""
     if value is None:
         return None
     try:
@@ -97,7 +98,7 @@ def as_probability(value: Any) -> float | None:
     return number
 
 
-def clean(text: str, limits: Limits) -> str:
+def _clean(text: str, limits: Limits) -> str:
     """The text without what no encoding knows (halves of surrogate pairs). Raises Refusal (413) for a long one."""
     if len(text) > limits.characters:
         raise Refusal(413, "too_long", f"The text has more than {limits.characters:,} characters.")
@@ -112,8 +113,8 @@ def _items(inputs: Any, limits: Limits) -> tuple[Item, ...]:
     items = tuple(_item(given, str(i + 1), limits) for i, given in enumerate(inputs))
     characters = sum(len(item.text or "") for item in items)
     if characters > limits.all_characters:
-        reason = f"The texts have {characters:,} characters together: give {limits.all_characters:,} at most."
-        raise Refusal(413, "too_long", reason)
+        most = f"{limits.all_characters:,}"
+        raise Refusal(413, "too_long", f"The texts have {characters:,} characters together: give {most} at most.")
     return items
 
 
@@ -128,7 +129,7 @@ def _item(given: Any, number: str, limits: Limits) -> Item:
     if not isinstance(text, str):
         return Item(id_, None, 'it is neither a text nor {"id": ..., "text": ...}')
     try:
-        return Item(id_, clean(text, limits))
+        return Item(id_, _clean(text, limits))
     except Refusal as refusal:
         return Item(id_, None, refusal.reason)
 
@@ -140,28 +141,8 @@ def _as_number(value: str | None) -> float | None:
     return float(value) if _NUMBER.fullmatch(value) else math.nan
 
 
-def _as_seconds(value: str | None) -> float | None:
-    seconds = _as_number(value)
-    if seconds is None:
-        return None
-    if not (math.isfinite(seconds) and seconds >= SHORTEST_WINDOW):
-        raise bad(f"`windows` is no length: give {SHORTEST_WINDOW:g} seconds or more.")
-    return seconds
-
-
-def _as_bool(value: str | None) -> bool:
-    known = {"": False, "false": False, "0": False, "off": False, "true": True, "1": True, "on": True}
-    if (value or "").lower() not in known:
-        raise bad("`transcribe` is true or false.")
-    return known[(value or "").lower()]
-
-
 def _label(name: str) -> str:
     """The last part of a file's name, as far as it can be printed; never used as a path."""
     last = name.replace("\\", "/").rpartition("/")[2].encode("utf-8", "replace").decode()
     kept = "".join(c for c in last if c.isprintable()).strip(" .")[:_LONGEST_NAME]
     return kept or "recording"
-
-
-def _shown(names: list[str]) -> str:
-    return ", ".join(ascii(name)[:40] for name in names[:5])

@@ -1,16 +1,14 @@
 """Dynamic batching: what is asked at about the same time is read together."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
+from tricue.serve.counters import Metrics
 from tricue.serve.errors import busy
 from tricue.serve.limits import Limits
-from tricue.serve.metrics import Metrics
 
 _PATIENCE = 5  # milliseconds, in which a client on this machine has read its answer and asks again
 

@@ -1,7 +1,5 @@
 """A clip's answer: its words heard where that is asked for, the whole read, and a timeline of what is long."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tricue.evaluation.predictions import abstained
-from tricue.features.media import SAMPLE_RATE
-from tricue.features.worker import Ready
+from tricue.checkpoint.checkpoint import Card
+from tricue.media.decoding import SAMPLE_RATE
+from tricue.prediction.predictions import abstained
 from tricue.recording.segments import WINDOW, Segment, windows
 from tricue.recording.speech import stretches_in
-from tricue.recording.timeline import Entry, Timeline, as_json, own_note
+from tricue.recording.timeline import Entry, Timeline, as_json, own_note, segment_rows
 from tricue.recording.transcribe import Transcriber
+from tricue.registry import MODALITIES
 from tricue.serve.answers import answer
 from tricue.serve.asked import Question
 from tricue.serve.decoders import Decoders
@@ -24,7 +23,7 @@ from tricue.serve.errors import Refusal, left
 from tricue.serve.limits import Limits
 from tricue.serve.reading import Reader, Reading
 from tricue.serve.upload import Look, Upload, too_many
-from tricue.types import CUES, Cue, InputError, Prediction, Utterance
+from tricue.types import InputError, ModalityName, Prediction, Utterance
 
 LONG = 20.0  # seconds from which a clip has a timeline unasked
 NO_SPEECH = "no speech was heard in it: it is read without words"
@@ -65,19 +64,20 @@ class Clips:
         self._check(look, script, question)
         whole = self._row(upload.path, look, text)
         if parts is None:
-            reading = self._read([whole], upload)[0]
+            reading = self.reader.read([whole], upload)[0]
             reading = replace(reading, notes=(*reading.notes, *self._notes(script)))
             return self._told(reading, question, text, None)
+        card = self.reader.card
         readings = list(self._along(whole, parts, upload, gone))
         found = abstained([r.prediction for r in readings], question.abstain)
         timeline = Timeline(
-            Path(question.name), look.seconds, self.reader.emotions, list(self.reader.cues),
-            [Entry(s, p) for s, p in zip(parts, found, strict=True)], self.reader.card.note,
+            Path(question.name), look.seconds, card.task, card.calibration, list(self.reader.modalities),
+            [Entry(s, p) for s, p in zip(parts, found, strict=True)], card.note,
         )  # fmt: skip
         if text is not None:  # what is said of the whole
-            reading = self._read([whole], upload)[0]
+            reading = self.reader.read([whole], upload)[0]
         else:
-            reading = averaged(readings, parts, self.reader.emotions, self.reader.card.note)
+            reading = averaged(readings, parts, card)
         reading = replace(reading, notes=(*reading.notes, *self._notes(script)))
         return self._told(reading, question, text, as_json(timeline))
 
@@ -103,7 +103,7 @@ class Clips:
 
     def _notes(self, script: Script) -> tuple[str, ...]:
         """Of its words. What there is to know of its sound is known already where the model reads that itself."""
-        heard = script.sound is not None and "audio" not in self.reader.cues
+        heard = script.sound is not None and "audio" not in self.reader.modalities
         return (*script.notes, f"audio: {script.sound}") if heard else script.notes
 
     def _cut(self, question: Question, look: Look, wave: np.ndarray | None) -> list[Segment] | None:
@@ -115,7 +115,7 @@ class Clips:
         if wave is not None:
             with self._ears:
                 return stretches_in([(0.0, wave)]) or _windows(look, WINDOW)
-        readable = any(cue in self.reader.cues for cue in _cues(look))
+        readable = any(modality in self.reader.modalities for modality in _modalities(look))
         return _windows(look, WINDOW) if readable else None
 
     def _heard(self, parts: Sequence[Segment], wave: np.ndarray, gone: Event) -> list[Segment]:
@@ -133,85 +133,59 @@ class Clips:
 
     def _check(self, look: Look, script: Script, question: Question) -> None:
         """Raises Refusal (422) where the model can read nothing of it."""
-        read = [cue for cue in _cues(look) if cue in self.reader.cues]
+        read = [modality for modality in _modalities(look) if modality in self.reader.modalities]
         texts = [script.text, *(s.text for s in script.parts or ())]
-        if read or ("text" in self.reader.cues and any(texts)):
+        if read or ("text" in self.reader.modalities and any(texts)):
             return
-        if "text" not in self.reader.cues:
-            raise nothing(f"This model reads {' and '.join(self.reader.cues)}, and the clip has none of it")
+        if "text" not in self.reader.modalities:
+            raise nothing(f"This model reads {' and '.join(self.reader.modalities)}, and the clip has none of it")
         if question.transcribe:
             why = "" if script.sound is None else f" ({script.sound})"
             raise nothing(f"This model reads words alone, and none are heard in the clip{why}")
-        raise nothing(
-            "This model reads words alone: give `text` or `subtitles`, or have them heard: `transcribe`"
-        )
+        raise nothing("This model reads words alone: give `text` or `subtitles`, or have them heard: `transcribe`")
 
     def _row(self, path: Path, look: Look, text: str | None) -> Utterance:
-        """With the cues that the model reads of those that there are."""
-        given = dict.fromkeys((cue for cue in _cues(look) if cue in self.reader.cues), path)
-        return Utterance("1", text=text if "text" in self.reader.cues else None, **given)  # type: ignore[arg-type]
+        """With the modalities that the model reads of those that there are."""
+        given = dict.fromkeys((modality for modality in _modalities(look) if modality in self.reader.modalities), path)
+        return Utterance("1", text=text if "text" in self.reader.modalities else None, **given)  # type: ignore[arg-type]
 
-    def _along(
-        self, whole: Utterance, parts: Sequence[Segment], upload: Upload, gone: Event
-    ) -> Iterator[Reading]:
-        """A reading per segment; they follow one another as turns of one dialogue."""
-        words = "text" in self.reader.cues
-        rows = [
-            replace(
-                whole, text=s.text if words else None, start=s.start, end=s.end, speaker=s.speaker, dialogue="1",
-                turn=i,
-            )
-            for i, s in enumerate(parts)
-        ]  # fmt: skip
+    def _along(self, whole: Utterance, parts: Sequence[Segment], upload: Upload, gone: Event) -> Iterator[Reading]:
+        """A reading per segment."""
+        rows = segment_rows(whole, parts, "1")
+        if "text" not in self.reader.modalities:
+            rows = [replace(row, text=None) for row in rows]
         for first in range(0, len(rows), _GROUP):
             _go_on(gone)
-            earlier = rows[max(0, first - self.reader.turns) : first]
-            before = [replace(row, audio=None, video=None) for row in earlier]
-            yield from self._read(rows[first : first + _GROUP], upload, before)
-
-    def _read(
-        self, rows: Sequence[Utterance], upload: Upload, before: Sequence[Utterance] = ()
-    ) -> list[Reading]:
-        """Decoded and made ready first, and then read: the model is not kept waiting for a decoder."""
-        signals = [*([] for _ in before), *(self._signals(row, upload) for row in rows)]
-        return self.reader.read([*before, *rows], signals)[len(before) :]
-
-    def _signals(self, row: Utterance, upload: Upload) -> list[Ready]:
-        cues: list[Cue] = [cue for cue in ("audio", "video") if getattr(row, cue) is not None]
-        return upload.signals(cues, row.start, row.end) if cues else []
+            among = rows[max(0, first - self.reader.turns) : first + _GROUP]
+            yield from self.reader.read(rows[first : first + _GROUP], upload, among)
 
     def _told(
         self, reading: Reading, question: Question, text: str | None, timeline: dict[str, Any] | None
     ) -> dict[str, Any]:
-        if reading.prediction.emotion is None:
+        if reading.prediction.label is None:
             raise nothing(f"Nothing to go by: {reading.prediction.error}")
-        return answer(
-            "1", reading, self.reader.emotions, text=text, abstain=question.abstain, timeline=timeline
-        )
+        return answer("1", reading, self.reader.task, text=text, abstain=question.abstain, timeline=timeline)
 
 
-def averaged(
-    readings: Sequence[Reading], parts: Sequence[Segment], emotions: Sequence[str], note: str | None
-) -> Reading:
-    """The recording's own: the mean of its segments' answers, each weighted by its length, with what is noted of them.
-
-    note: of the model, which each of them has.
-    """
-    heard = [(r, s.end - s.start) for r, s in zip(readings, parts, strict=True) if r.prediction.probabilities]
+def averaged(readings: Sequence[Reading], parts: Sequence[Segment], card: Card) -> Reading:
+    """The recording's own: the mean of its segments' answers by their length, with what is noted of them."""
+    heard = [r for r in readings if r.prediction.values]
     if not heard:
-        reason = readings[0].prediction.error
-        return Reading(Prediction("1", None, None, {}, (), reason, note), {})
-    total = sum(seconds for _, seconds in heard)
-    chances = {e: sum(t * r.prediction.probabilities[e] for r, t in heard) / total for e in emotions}
-    best = max(chances, key=chances.__getitem__)
-    cues = tuple(cue for cue in CUES if any(cue in r.prediction.cues for r, _ in heard))
-    adds = [(r.contributions(emotions.index(best)), t) for r, t in heard]
-    shares = {cue: sum(t * added.get(cue, 0.0) for added, t in adds) / total for cue in cues}
+        return replace(
+            readings[0], prediction=Prediction("1", None, None, {}, (), readings[0].prediction.error, card.note)
+        )
+    seconds = np.array([s.end - s.start for r, s in zip(readings, parts, strict=True) if r.prediction.values])
+    shares = seconds / seconds.sum()
+    values = (shares @ np.array([list(r.prediction.values.values()) for r in heard])).tolist()
+    modalities = tuple(m for m in MODALITIES if any(m in r.prediction.modalities for r in heard))
+    nothing = np.zeros(len(values))
+    added = {m: shares @ np.array([r.contributions.get(m, nothing) for r in heard]) for m in modalities}
     failed = len(readings) - len(heard)
     error = f"{failed} of {len(readings)} segments have no answer" if failed else None
+    named = dict(zip(card.task.names, values, strict=True))
     return Reading(
-        Prediction("1", best, chances[best], chances, cues, error, note), {},
-        (f"mean of {len(heard)} segment{'s' * (len(heard) > 1)}, by their length", *_noted(readings, note)), shares,
+        Prediction("1", *card.task.decide(values, card.calibration), named, modalities, error, card.note), added,
+        (f"mean of {len(heard)} segment{'s' * (len(heard) > 1)}, by their length", *_noted(readings, card.note)),
     )  # fmt: skip
 
 
@@ -231,9 +205,9 @@ def nothing(reason: str) -> Refusal:
     return Refusal(422, "nothing_to_go_by", f"{reason}.")
 
 
-def _cues(look: Look) -> list[Cue]:
-    there: dict[Cue, bool] = {"audio": look.sound, "video": look.pixels > 0}
-    return [cue for cue, is_there in there.items() if is_there]
+def _modalities(look: Look) -> list[ModalityName]:
+    there: dict[ModalityName, bool] = {"audio": look.sound, "video": look.pixels > 0}
+    return [modality for modality, is_there in there.items() if is_there]
 
 
 def _windows(look: Look, length: float) -> list[Segment]:

@@ -5,8 +5,6 @@ It writes no file and takes no more memory than it is given. Answers are JSON an
 takes it over through a flaw of a codec can say wrong things, but run nothing in the service.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import json
@@ -21,9 +19,9 @@ from typing import Any
 import numpy as np
 import psutil
 
-from tricue.features.container import opened, playing_time, streams_of
-from tricue.features.media import MediaError, decode
-from tricue.features.sound import SAMPLE_RATE
+from tricue.media.container import opened, playing_time, streams_of
+from tricue.media.decoding import NO_MEMORY, MediaError, decode
+from tricue.media.sound import SAMPLE_RATE
 from tricue.recording.segments import usable
 from tricue.recording.subtitles import read_subtitles
 from tricue.types import InputError
@@ -35,7 +33,7 @@ _NO_MEMORY: Reply = {"error": "it needs more memory than a decoder may take", "w
 
 
 def look(path: Path) -> Reply:
-    """How long it lasts, and which cues it has."""
+    """How long it lasts, and which modalities it has."""
     seconds = playing_time(path)
     with opened(path) as container:
         sound, picture = streams_of(container)
@@ -57,19 +55,21 @@ def hear(path: Path, seconds: float) -> Reply:
 def prepare(worker: Any, path: Path, asked: dict[str, Any]) -> Reply:
     """A stretch of it as the worker's extractors make it ready for their encoders (signals.py).
 
-    asked: the cues, and `start` and `end` in seconds, or None.
+    asked: the modalities, and `start` and `end` in seconds, or None.
     """
     # imported for a model that reads sound or pictures alone: it takes seconds, and hundreds of megabytes
-    from tricue.features.worker import NO_MEMORY, Job, Source
+    from tricue.features.worker import Job
+    from tricue.modalities.reading import MediaFile
+    from tricue.modalities.requests import Request
     from tricue.serve.signals import parts_of
 
-    source = Source(path, asked["start"], asked["end"])
-    job = Job("", dict.fromkeys(asked["cues"], ""), files=dict.fromkeys(asked["cues"], source))
-    ready = worker.prepare([job])
+    request = Request(MediaFile(path, asked["start"], asked["end"]))
+    modalities = asked["modalities"]
+    ready = worker.prepare([Job("", dict.fromkeys(modalities, ""), dict.fromkeys(modalities, request))])
     if any(r.note == NO_MEMORY for r in ready):
         return _NO_MEMORY
     parts = [parts_of(r.signal) for r in ready]
-    told = [[r.cue, r.note, len(own)] for r, own in zip(ready, parts, strict=True)]
+    told = [[r.modality, r.note, len(own)] for r, own in zip(ready, parts, strict=True)]
     return {"ready": told}, [array for own in parts for array in own]
 
 
@@ -136,8 +136,8 @@ def _reply(pipe: Connection, worker: Any, asked: dict[str, Any]) -> None:
 
 def _warm_up(preparing: Any) -> None:
     """Load what the extractors need, with files and memory that are refused later."""
-    for cue, extractor in preparing.worker.extractors.items():
-        if cue == "audio":
+    for modality, extractor in preparing.worker.extractors.items():
+        if modality == "audio":
             extractor.prepare(np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10))
         else:
             black = [np.zeros((64, 64, 3), np.uint8)]

@@ -1,7 +1,5 @@
 """The decoders of a service: processes that are used again, killed where one takes too long, and replaced."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -19,23 +17,18 @@ from typing import Any
 
 import numpy as np
 
+from tricue.serve.counters import Metrics
 from tricue.serve.errors import Refusal, busy
 from tricue.serve.limits import Limits
-from tricue.serve.metrics import Metrics
 from tricue.serve.signals import Preparing
 
-Told = tuple[
-    dict[str, Any], list[np.ndarray], float
-]  # an answer, its arrays (float32), the seconds that it took
+Told = tuple[dict[str, Any], list[np.ndarray], float]  # an answer, its arrays (float32), the seconds that it took
 
 _LOG = logging.getLogger(__name__)
 _START = 120.0  # seconds that a process may take to start on a busy machine
 _TOLD = 16_000_000  # bytes of an answer beside its arrays
 _ARRAYS = 8  # of an answer
-_THREADS = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}  # what a BLAS sets aside counts as memory taken
+_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # what a BLAS sets aside counts as memory taken
 
 
 class Ended(Exception):
@@ -181,9 +174,7 @@ class Decoders:
         with self._place() as decoder:
             worked = decoder.worked
             told, arrays, took = self._asked(decoder, asked, seconds, room)
-            if (
-                told.get("worn") and worked and decoder.alive
-            ):  # what it did before may have left it too little
+            if told.get("worn") and worked and decoder.alive:  # what it did before may have left it too little
                 told, arrays, again = self._asked(decoder, asked, seconds - took, room)
                 took += again
             return told, arrays, took

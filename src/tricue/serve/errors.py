@@ -1,9 +1,6 @@
 """What the service refuses, and how it says so: JSON with a code and a reason, never a trace."""
 
-from __future__ import annotations
-
-import json
-from typing import Any
+from starlette.responses import JSONResponse
 
 
 class Refusal(Exception):
@@ -19,13 +16,9 @@ class Refusal(Exception):
         if close:
             self.headers["Connection"] = "close"
 
-
-def error_body(code: str, reason: str) -> dict[str, Any]:
-    return {"error": {"code": code, "reason": reason}}
-
-
-def error_bytes(code: str, reason: str) -> bytes:
-    return json.dumps(error_body(code, reason)).encode()
+    def response(self) -> JSONResponse:
+        body = {"error": {"code": self.code, "reason": self.reason}}
+        return JSONResponse(body, self.status, headers=self.headers)
 
 
 def bad(reason: str) -> Refusal:

@@ -1,7 +1,5 @@
 """Around every request: whose page it comes from, the headers of every answer, what is counted."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import time
@@ -9,8 +7,8 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-from tricue.serve.errors import Refusal, busy, error_bytes
-from tricue.serve.metrics import Metrics
+from tricue.serve.counters import Metrics
+from tricue.serve.errors import Refusal, busy
 
 _HEADERS = [
     (b"content-security-policy",
@@ -52,12 +50,12 @@ class Guard:
         refused = self._refused(scope)
         try:
             if refused is not None:
-                await _answer(refused, sending)
+                await refused.response()(scope, receive, sending)
             else:
                 await self.app(scope, receive, sending)
         except asyncio.CancelledError:  # the service is being ended, and the time for this request is over
             if status is None:
-                await _answer(busy("The service is being ended"), sending)
+                await busy("The service is being ended").response()(scope, receive, sending)
         finally:
             self.metrics.requests.labels(route, str(status or 500)).inc()
             self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
@@ -67,17 +65,13 @@ class Guard:
         if b"content-length" in given and b"transfer-encoding" in given:  # a proxy may have read it otherwise
             return Refusal(400, "bad_request", "The body is both chunked and of a given length.", close=True)
         host = given.get(b"host", b"").decode("latin-1").lower()
-        if self.names is not None and not _is_one_of(_name(host), self.names):
-            return Refusal(
-                403, "wrong_host", "The service is not asked under this name; --name NAME of tricue serve allows it."
-            )  # fmt: skip
+        if self.names is not None and not _is_one_of(host, self.names):
+            return Refusal(403, "wrong_host", "Unknown host name; tricue serve --name NAME allows it.")
         origin = given.get(b"origin", b"").decode("latin-1").lower()
         foreign = bool(origin) and origin not in (f"http://{host}", f"https://{host}")
         foreign = foreign or given.get(b"sec-fetch-site") in (b"cross-site", b"same-site")
         if scope["method"] not in ("GET", "HEAD") and foreign:
-            return Refusal(
-                403, "cross_site", "Requests from pages of another site are refused: ask from the service's own page."
-            )  # fmt: skip
+            return Refusal(403, "cross_site", "Pages of other sites are refused: ask from the service's own.")
         return None
 
 
@@ -87,24 +81,13 @@ def _route(path: str) -> str:
     return first if first in _ROUTES else "other"
 
 
-def _name(host: str) -> str:
-    """A host without its port."""
+def _is_one_of(host: str, names: Collection[str]) -> bool:
+    """Whether a host, whatever its port, is this machine or one of `names`."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return ""
-
-
-def _is_one_of(name: str, names: Collection[str]) -> bool:
+        name = ""
     try:
         return ipaddress.ip_address(name).is_loopback or name in names
     except ValueError:
         return name == "localhost" or name in names
-
-
-async def _answer(refusal: Refusal, send: Any) -> None:
-    body = error_bytes(refusal.code, refusal.reason)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += [(name.lower().encode(), value.encode()) for name, value in refusal.headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

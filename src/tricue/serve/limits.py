@@ -1,7 +1,5 @@
 """What one request may cost. The only home of these defaults: the command line and the page read them here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 from tricue.types import MAX_TEXT_CHARACTERS, InputError
@@ -20,9 +18,7 @@ class Limits:
     seconds: float = 600.0  # that a recording lasts
     pixels: int = 9_000_000  # of one picture: 4K has 8.3 million
     decode_seconds: float = 60.0  # that the decoder may work on one upload, all its passes together
-    decoder_bytes: int = (
-        3_000_000_000  # of memory (address space) that a decoder may take beside its libraries
-    )
+    decoder_bytes: int = 3_000_000_000  # of memory (address space) that a decoder takes beside its libraries
     decoders: int = 2  # processes that decode
     texts: int = 256  # in one request
     characters: int = MAX_TEXT_CHARACTERS  # of one text
@@ -57,12 +53,9 @@ class Limits:
         return max(self.waiting_texts, self.texts)
 
     def told(self) -> dict[str, float]:
-        """Those that the one who asks should know."""
-        return {
-            "bytes": self.bytes, "seconds": self.seconds, "pixels": self.pixels,
-            "decode_seconds": self.decode_seconds, "texts": self.texts, "characters": self.characters,
-            "all_characters": self.all_characters,
-        }  # fmt: skip
+        """Those that `/v1/model` publishes."""
+        told = "bytes", "seconds", "pixels", "decode_seconds", "texts", "characters", "all_characters"
+        return {name: getattr(self, name) for name in told}
 
 
 LIMITS = Limits()

@@ -1,7 +1,5 @@
 """JSON of others, its size counted before it is parsed: a small body may hold millions of values."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,50 +1,42 @@
-"""From utterances to readings with a model that stays loaded; nothing is written to the disk."""
-
-from __future__ import annotations
+"""From utterances to readings with a model that stays loaded."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from tricue.calibration import uncalibrated
-from tricue.checkpoint import check_encoders
-from tricue.evaluation.attribution import read_vectors
-from tricue.evaluation.explain import chances_of_subsets, shapley
-from tricue.evaluation.predictions import with_notes
-from tricue.features.extract import FeatureSet
-from tricue.features.extractors import Extractor, make_extractors
-from tricue.features.media import SAMPLE_RATE
-from tricue.features.text import HubText, TokenText, with_context
-from tricue.features.worker import Job, Ready, Result, Worker
+from tricue.explain.attribution import answers_of, read_vectors
+from tricue.explain.explanation import answers_of_subsets, shapley
+from tricue.extractors.choice import Extractor
+from tricue.features.engine import Batch, Engine
+from tricue.features.feature_set import FeatureSet
+from tricue.features.pipeline import Memory
+from tricue.features.worker import Job, Result, Worker
+from tricue.media.decoding import SAMPLE_RATE
+from tricue.modalities.reading import Frames, Waveform
+from tricue.modalities.requests import Opener
+from tricue.prediction.predictions import with_notes
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.serve.signals import Preparing, Shape, parts_of
-from tricue.types import Cue, Fault, InputError, Prediction, Utterance
+from tricue.serve.upload import Upload
+from tricue.tasks.task import Task
+from tricue.types import ModalityName, Prediction, Utterance
 
 _WARM = "I can't believe that you did this for me, of all people!"
-_SIDE = 64  # pixels of the picture from which sizes are measured
+_BLACK = np.zeros((64, 64, 3), np.uint8)  # the picture from which sizes are measured
 _PADDING = 100  # characters, about 25 tokens: so many are encoded in the time that a call costs
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A prediction, and what each subset of its cues says alone."""
+    """A prediction, and what each subset of its modalities says alone."""
 
     prediction: Prediction
-    subsets: Mapping[str, Sequence[float]]  # "text+audio" -> probabilities (C,), "": of the training rows
+    contributions: Mapping[ModalityName, np.ndarray]  # (V,) what each modality adds to each value (docs/explain.md)
     notes: tuple[str, ...] = ()  # beside the prediction's own: how the clip was cut, and what was not heard
-    shares: Mapping[Cue, float] | None = None  # contributions that are known already
-
-    def contributions(self, column: int) -> dict[Cue, float]:
-        """What each cue adds to the probability of class `column`, before calibration (docs/explain.md)."""
-        if self.shares is not None:
-            return dict(self.shares)
-        if not self.subsets:
-            return {}
-        return shapley(self.prediction.cues, {name: row[column] for name, row in self.subsets.items()})
 
 
 class Reader:
@@ -55,123 +47,104 @@ class Reader:
 
     def __init__(self, recognizer: MultimodalEmotionRecognizer) -> None:
         self.recognizer, self.card = recognizer, recognizer.card
-        config, given = self.card.config, self.card.config.features.precomputed_cues()
-        self.cues: list[Cue] = [cue for cue in recognizer.cues if cue not in given]
-        if not self.cues:
-            raise InputError("This model reads precomputed features alone, which no text and no clip gives.")
-        check_encoders(self.card, config, self.cues)
-        live = config.finetunes_text
-        self._extractors = make_extractors(
-            config.features, self.cues, recognizer.device, text_weights=not live
-        )
-        self._tokens: TokenText | None = None
-        text = self._extractors.get("text")
-        self.turns = config.features.text.context if isinstance(text, HubText) else 0
+        self.modalities = recognizer.clip_modalities()
+        self._pipeline = replace(recognizer.pipeline(self.modalities), is_logged=False)
         self._one = Lock()  # tokenizers and face detectors cannot be used by two threads at once
-        self._dims = {cue: e.dims for cue, e in self._extractors.items()}
-        if live and isinstance(text, HubText):
-            self._tokens = TokenText(self._extractors.pop("text"))  # type: ignore[arg-type]
 
     @property
-    def emotions(self) -> list[str]:
-        return self.card.emotions
+    def task(self) -> Task:
+        return self.card.task
+
+    @property
+    def turns(self) -> int:
+        """Turns before an utterance that are read with it."""
+        return self._pipeline.turns
 
     def warm_up(self, batch: int) -> Preparing | None:
-        """Read texts and a hum of ours: the first inputs of a process wait for what is loaded when it is needed.
+        """Read texts, a hum and black pictures of ours: what is loaded when it is needed is loaded now.
 
-        Gives what decoders have to prepare, measured on that hum and on black pictures; None: nothing.
+        Gives what decoders have to prepare, and how large it becomes; None: nothing.
         """
         for size in (1, batch):
             self.read([Utterance("", text=_WARM)] * size)
-        media: dict[Cue, Extractor] = {cue: e for cue, e in self._extractors.items() if cue != "text"}
+        config, largest = self.card.config.features, dict[ModalityName, list[Shape]]()
+        media: dict[ModalityName, Extractor] = dict(self._pipeline.extractors)
+        media.pop("text", None)
         if not media:
             return None
-        config, largest = self.card.config.features, dict[Cue, list[Shape]]()
+        hum, black = Waveform(np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10), SAMPLE_RATE), _BLACK
+        own: dict[ModalityName, Opener] = {"audio": hum, "video": Frames([black] * config.video.frames)}
+        self.read([Utterance("0")], memory={"0": own})
         if "audio" in media:
-            heard = media["audio"].prepare(np.sin(np.arange(SAMPLE_RATE, dtype=np.float32) / 10))
-            self.read([Utterance("")], [[Ready("", "audio", "", heard)]])
+            heard = media["audio"].prepare(hum.samples)
             seconds = math.ceil(config.audio.max_seconds)
             largest["audio"] = [((len(p) + 1) * seconds, *p.shape[1:]) for p in parts_of(heard)]
         if "video" in media:
-            black = np.zeros((_SIDE, _SIDE, 3), np.uint8)
             shown = media["video"].prepare([black] * config.video.frames)
             largest["video"] = [part.shape for part in parts_of(shown)]
         return Preparing(Worker(media), largest)
 
     def read(
-        self, utterances: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None = None
+        self,
+        rows: Sequence[Utterance],
+        upload: Upload | None = None,
+        among: Sequence[Utterance] | None = None,
+        memory: Memory | None = None,
     ) -> list[Reading]:
-        """One reading per utterance, in order; whatever their ids are. Files are not opened here: signals are what
-        decoders made ready of them, for each utterance."""
+        """One reading per utterance, in order. Files are not opened here but by the decoders of their `upload`.
+
+        among: as of `FeaturePipeline`; the rows have ids of their own then. Else any will do.
+        """
+        if among is None and memory is None:
+            rows = [replace(u, id=str(i)) for i, u in enumerate(rows)]
+        features = replace(self._pipeline, engine=self._engine(upload))(rows, among, memory)
         with self._one:
-            return self._read([replace(u, id=str(i)) for i, u in enumerate(utterances)], signals)
+            predictions = with_notes(self.recognizer.predict_features(rows, features), features.notes)
+            return [Reading(p, self._contributions(p, features)) for p in predictions]
 
-    def _read(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> list[Reading]:
-        features = self._features(rows, signals)
-        predictions = with_notes(self.recognizer.predict_features(rows, features), features.notes)
-        return [Reading(p, self._subsets(p, features)) for p in predictions]
+    def _engine(self, upload: Upload | None) -> Engine:
+        """What others sent is opened and prepared in a decoder, all else here; the model does not wait for it."""
 
-    def _features(self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None) -> FeatureSet:
-        found = FeatureSet({cue: {} for cue in self.cues}, self._dims)
-        for result in self._results(rows, signals, found):
-            if result.row.values is not None:
-                found.arrays[result.cue][result.id] = result.row.values
-            if result.row.note is not None:
-                told = found.faults if result.row.values is None else found.notes
-                told.append(Fault(result.id, result.cue, result.row.note))
-        return found
+        def run(worker: Worker, batches: Sequence[Batch]) -> Generator[list[Result]]:
+            for batch in batches:
+                for jobs in alike(batch):
+                    foreign = [job for job in jobs if job.is_media]
+                    assert upload is not None or not foreign
+                    ready = [own for job in foreign if upload is not None for own in upload.prepare(job)]
+                    with self._one:
+                        ready += worker.prepare([job for job in jobs if not job.is_media])
+                        results = worker.encode(ready)
+                    yield results
 
-    def _results(
-        self, rows: Sequence[Utterance], signals: Sequence[Sequence[Ready]] | None, found: FeatureSet
-    ) -> Iterator[Result]:
-        worker = Worker(self._extractors, self.recognizer.device)
-        for group in alike(self._jobs(rows, found)):
-            yield from worker(group)
-        if signals is not None:
-            ready = [replace(r, id=row.id) for row, own in zip(rows, signals, strict=True) for r in own]
-            yield from worker.encode(ready)
+        return run
 
-    def _jobs(self, rows: Sequence[Utterance], found: FeatureSet) -> list[Job]:
-        """What the text extractor has to do; tokens of a live encoder are put into `found` at once."""
-        jobs = []
-        spoken = with_context(rows, self.turns) if "text" in self.cues else [None] * len(rows)
-        for row, words in zip(rows, spoken, strict=True):
-            if words is not None and self._tokens is not None:
-                tokens, note = self._tokens.tokens(words)
-                if len(tokens):
-                    found.arrays["text"][row.id] = tokens
-                if note is not None:
-                    (found.notes if len(tokens) else found.faults).append(Fault(row.id, "text", note))
-            elif words is not None:
-                jobs.append(Job(row.id, {"text": row.id}, spoken=words))
-        return jobs
-
-    def _subsets(self, prediction: Prediction, features: FeatureSet) -> dict[str, Any]:
-        if not prediction.cues:
+    def _contributions(self, prediction: Prediction, features: FeatureSet) -> dict[ModalityName, np.ndarray]:
+        """Before calibration."""
+        modalities = prediction.modalities
+        if not modalities:
             return {}
-        nothing = {"": self.card.class_shares}
-        if len(prediction.cues) > 1:
+        left = {"": self.card.prior}
+        alone = None  # the answer itself, where it tells what one modality says
+        if len(modalities) == 1:
+            alone = self.task.before_calibration(np.array([list(prediction.values.values())]), self.card.calibration)
+        if alone is None:
             network, device = self.recognizer.network, self.recognizer.device
             vectors, masks = read_vectors(network, prediction.id, features, device)
-            return nothing | chances_of_subsets(network, vectors, masks)
-        chances = np.array([[prediction.probabilities[e] for e in self.emotions]])
-        (alone,) = uncalibrated(chances, self.card.temperature).tolist()
-        return nothing | {prediction.cues[0]: alone}
+            left |= answers_of_subsets(answers_of(network, self.task), vectors, masks)
+        else:
+            left[modalities[0]] = alone[0].tolist()
+        worth: Any = {name: np.array(values) for name, values in left.items()}  # all values at once
+        added: Any = shapley(modalities, worth)
+        return added
 
 
 def alike(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     """Jobs whose texts are about as long: what an encoder pads may cost more than another call of it."""
     group: list[Job] = []
-    for job in sorted(jobs, key=_characters):
-        if group and len(group) * (_characters(job) - _characters(group[-1])) > _PADDING:
+    for job in sorted(jobs, key=lambda job: job.length):
+        if group and len(group) * (job.length - group[-1].length) > _PADDING:
             yield group
             group = []
         group.append(job)
     if group:
         yield group
-
-
-def _characters(job: Job) -> int:
-    """Of its text and what is read before it; 0: it has none."""
-    spoken = job.spoken
-    return 0 if spoken is None else len(spoken.text) + sum(map(len, spoken.context))

@@ -1,6 +1,4 @@
-"""Running the service on a socket (uvicorn), with slow and surplus connections refused."""
-
-from __future__ import annotations
+"""The service on a socket (uvicorn), with slow and surplus connections refused."""
 
 import asyncio
 import errno
@@ -15,7 +13,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
-from tricue.serve.errors import error_bytes
+from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
 from tricue.types import InputError
 
@@ -34,9 +32,8 @@ def listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"--host {host} --port {port}: {reason}. Give another port, e.g. --port {port + 1}."
-        ) from error
+        remedy = f"Give another port, e.g. --port {port + 1}."
+        raise InputError(f"--host {host} --port {port}: {reason}. {remedy}") from error
 
 
 def serve(app: Any, place: socket.socket, limits: Limits, ready: Callable[[], None]) -> None:
@@ -107,13 +104,12 @@ def _patient(limits: Limits) -> type[H11Protocol]:
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             if self.cycle is not None and not self.cycle.response_complete:
-                self._relax()
+                self._stop("_deadline")
             elif self._deadline is None:
                 self._expect()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._relax()
-            self._fetched()
+            self._stop("_deadline", "_fetched_by")
             super().connection_lost(exc)
 
         def send_400_response(self, msg: str) -> None:
@@ -127,17 +123,18 @@ def _patient(limits: Limits) -> type[H11Protocol]:
         def resume_writing(self) -> None:
             super().resume_writing()
             if self.cycle is None or self.cycle.response_complete:  # else more of the same answer is to come
-                self._fetched()
+                self._stop("_fetched_by")
 
         def on_response_complete(self) -> None:
             if not self.flow.write_paused:
-                self._fetched()
+                self._stop("_fetched_by")
             super().on_response_complete()
 
-        def _fetched(self) -> None:
-            if self._fetched_by is not None:
-                self._fetched_by.cancel()
-                self._fetched_by = None
+        def _stop(self, *timers: str) -> None:
+            for timer in timers:
+                if (running := getattr(self, timer)) is not None:
+                    running.cancel()
+                    setattr(self, timer, None)
 
         def _unfetched(self) -> None:
             self._fetched_by = None
@@ -147,11 +144,6 @@ def _patient(limits: Limits) -> type[H11Protocol]:
         def _expect(self) -> None:
             self._deadline = self.loop.call_later(limits.head_seconds, self._late)
 
-        def _relax(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
         def _late(self) -> None:
             if self.conn.our_state is h11.IDLE:
                 self._say(408, "slow_client", f"No request came in {limits.head_seconds:g} s.")
@@ -159,13 +151,13 @@ def _patient(limits: Limits) -> type[H11Protocol]:
                 self.transport.close()
 
         def _say(self, status: int, code: str, reason: str) -> None:
-            body = error_bytes(code, reason)
+            body = Refusal(status, code, reason).response().body
             head = (
                 f"HTTP/1.1 {status} {STATUS_PHRASES[status].decode()}\r\n"
                 f"content-type: application/json\r\ncontent-length: {len(body)}\r\nretry-after: 1\r\n"
                 "x-content-type-options: nosniff\r\nconnection: close\r\n\r\n"
             )
-            self.transport.write(head.encode() + body)
+            self.transport.write(head.encode() + bytes(body))
             self.transport.close()
 
     return Patient

@@ -4,8 +4,6 @@ The lock is the system's own (flock of the folder), so that a service that is ki
 what it has left behind away. A process id would name another process in a container that shares the folder.
 """
 
-from __future__ import annotations
-
 import fcntl
 import logging
 import os

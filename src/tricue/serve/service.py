@@ -1,7 +1,5 @@
 """The service: its routes, and what lives as long as it does."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -19,16 +17,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tricue import __version__
+from tricue.recording.timeline import task_json
 from tricue.recording.transcribe import Transcriber
-from tricue.serve.answers import Answer, Answers, Error, answer, failed
+from tricue.registry import MODALITIES
+from tricue.serve.answers import Error, answer, answer_models, failed
 from tricue.serve.asked import Question
 from tricue.serve.batching import Batcher
 from tricue.serve.clips import Clips
+from tricue.serve.counters import Metrics
 from tricue.serve.decoders import Decoders
-from tricue.serve.errors import Refusal, busy, error_body, left
+from tricue.serve.errors import Refusal, bad, busy, left
 from tricue.serve.guard import Guard
 from tricue.serve.limits import LIMITS, Limits
-from tricue.serve.metrics import Metrics
 from tricue.serve.reading import Reader, Reading
 from tricue.serve.schema import body
 from tricue.serve.scratch import sweep
@@ -54,9 +54,8 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Warmed up, and ended with whatever runs."""
-        warming = asyncio.get_running_loop().run_in_executor(
-            self._texts, self.reader.warm_up, self.limits.batch
-        )
+        loop = asyncio.get_running_loop()
+        warming = loop.run_in_executor(self._texts, self.reader.warm_up, self.limits.batch)
         await asyncio.to_thread(sweep)
         self._decoders.start(await warming)  # then: what was compiled on first use, they load
         reading = asyncio.create_task(self._batcher.run())
@@ -71,9 +70,11 @@ class Service:
     def model(self) -> dict[str, Any]:
         card = self.reader.card
         return {
-            "name": self.name, "emotions": card.emotions, "cues": self.reader.cues, "toy": card.toy,
-            "note": card.note, "temperature": card.temperature, "transcribes": self._clips.transcriber is not None,
-            "limits": self.limits.told(), "version": __version__,
+            "name": self.name, **({} if card.task.kind == "values" else {"emotions": card.emotions}),
+            "task": task_json(card.task, card.calibration), "modalities": self.reader.modalities, "toy": card.toy,
+            "shown": {m: {"word": MODALITIES[m].word, "colour": MODALITIES[m].colour} for m in self.reader.modalities},
+            "note": card.note, **({"temperature": card.temperature} if card.task.kind == "classes" else {}),
+            "transcribes": self._clips.transcriber is not None, "limits": self.limits.told(), "version": __version__,
         }  # fmt: skip
 
     async def predict(self, request: Request) -> dict[str, Any]:
@@ -133,41 +134,40 @@ class Service:
 
     async def _answer(self, question: Question, gone: Event) -> dict[str, Any]:
         """gone: set where nobody waits any more."""
+        if question.abstain is not None and self.reader.task.kind != "classes":
+            raise bad(f"`abstain`: answers of the {self.reader.task.name} task have no confidence; leave it out.")
         if question.batch:
             return await self._batch(question)
         if question.file is not None:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._clips.answer, question, gone)
         text = question.text or ""
-        if "text" not in self.reader.cues:
-            raise Refusal(422, "no_words", f"This model reads {' and '.join(self.reader.cues)}, not words.")
+        if "text" not in self.reader.modalities:
+            known = " and ".join(self.reader.modalities)
+            raise Refusal(422, "no_words", f"This model reads {known}, not words.")
         (reading,) = await self._batcher.ask([Utterance("1", text=text)])
-        if reading.prediction.emotion is None:
+        if reading.prediction.label is None:
             raise Refusal(422, "nothing_to_go_by", f"Nothing to go by: {reading.prediction.error}.")
-        return answer("1", reading, self.reader.emotions, text=text, abstain=question.abstain)
+        return answer("1", reading, self.reader.task, text=text, abstain=question.abstain)
 
     async def _batch(self, question: Question) -> dict[str, Any]:
         """Rows in = rows out; a row that cannot be read says why."""
         readable = [Utterance(item.id, text=item.text) for item in question.items if item.error is None]
         readings = iter(await self._batcher.ask(readable))
+        task, abstain = self.reader.task, question.abstain
         answers = [
-            failed(item.id, item.error)
-            if item.error is not None
-            else answer(
-                item.id, next(readings), self.reader.emotions, text=item.text, abstain=question.abstain
-            )
+            answer(item.id, next(readings), task, text=item.text, abstain=abstain)
+            if item.error is None
+            else failed(item.id, item.error, task)
             for item in question.items
         ]
         return {"answers": answers}
 
 
 def make_app(
-    reader: Reader,
-    name: str,
-    limits: Limits = LIMITS,
-    transcriber: Transcriber | None = None,
+    reader: Reader, name: str, limits: Limits = LIMITS, transcriber: Transcriber | None = None,
     names: Collection[str] | None = None,
-) -> Guard:
+) -> Guard:  # fmt: skip
     """The ASGI application. names: the hosts under which it may be asked beside this machine's own; None: any."""
     service = Service(reader, name, limits, transcriber)
 
@@ -176,32 +176,28 @@ def make_app(
         async with service.running():
             yield
 
-    app = FastAPI(
-        title="tricue",
-        version=__version__,
-        description="Emotions of words and clips, with how sure the model is.",
-        docs_url=None,  # it would load its page from another host
-        redoc_url=None,
-        lifespan=lifespan,
-    )
+    app = FastAPI(  # whose own pages of documentation would be loaded from another host
+        title="tricue", version=__version__, description="Emotions of words and clips, with how sure the model is.",
+        docs_url=None, redoc_url=None, lifespan=lifespan,
+    )  # fmt: skip
     _add_routes(app, service)
     _add_errors(app)
     return Guard(app, service.metrics, names)
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
-    refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Error} for status in (400, 403, 408, 413, 415, 422, 500, 503, 504, 507)
-    }
-    refused: dict[int | str, dict[str, Any]] = {status: refusals[status] for status in (400, 403, 500)}
+    refused: dict[int | str, dict[str, Any]] = {status: {"model": Error} for status in (400, 403, 500)}
+    more: dict[int | str, dict[str, Any]] = {s: {"model": Error} for s in (408, 413, 415, 422, 503, 504, 507)}
+
+    task = service.reader.task
+    one, several = answer_models(task)
 
     @app.post(
-        "/v1/predict",
-        openapi_extra={"requestBody": body(service.limits)},
-        responses={200: {"model": Answer | Answers}, **refusals},
-    )
+        "/v1/predict", openapi_extra={"requestBody": body(service.limits, task.kind == "classes")},
+        responses={200: {"model": one | several}, **refused, **more},
+    )  # fmt: skip
     async def predict(request: Request) -> Response:
-        """The emotion of a text, a clip, or both; or of a batch of texts."""
+        """What is said of a text, a clip, or both; or of a batch of texts."""
         return JSONResponse(await service.predict(request), headers={"Cache-Control": "no-store"})
 
     @app.get("/v1/health", responses=refused)
@@ -226,24 +222,25 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     async def docs() -> Response:
         return FileResponse(STATIC / "api.html")
 
-    app.mount("/static", StaticFiles(directory=STATIC, check_dir=False))
+    app.mount("/static", StaticFiles(directory=STATIC, packages=[("tricue.recording", "static")], check_dir=False))
 
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
-        body = error_body(refusal.code, refusal.reason)
-        return JSONResponse(body, refusal.status, headers=refusal.headers)
+        return refusal.response()
 
     @app.exception_handler(HTTPException)
     async def unknown(_: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-        return JSONResponse(error_body(code, f"{error.detail}."), error.status_code, headers=error.headers)
+        refusal = Refusal(error.status_code, code, f"{error.detail}.")
+        refusal.headers |= error.headers or {}
+        return refusal.response()
 
     @app.exception_handler(ClientDisconnect)
-    async def gone(request: Request, _: ClientDisconnect) -> Response:
-        return await refused(request, left())
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return left().response()
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:
-        return JSONResponse(error_body("internal", "The service failed; its log says why."), 500)
+        return Refusal(500, "internal", "The service failed; its log says why.").response()

@@ -3,8 +3,6 @@
 Both sides read this: the decoder takes apart what its extractors prepared, the service puts together what fits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -12,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tricue.features.audio import Heard
-from tricue.features.worker import Ready, Worker
-from tricue.types import Cue
+from tricue.extractors.audio_extractors import Heard
+from tricue.features.worker import Job, Ready, Worker
+from tricue.types import ModalityName
 
 Shape = tuple[int, ...]
 
@@ -24,17 +22,17 @@ class Preparing:
     """What a service asks its decoders to make ready: by which extractors, and how large it may become."""
 
     worker: Worker  # with the extractors of sound and pictures alone
-    largest: Mapping[Cue, Sequence[Shape]]  # of each array, for the longest sound and all key frames
+    largest: Mapping[ModalityName, Sequence[Shape]]  # of each array, for the longest sound and all key frames
 
     @property
     def room(self) -> int:
         """Bytes of all arrays of one stretch at their largest."""
         return sum(4 * prod(shape) for shapes in self.largest.values() for shape in shapes)
 
-    def fits(self, cue: Cue, arrays: Sequence[np.ndarray]) -> bool:
-        """Whether they are of the widths that the cue's encoder reads, and no longer than the longest."""
-        return [a.shape[1:] for a in arrays] == [shape[1:] for shape in self.largest[cue]] and all(
-            len(a) <= shape[0] for a, shape in zip(arrays, self.largest[cue], strict=True)
+    def fits(self, modality: ModalityName, arrays: Sequence[np.ndarray]) -> bool:
+        """Whether they are of the widths that the modality's encoder reads, and no longer than the longest."""
+        return [a.shape[1:] for a in arrays] == [shape[1:] for shape in self.largest[modality]] and all(
+            len(a) <= shape[0] for a, shape in zip(arrays, self.largest[modality], strict=True)
         )
 
 
@@ -52,12 +50,15 @@ def signal_of(arrays: Sequence[np.ndarray]) -> Any:
     return Heard(*arrays) if len(arrays) == 2 else arrays[0]
 
 
-def as_ready(told: Mapping[str, Any], arrays: Sequence[np.ndarray], preparing: Preparing) -> list[Ready]:
-    """A decoder's answer as jobs on their way to the encoder. Raises ValueError for what is no such answer."""
+def as_ready(told: Mapping[str, Any], arrays: Sequence[np.ndarray], preparing: Preparing, job: Job) -> list[Ready]:
+    """A decoder's answer as the job's modalities on their way to the encoder. Raises ValueError for what is no such
+    answer."""
     rest, ready = list(arrays), []
-    for cue, note, count in told["ready"]:
+    if sorted(modality for modality, *_ in told["ready"]) != sorted(job.keys):
+        raise ValueError("other modalities than were asked for")
+    for modality, note, count in told["ready"]:
         own, rest = rest[:count], rest[count:]
-        if own and not (cue in preparing.largest and preparing.fits(cue, own)):
-            raise ValueError(f"{cue}: arrays that its encoder does not read")
-        ready.append(Ready("", cue, "", signal_of(own), note))
+        if own and not (modality in preparing.largest and preparing.fits(modality, own)):
+            raise ValueError(f"{modality}: arrays that its encoder does not read")
+        ready.append(Ready(job.id, modality, job.keys[modality], signal_of(own), note))
     return ready

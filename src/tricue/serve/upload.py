@@ -1,24 +1,21 @@
 """One uploaded file as the service sees it: through a decoder, within limits."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tricue.features.media import SAMPLE_RATE
-from tricue.features.worker import Ready
+from tricue.features.worker import Job, Ready
+from tricue.media.decoding import SAMPLE_RATE
+from tricue.modalities.reading import MediaFile
 from tricue.recording.segments import Segment
 from tricue.recording.subtitles import Subtitles
 from tricue.serve.decoders import Decoders
 from tricue.serve.errors import Refusal
 from tricue.serve.limits import Limits
 from tricue.serve.signals import as_ready
-from tricue.types import Cue
 
 
 @dataclass(frozen=True)
@@ -54,26 +51,27 @@ class Upload:
             raise Refusal(413, "too_long", reason)
         return Look(told["seconds"], told["sound"], width * height)
 
-    def signals(self, cues: Sequence[Cue], start: float | None, end: float | None) -> list[Ready]:
-        """What the encoders of `cues` read of [start, end) seconds, or why there is nothing."""
+    def prepare(self, job: Job) -> list[Ready]:
+        """As `Worker.prepare`, of a time span of this upload, in a decoder."""
         preparing = self._decoders.preparing
         assert preparing is not None  # decoders of a model that reads words alone are not asked
+        (file,) = {request.opener for request in job.requests.values()}
+        assert isinstance(file, MediaFile)
+        assert file.path == self.path
         told, arrays = self._ask(
-            preparing.room, do="prepare", path=self.path, cues=cues, start=start, end=end
+            preparing.room, do="prepare", path=file.path, modalities=list(job.keys), start=file.start, end=file.end
         )
         if "error" in told:
-            return [Ready("", cue, "", None, told["error"]) for cue in cues]
+            return [Ready(job.id, modality, key, None, told["error"]) for modality, key in job.keys.items()]
         try:
-            return as_ready(told, arrays, preparing)
-        except ValueError as error:  # whoever has taken it over may say anything
+            return as_ready(told, arrays, preparing, job)
+        except (ValueError, TypeError, KeyError) as error:  # whoever has taken it over may say anything
             raise unreadable(f"A decoder gave back what no encoder reads ({error}).") from error
 
     def sound(self) -> tuple[np.ndarray, str | None]:
         """(samples,) float32 at 16 kHz, mono: all of it, pauses as silence; and what to know of it."""
         seconds = self._limits.seconds  # a header may say less than there is
-        told, arrays = self._ask(
-            4 * math.ceil(seconds * SAMPLE_RATE), do="hear", path=self.path, seconds=seconds
-        )
+        told, arrays = self._ask(4 * math.ceil(seconds * SAMPLE_RATE), do="hear", path=self.path, seconds=seconds)
         if "error" in told:
             raise unreadable(f"The sound cannot be decoded: {told['error']}.")
         return (arrays[0] if arrays else np.zeros(0, np.float32)), told.get("note")
@@ -93,9 +91,7 @@ class Upload:
             raise Refusal(413, "too_long", reason)
         notices = list(told["notices"])
         if left_out := told["given"] - told["kept"]:
-            notices.append(
-                f"{left_out} of {told['given']} segments left out: outside the recording, or without length"
-            )
+            notices.append(f"{left_out} of {told['given']} segments left out: outside the recording, or without length")
         return Subtitles([Segment(*cue) for cue in told["segments"]], tuple(notices))
 
     def _ask(self, room: int, **asked: Any) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -1,7 +1,5 @@
 """Receiving a request: its body within limits of size and time, its files in a folder that ends with it."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging
@@ -30,10 +28,7 @@ _SMALL = 65_536  # bytes of a body that is no burden
 _FILES = ("file", "subtitles")
 _HEADERS = 8  # of one part of a form
 _HEADER_BYTES = 16_384  # of all headers of one part
-_DOMAINS = (
-    "idna",
-    "punycode",
-)  # codecs of domain names: the time they take grows with the square of the length
+_DOMAINS = ("idna", "punycode")  # codecs of domain names: the time they take grows with the square of the length
 
 
 def is_large(request: Request) -> bool:
@@ -166,9 +161,7 @@ async def _form(request: Request, limits: Limits) -> Any:
         return await parser.parse()
     except MultiPartException as error:
         if "exceeded maximum size" in error.message:
-            raise Refusal(
-                413, "too_long", f"A field is longer than {limits.characters:,} characters."
-            ) from error
+            raise Refusal(413, "too_long", f"A field is longer than {limits.characters:,} characters.") from error
         raise bad(f"The form cannot be read: {error.message}") from error
     except FormParserError as error:  # of the parser below: not all versions of Starlette catch it
         raise bad("The form cannot be read: it is no multipart/form-data.") from error

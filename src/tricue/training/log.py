@@ -1,7 +1,5 @@
 """What a run tells while it runs: a progress bar, a line per epoch, TensorBoard, history.json."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
-from tricue.json_files import read_json, write_json
+from tricue.files.json_files import read_json, write_json
+from tricue.progress import Bar
 from tricue.types import InvalidFileError
 
 HISTORY = "history.json"
 
 OF_ROWS = (
-    "tricue.data.corpora",
-    "tricue.data.audit",
+    "tricue.corpora.catalogue",
+    "tricue.tasks.task",
+    "tricue.audit.audit",
     "tricue.training.train",
+    "tricue.features.extract",
 )  # what they log is of the rows
 
 
@@ -64,26 +64,30 @@ class RunLog:
 
     def bar(self, batches: Iterable[list[int]], total: int, done: int, title: str) -> Iterator[list[int]]:
         """The batches, with a bar that vanishes when they are through."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        hidden = self.quiet or not self.console.is_terminal
-        with Progress(*columns, console=self.console, transient=True, disable=hidden) as progress:
-            task = progress.add_task(title, total=total, completed=done)
+        with Bar(not self.quiet) as bar:
+            bar.begin(title, total)
+            bar.advance(done)
             for batch in batches:
                 yield batch
-                progress.advance(task)
+                bar.advance()
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         if self.writer is not None:
             for name, value in values.items():
                 self.writer.add_scalar(f"{self.mark}/{name}".lstrip("/"), value, step)
 
-    def epoch(self, history: list[dict[str, Any]], row: dict[str, Any], step: int) -> None:
-        """A line for people, the scalars of the epoch, and the whole history on disk."""
-        val = f"val weighted F1 {row['val_weighted_f1']:.4f}, " if "val_weighted_f1" in row else ""
+    def epoch(
+        self, history: list[dict[str, Any]], row: dict[str, Any], step: int, selected: str, words: str, measure: str
+    ) -> None:
+        """A line for people, the scalars of the epoch, and the whole history on disk.
+
+        selected, words: the val score that chooses, and what it is called. measure: the number beside the train loss.
+        """
+        val = f"val {words} {row[f'val_{selected}']:.4f}, " if f"val_{selected}" in row else ""
         best = " *" if row.get("best") else ""
         self.line(
             f"phase {row['phase']} epoch {row['epoch'] + 1:>2}: {val}"
-            f"train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}, {row['seconds']:.0f} s{best}"
+            f"train loss {row['train_loss']:.4f}, {measure} {row[f'train_{measure}']:.4f}, {row['seconds']:.0f} s{best}"
         )
         self.scalars({f"epoch/{k}": v for k, v in row.items() if isinstance(v, float)}, step)
         marked = {"mark": self.mark} if self.mark else {}

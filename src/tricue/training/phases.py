@@ -1,26 +1,25 @@
-"""What each phase adds: its loss terms with their weights, and its learning-rate schedule (design.md, section 5)."""
-
-from __future__ import annotations
+"""What each phase adds: its loss terms with their weights, and its learning-rate schedule."""
 
 import math
-from typing import Any, Literal
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from tricue.config import PHASE_SHARES, TrainingConfig
-from tricue.model.network import Network
-from tricue.training.losses import (
-    AlignmentQueue,
-    alignment_loss,
-    change_penalty,
-    focal_loss,
-    intention_loss,
-)
-from tricue.types import Batch, Output
+from tricue.config.load import PHASE_SHARES
+from tricue.config.training_settings import TrainingConfig
+from tricue.model.network import LIVE, Network
+from tricue.tasks.task import Objective
+from tricue.training.losses import alignment_loss, change_penalty
+from tricue.types import PHASES, Batch, ModalityName, Output, Phase
 
-Phase = Literal[1, 2, 3]
-PHASES: tuple[Phase, ...] = (1, 2, 3)
+WARMUP_START = 0.1  # phase 1: share of the rate at the first step
+PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 2  # phase 1: of the rate, after more epochs without improvement
+COSINE_GROWTH = 2  # phase 2: each period is this many times the one before
+ONECYCLE_RISE = 0.3  # phase 3: share of the steps in which the rate rises ...
+ONECYCLE_START, ONECYCLE_END = 10.0, 1e4  # ... from 1 / this, and falls to 1 / this of its start
+LEAST_RATE = 1e-7  # of every schedule
+COUNTERFACTUAL = ("alignment", "intention", "minimal_change")  # the terms that read the counterfactual
+ALIGNMENT_STEP, INTENTION_STEP = 0.02, 0.01  # growth of the two losses' weights per epoch
 
 
 def phases_of(training: TrainingConfig) -> list[Phase]:
@@ -29,15 +28,16 @@ def phases_of(training: TrainingConfig) -> list[Phase]:
 
 
 def loss_weights(phase: Phase, epoch: int, training: TrainingConfig) -> dict[str, float]:
-    """Weight of each term beside the focal loss in `epoch` (from 0) of `phase`.
+    """Weight of each term beside the task's loss in `epoch` (from 0) of `phase`.
 
     lambda(e) = min(cap, step (e + 1)); in a phase shorter than the seed's the ramp shrinks in proportion.
     """
     shrink = max(1.0, PHASE_SHARES[phase - 1] / training.epochs[phase - 1])
     ramp = (epoch + 1) * shrink
-    alignment = min(training.alignment_weight, training.alignment_step * ramp) if phase == 2 else 0.0
-    intention = min(training.intention_weight, training.intention_step * ramp) if phase == 3 else 0.0
+    alignment = min(training.alignment_weight, ALIGNMENT_STEP * ramp) if phase == 2 else 0.0
+    intention = min(training.intention_weight, INTENTION_STEP * ramp) if phase == 3 else 0.0
     return {
+        "auxiliary": training.auxiliary_weight,
         "alignment": training.alignment_weight if phase == 3 else alignment,
         "intention": intention,
         "minimal_change": training.minimal_change if phase > 1 else 0.0,
@@ -52,38 +52,29 @@ def ramp_epochs(phase: Phase, training: TrainingConfig) -> int:
 
 
 def loss_terms(
-    output: Output,
-    batch: Batch,
-    weights: dict[str, float],
-    training: TrainingConfig,
-    focal_weights: torch.Tensor,
-    queue: AlignmentQueue | None,
+    output: Output, batch: Batch, weights: dict[str, float], training: TrainingConfig, objective: Objective
 ) -> dict[str, torch.Tensor]:
-    """The terms that the phase has, unweighted by name; `focal` always. A new loss is one line here."""
+    """The terms that the phase has, unweighted by name; the task's own always. A new loss is one line here."""
     assert batch.labels is not None
     labels = batch.labels
-    terms = {"focal": focal_loss(output.logits, labels, focal_weights, training.focal_gamma)}
+    terms = {objective.name: objective.loss(output.logits, labels)}
+    if output.auxiliary and weights["auxiliary"]:
+        terms["auxiliary"] = torch.stack([_alone(output, m, labels, objective) for m in output.auxiliary]).mean()
     if output.h_cf is not None and weights["alignment"]:
-        terms["alignment"] = alignment_loss(
-            output.h_org,
-            output.h_cf,
-            labels,
-            training.alignment,
-            training.temperature,
-            training.margin,
-            queue,
-        )
+        positive = objective.same(labels, labels)
+        form, tau, margin = training.alignment, training.temperature, training.margin
+        terms["alignment"] = alignment_loss(output.h_org, output.h_cf, positive, form, tau, margin)
     if output.h_cf is not None and weights["minimal_change"]:
         terms["minimal_change"] = change_penalty(output.h_org, output.h_cf)
     if output.logits_intention is not None and weights["intention"]:
-        terms["intention"] = intention_loss(
-            output.logits_intention,
-            output.logits,
-            labels,
-            training.intention_confidence,
-            training.label_smoothing,
-        )
+        terms["intention"] = objective.intention(output.logits_intention, output.logits, labels)
     return terms
+
+
+def _alone(output: Output, modality: ModalityName, labels: torch.Tensor, objective: Objective) -> torch.Tensor:
+    """The task's loss of what a modality says alone, over the rows that have it."""
+    present = output.masks[modality].any(dim=1)
+    return objective.loss(output.auxiliary[modality][present], labels[present])
 
 
 def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -> list[dict]:
@@ -95,7 +86,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad and not name.startswith(later):
-            key = (name.startswith("live_text."), parameter.ndim > 1)
+            key = (name.startswith(LIVE), parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
     return [
         {
@@ -108,7 +99,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
 
 class Schedule:
-    """The rate over a phase: warm-up then plateau; cosine with restarts; one-cycle. Never under `least_rate`.
+    """The rate over a phase: warm-up then plateau; cosine with restarts; one-cycle. Never under LEAST_RATE.
 
     `step()` after each optimizer step, `epoch_end(score)` after each epoch with what val says (higher is better).
     """
@@ -117,7 +108,6 @@ class Schedule:
         self, optimizer: torch.optim.Optimizer, phase: Phase, training: TrainingConfig, steps_per_epoch: int
     ) -> None:
         self.optimizer = optimizer
-        self.least_rate = training.least_rate
         self.plateau: ReduceLROnPlateau | None = None
         self.by_step: LRScheduler
         epochs = training.epochs[phase - 1]
@@ -125,31 +115,21 @@ class Schedule:
         if phase == 1:
             warm = round(min(training.warmup_epochs, epochs / 2) * steps_per_epoch)
             self.warm_steps = warm
-            self.by_step = LambdaLR(optimizer, lambda step: warmup(step, warm, training.warmup_start))
+            self.by_step = LambdaLR(optimizer, lambda step: warmup(step, warm, WARMUP_START))
             self.plateau = ReduceLROnPlateau(
-                optimizer,
-                mode="max",
-                factor=training.plateau_factor,
-                patience=training.plateau_patience,
-                threshold=0.0,
-                min_lr=training.least_rate,
+                optimizer, "max", PLATEAU_FACTOR, PLATEAU_PATIENCE, threshold=0.0, min_lr=LEAST_RATE
             )
         elif phase == 2:
             first = min(training.cosine_epochs, epochs) * steps_per_epoch
-            self.by_step = LambdaLR(
-                optimizer, lambda step: cosine_with_restarts(step, first, training.cosine_growth)
-            )
+            self.by_step = LambdaLR(optimizer, lambda step: cosine_with_restarts(step, first, COSINE_GROWTH))
         else:
-            rise = training.onecycle_rise
-            if rise * (total + 1) == 1:  # torch would divide by the zero steps of the rise
-                rise = 1.5 / (total + 1)
             self.by_step = OneCycleLR(
                 optimizer,
                 max_lr=[group["lr"] for group in optimizer.param_groups],
                 total_steps=total + 1,  # torch takes one step at construction
-                pct_start=rise,
-                div_factor=training.onecycle_start,
-                final_div_factor=training.onecycle_end,
+                pct_start=ONECYCLE_RISE,
+                div_factor=ONECYCLE_START,
+                final_div_factor=ONECYCLE_END,
                 cycle_momentum=False,
             )
         self.steps = 0
@@ -167,40 +147,20 @@ class Schedule:
 
     def _floor(self) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = max(group["lr"], self.least_rate)
+            group["lr"] = max(group["lr"], LEAST_RATE)
 
     def state_dict(self) -> dict:
         """Plain numbers and lists, so that it can lie in JSON."""
-        plain = {
-            k: v for k, v in self.by_step.state_dict().items() if isinstance(v, (int, float, list, bool))
-        }
+        plain = {k: v for k, v in self.by_step.state_dict().items() if isinstance(v, (int, float, list, bool))}
         plain.pop("lr_lambdas", None)
         plateau = self.plateau.state_dict() if self.plateau is not None else None
         return {"steps": self.steps, "by_step": plain, "plateau": plateau}
 
     def load_state_dict(self, state: dict) -> None:
-        """Raises ValueError for the state of another schedule: its names become attributes."""
-        if not _is_alike(state, self.state_dict()):
-            raise ValueError("the schedule is another one")
         self.steps = state["steps"]
         self.by_step.__dict__.update(state["by_step"])
         if self.plateau is not None:
             self.plateau.load_state_dict(state["plateau"])
-
-
-def _is_alike(given: Any, own: Any) -> bool:
-    """Whether two trees of plain values have the same names, lengths and kinds of values."""
-    if isinstance(own, dict):
-        return (
-            isinstance(given, dict)
-            and given.keys() == own.keys()
-            and all(_is_alike(given[name], own[name]) for name in own)
-        )
-    if isinstance(own, list):
-        return isinstance(given, list) and len(given) == len(own) and all(map(_is_alike, given, own))
-    if isinstance(own, float):
-        return type(given) in (int, float)
-    return type(given) is type(own)
 
 
 def warmup(step: int, warm: int, start: float) -> float:

@@ -1,52 +1,41 @@
 """One training run: corpus, splits, features, network, phases, checkpoints."""
 
-from __future__ import annotations
-
-import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from tricue.checkpoint import KNOWN_SHARE, Card, Seen, best_model, load_matching, read_card
-from tricue.config import Config, FeaturesConfig
-from tricue.data.audit import audit
-from tricue.data.checks import listed
-from tricue.data.corpora import Manifests, read_corpus, report
+from tricue.audit.audit import audit
+from tricue.baseline.baselines import Baselines, fit_baselines
+from tricue.baseline.pooled import LabelledRows
+from tricue.checkpoint.checkpoint import KNOWN_SHARE, Card, Seen, best_model, load_matching, read_card
+from tricue.config.settings import Config
+from tricue.corpora.catalogue import report
 from tricue.data.corpus import Corpus
-from tricue.data.labels import class_counts, nearest
-from tricue.data.splits import row_keys, split_utterances
+from tricue.data.splits import Splits, row_keys, split_utterances
 from tricue.device import choose_device
-from tricue.features import hub
-from tricue.features.extract import FeatureSet, extract
-from tricue.features.likeness import sample
-from tricue.features.precomputed import located
-from tricue.files import check_place
-from tricue.json_files import write_json
-from tricue.locks import locked
-from tricue.model.frontends import LiveText
-from tricue.model.network import Network
-from tricue.training.batches import (
-    Examples,
-    feature_statistics,
-    gather_examples,
-    row_lengths,
-    training_plan,
-)
-from tricue.training.place import RUN, describe, is_done
+from tricue.extractors import hub
+from tricue.extractors.likeness import sample
+from tricue.extractors.precomputed import located
+from tricue.features.extract import extract
+from tricue.features.feature_set import FeatureSet
+from tricue.files.atomic import check_place
+from tricue.files.json_files import write_json
+from tricue.files.locks import locked
+from tricue.prediction.batches import Examples, gather_examples
+from tricue.tasks.task import Task, make_task
+from tricue.training.fresh_network import build_network
+from tricue.training.run_directory import RUN, describe, is_done
 from tricue.training.trainer import Trainer
-from tricue.types import Cue, InputError, Utterance, shown
+from tricue.training.workspace import Workspace
+from tricue.types import InputError, ModalityName, Utterance
 
 logger = logging.getLogger(__name__)
-
-SHOWN_ROWS = 20
-SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 
 
 @dataclass(frozen=True)
@@ -62,14 +51,10 @@ def train(
     config: Config,
     *,
     save_dir: Path,
-    store: Path,
+    workspace: Workspace,
     corpus: Corpus | None = None,
-    data_dir: Path | None = None,
-    manifest: Manifests = None,
     init_from: Path | None = None,
-    device: str = "auto",
     restart: bool = False,
-    quiet: bool = False,
 ) -> TrainResult:
     """Train `config` on a corpus; the same call again goes on where a killed run stood.
 
@@ -81,14 +66,9 @@ def train(
     check_place(save_dir / RUN)
     with locked(save_dir):
         if corpus is None:
-            corpus = read_corpus(config, data_dir=data_dir, manifest=manifest)
+            corpus = workspace.read_corpus(config)
             report(corpus)
-        splits = split_utterances(
-            corpus.utterances, config.data, config.seed, need_val=config.training.select == "best"
-        )
-        config = with_cues(with_emotions(config, corpus, splits["train"]), splits["train"])
-        _check_rows(config, splits)
-        _check_classes(config, splits)
+        config, splits = settle(config, corpus, init_from)
         reading = located(config.features, corpus.folder)
         run = describe(config, reading, corpus, splits, init_from)
         if is_done(save_dir, config, run, restart):
@@ -96,106 +76,106 @@ def train(
             return TrainResult(best, read_card(best), already_done=True)
         seen = _seen(splits, config, init_from)
         write_json(save_dir / RUN, run)  # before the extraction: from here on the folder is this run's
-        begun = _Begun(config, corpus.name, splits, reading, run, seen, init_from, store, device, quiet)
-        _fit(begun, save_dir)
+        _fit(config, corpus, splits, run, seen, init_from, workspace, save_dir)
         best = best_model(save_dir, config)
         return TrainResult(best, read_card(best))
 
 
-@dataclass(frozen=True)
-class _Begun:
-    """A run whose settings and rows are checked and written down."""
+def settle(config: Config, corpus: Corpus, init_from: Path | None = None) -> tuple[Config, Splits]:
+    """The settings of a run with the classes and modalities of its training rows, and its splits.
 
-    config: Config
-    corpus: str
-    splits: Mapping[str, list[Utterance]]
-    reading: FeaturesConfig  # with the places of precomputed files
-    run: dict[str, Any]  # run.json
-    seen: Seen
-    init_from: Path | None
-    store: Path
-    device: str
-    quiet: bool
+    init_from: the checkpoint that it starts from, whose sizes it then has.
+
+    Raises InputError where a network can't be trained on those rows.
+    """
+    splits = split_utterances(corpus.utterances, config.data, config.seed, need_val=config.training.select == "best")
+    config = with_modalities(make_task(config).fitted(config, corpus, splits["train"]), splits["train"])
+    _check_rows(config, splits)
+    make_task(config).check_training(splits, config)
+    labelled = sum(row.label is not None for row in splits["train"])
+    like = read_card(init_from).config.model if init_from is not None else None
+    return config.model_copy(update={"model": config.model.settled(labelled, like)}), splits
 
 
-def _fit(begun: _Begun, save_dir: Path) -> None:
-    """Audit the rows, extract their features, train the phases."""
-    config, splits, run = begun.config, begun.splits, begun.run
-    found = audit(splits, config.audit, begun.corpus, config, progress=not begun.quiet)
+def _fit(
+    config: Config, corpus: Corpus, splits: Splits, run: dict[str, Any], seen: Seen, init_from: Path | None,
+    workspace: Workspace, save_dir: Path,
+) -> None:  # fmt: skip
+    """Audit the rows, extract their features, train the phases. run: what run.json holds."""
+    found = audit(splits, config.audit, corpus.name, config, progress=not workspace.quiet, folder=corpus.folder)
     found.report()
-    features = _features(begun)
+    features = read_features(config, corpus, splits, workspace)
     train_rows = _examples("train", splits["train"], features, config)
     val_rows = _examples("val", splits["val"], features, config) if config.training.select == "best" else None
-    accelerator = make_accelerator(config, begun.device)
+    accelerator = make_accelerator(config, workspace.device)
     torch.manual_seed(config.seed)
+    logger.info("Network: width %d, %d layers of the progressive BiLSTM.", *config.model.sizes)
     network = build_network(config, features, train_rows)
-    if begun.init_from is not None:
-        _start_from(network, begun.init_from, config)
+    task = make_task(config)
+    if init_from is not None:
+        loaded, fresh = map(", ".join, load_matching(network, init_from, task.names))
+        logger.info("From %s: loaded %s; made anew %s.", init_from, loaded, fresh)
+    assert train_rows.labels is not None
+    frozen = [modality for modality in config.modalities if modality not in config.live]  # the others' weights are ours
+    rows = _labelled(train_rows), None if val_rows is None else _labelled(val_rows)
     card = Card(
         config=config,
-        emotions=config.data.emotions,
+        emotions=task.names,
         dims=features.dims,
-        class_shares=_class_shares(train_rows, config),
-        trained_on=_trained_on(config, run, begun.init_from),
+        prior=task.prior(train_rows.labels),
+        trained_on=_trained_on(config, run, init_from),
         audit=found.summary(),
-        seen=begun.seen,
-        encoders=_frozen(run["encoders"], config),
-        samples={} if config.finetunes_text else sample(config.features, config.modalities),
+        seen=seen,
+        encoders={modality: digest for modality, digest in run["encoders"].items() if modality in frozen},
+        samples=sample(config.features, frozen),
         tuned=hub.emotion_tuned(config.features, config.modalities),
+        baselines=_baselines(task, *rows, frozen, config) if config.evaluation.baseline else None,
     )
-    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, begun.quiet).fit()
+    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, workspace.quiet).fit()
 
 
-def _features(begun: _Begun) -> FeatureSet:
-    """Those of the labelled rows that the run reads."""
-    config, splits = begun.config, begun.splits
+def _baselines(
+    task: Task, train: LabelledRows, val: LabelledRows | None, frozen: list[ModalityName], config: Config
+) -> Baselines | None:
+    """`fit_baselines` on the features of the frozen encoders, which says what they lack."""
+    found = fit_baselines(task, train, val, frozen, config.seed)
+    if found is None or not frozen or not config.live:
+        return found
+    note = f"fitted without {', '.join(config.live)}: an encoder that is trained along gives no frozen features"
+    return replace(found, notes=(*found.notes, note))
+
+
+def _labelled(examples: Examples) -> LabelledRows:
+    assert examples.labels is not None
+    return LabelledRows(examples.utterances, examples.arrays, examples.labels)
+
+
+def read_features(config: Config, corpus: Corpus, splits: Splits, workspace: Workspace) -> FeatureSet:
+    """Those of the labelled rows that the run reads, extracted where the store lacks them.
+
+    config, splits: as `settle` gives them.
+    """
     read = splits["train"] + (splits["val"] if config.training.select == "best" else [])
-    wanted = _once([row for row in read if row.emotion is not None])
+    wanted = _once([row for row in read if row.label is not None])
     features = extract(
         wanted,
-        begun.reading,
+        located(config.features, corpus.folder),
         config.modalities,
-        begun.store,
-        live_text=config.finetunes_text,
+        workspace.store,
+        live=config.live,
         among=_once([*splits["train"], *splits["val"]]),  # of the test part no word is read
-        device=choose_device(begun.device),
-        progress=not begun.quiet,
+        device=choose_device(workspace.device),
+        progress=not workspace.quiet,
     )
     missing = sum(len(wanted) - len(held) for held in features.arrays.values())
     if missing:
-        logger.warning("%d cues of %d train and val rows are missing; the rows stay.", missing, len(wanted))
+        logger.warning("%d modalities of %d train and val rows are missing; the rows stay.", missing, len(wanted))
     return features
 
 
 def _once(rows: list[Utterance]) -> list[Utterance]:
     """Each row once: the leaky protocol copies them."""
     return list({row.id: row for row in rows}.values())
-
-
-def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:
-    """A fresh network, its scaling taken from the training rows."""
-    encoder = None
-    if config.finetunes_text:
-        folder = hub.find_encoder(config.features.text.encoder, "text")
-        encoder = copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
-    network = Network.from_config(config, features.dims, len(config.data.emotions), encoder)
-    for cue, held in features.arrays.items():
-        rows: Iterable[np.ndarray] = (held[u.id] for u in train_rows.utterances if u.id in held)
-        if cue == "text" and network.live_text is not None:
-            rows = _untrained_vectors(network.live_text, train_rows, config.seed)
-        network.scaling[cue].load_state_dict(feature_statistics(rows, sum(features.dims[cue])))
-    return network
-
-
-@torch.no_grad()
-def _untrained_vectors(live: LiveText, train_rows: Examples, seed: int) -> Iterator[np.ndarray]:
-    """(tokens, dim) per batch: what the encoder gives before it is trained, for some of the training rows."""
-    live.eval()
-    for rows in training_plan(row_lengths(train_rows), SCALING_BATCH, (seed,))[:SCALING_BATCHES]:
-        batch = train_rows.batch(rows)
-        if "text" in batch.values:
-            vectors, mask = live(batch.values["text"], batch.masks["text"])
-            yield vectors[mask].numpy()
 
 
 def make_accelerator(config: Config, device: str) -> Accelerator:
@@ -205,7 +185,9 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
     """
     chosen, precision = choose_device(device), config.training.mixed_precision
     if precision == "auto":
-        precision = "fp32" if chosen == "cpu" else _half_precision()
+        # bf16 where the card has it: emulated, it is slower than float32
+        emulated = chosen != "cpu" and not torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "fp32" if chosen == "cpu" else "fp16" if emulated else "bf16"
     named = "no" if precision == "fp32" else precision  # accelerate's word for it
     AcceleratorState._reset_state(reset_partial_state=True)  # a process may train twice, differently
     try:
@@ -213,98 +195,36 @@ def make_accelerator(config: Config, device: str) -> Accelerator:
     except ValueError as error:
         raise InputError(f"training.mixed_precision={precision} on {chosen}: {error}") from error
     if accelerator.num_processes > 1:
-        raise InputError(
-            f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly."
-        )
+        raise InputError(f"Started as {accelerator.num_processes} processes; training runs in one. Start it plainly.")
     return accelerator
 
 
-def _half_precision() -> Literal["bf16", "fp16"]:
-    """bf16 where the card has it: emulated, it is slower than float32."""
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-
-
-def with_emotions(config: Config, corpus: Corpus, train_rows: Sequence[Utterance]) -> Config:
-    """The classes: those of the label set that is named, else of the config, of the corpus, else those met in training,
-    sorted. Raises InputError where no training row has one, or all have the same."""
-    found = sorted({u.emotion for u in train_rows if u.emotion is not None})
-    if not found:
-        raise InputError("No training row has an emotion. Fill the manifest's `emotion` and `split` columns.")
-    if config.data.emotions and not ((config.data.labels or corpus.labels) and corpus.emotions):
-        return config
-    found = corpus.emotions or found
-    if len(found) == 1:
-        raise InputError(_one_class(found[0]))
-    return config.model_copy(update={"data": config.data.model_copy(update={"emotions": found})})
-
-
-def with_cues(config: Config, train_rows: list[Utterance]) -> Config:
-    """The cues that the training rows have: nothing is built for one that nobody has."""
-    given = config.features.precomputed_cues()
-    cues = [c for c in config.modalities if c in given or any(getattr(u, c) is not None for u in train_rows)]
-    absent = [cue for cue in config.modalities if cue not in cues]
-    if not cues:
-        raise InputError(
-            f"No training row has {' or '.join(absent)}. Choose --modalities among what the corpus has."
-        )
+def with_modalities(config: Config, train_rows: list[Utterance]) -> Config:
+    """The modalities that the training rows have: nothing is built for one that nobody has."""
+    given = config.features.precomputed_modalities()
+    modalities = [c for c in config.modalities if c in given or any(u.source(c) is not None for u in train_rows)]
+    absent = [modality for modality in config.modalities if modality not in modalities]
+    if not modalities:
+        raise InputError(f"No training row has {' or '.join(absent)}. Choose --modalities among what the corpus has.")
     if absent:
         logger.warning(
-            "No training row has %s: the network is built for %s.", " or ".join(absent), ", ".join(cues)
+            "No training row has %s: the network is built for %s.", " or ".join(absent), ", ".join(modalities)
         )
-    return config.model_copy(update={"modalities": cues})
+    return config.model_copy(update={"modalities": modalities})
 
 
-def _check_rows(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
+def _check_rows(config: Config, splits: Splits) -> None:
     """Raise InputError for labels that are no class and for splits without a row: before hours of extraction."""
+    task = make_task(config)
     for split in ("train", "val") if config.training.select == "best" else ("train",):
-        labelled = [u for u in splits[split] if u.emotion is not None]
-        if unknown := [u for u in labelled if u.emotion not in config.data.emotions]:
-            raise InputError(_unknown_labels(split, unknown, config.data.emotions))
-        given = config.features.precomputed_cues()
-        if not any(c in given or getattr(u, c) is not None for u in labelled for c in config.modalities):
+        labelled = [u for u in splits[split] if u.label is not None]
+        task.check_known(labelled, split)
+        given = config.features.precomputed_modalities()
+        if not any(c in given or u.source(c) is not None for u in labelled for c in config.modalities):
             raise InputError(_nothing_in(split, splits))
 
 
-def _check_classes(config: Config, splits: Mapping[str, list[Utterance]]) -> None:
-    """Say how many rows each class has. Raises InputError where only one has training rows: nothing can be learnt."""
-    classes = config.data.emotions
-    trained = {str(u.emotion) for u in splits["train"]} & set(classes)
-    dealt = config.data.protocol not in ("official", "leaky")  # a small fold may lack what the corpus has
-    labelled = {u.emotion for own in splits.values() for u in own} & set(classes)
-    if len(labelled if dealt else trained) < 2:
-        raise InputError(_one_class(next(iter(trained))))
-    logger.info("Classes (rows of train / val): %s.", class_counts(classes, splits["train"], splits["val"]))
-    if absent := [name for name in classes if name not in trained]:
-        logger.warning(
-            "No training row is %s: the model never learns to answer so (data.emotions).", listed(absent)
-        )
-
-
-def _one_class(name: str | None) -> str:
-    return (
-        f"emotion: all labelled training rows are {shown(name)}; at least two classes need training rows. Check the "
-        "columns `emotion` and `split`, and data.mapping."
-    )
-
-
-def _unknown_labels(split: str, rows: Sequence[Utterance], classes: Sequence[str]) -> str:
-    lines = []
-    for row in rows[:SHOWN_ROWS]:
-        meant = nearest(str(row.emotion), classes)
-        lines.append(
-            f"  {shown(row.id, quoted=False)}: {shown(row.emotion)}" + (f" ({meant}?)" if meant else "")
-        )
-    if len(rows) > SHOWN_ROWS:
-        lines.append(f"  ... and {len(rows) - SHOWN_ROWS:,} rows more")
-    return (
-        f"Rows of the {split} split whose emotion is not among the classes ({listed(classes)}):\n"
-        + "\n".join(lines)
-        + "\nFix these labels, map them with --set 'data.mapping={WRITTEN: CLASS}', or name all classes with --set "
-        "data.emotions=[...]."
-    )
-
-
-def _nothing_in(split: str, splits: Mapping[str, list[Utterance]]) -> str:
+def _nothing_in(split: str, splits: Splits) -> str:
     if split == "val" and all(row.split is None for rows in splits.values() for row in rows):
         return (
             "The manifest has no column `split`, or an empty one: every row is for training and none for val. Fill the "
@@ -318,28 +238,28 @@ def _nothing_in(split: str, splits: Mapping[str, list[Utterance]]) -> str:
         if split == "val"
         else "mark some rows `train` in the column `split`"
     )
-    return f"The {split} split has no labelled row with a usable cue: {remedy}."
+    return f"The {split} split has no labelled row with a usable modality: {remedy}."
 
 
 def _examples(split: str, rows: list[Utterance], features: FeatureSet, config: Config) -> Examples:
-    examples = gather_examples(rows, features.arrays, config.data.emotions)
+    examples = gather_examples(rows, features.arrays, make_task(config))
     if not len(examples):
         raise InputError(_nothing_in(split, {split: rows}))
     if len(examples) < len(rows):
         logger.warning(
-            "%d of %d %s rows have no label or no usable cue.", len(rows) - len(examples), len(rows), split
+            "%d of %d %s rows have no label or no usable modality.", len(rows) - len(examples), len(rows), split
         )
     return examples
 
 
-def _seen(splits: Mapping[str, list[Utterance]], config: Config, init_from: Path | None) -> Seen:
+def _seen(splits: Splits, config: Config, init_from: Path | None) -> Seen:
     """The rows that this run learns from and chooses by, with those of the weights it starts from.
 
     Raises InputError where those weights know the test part, or are leaky and this run is not.
     """
 
     def labelled(split: str) -> np.ndarray:
-        return row_keys(u for u in splits[split] if u.emotion is not None)
+        return row_keys(u for u in splits[split] if u.label is not None)
 
     chosen = labelled("val") if config.training.select == "best" else row_keys([])
     own = Seen(np.unique(labelled("train")), np.unique(chosen))
@@ -367,26 +287,3 @@ def _trained_on(config: Config, run: dict[str, Any], init_from: Path | None) -> 
     chosen_on = None if config.training.select == "last" else "the corpus's val" if own else "a part of train"
     before = read_card(init_from).trained_on if init_from is not None else None
     return run["corpus"] | {"epochs_chosen_on": chosen_on, "started_from": before}
-
-
-def _frozen(digests: dict[Cue, str], config: Config) -> dict[Cue, str]:
-    """Without a text encoder that is trained along: its weights travel with the network's."""
-    return {cue: digest for cue, digest in digests.items() if cue != "text" or not config.finetunes_text}
-
-
-def _class_shares(examples: Examples, config: Config) -> list[float]:
-    assert examples.labels is not None
-    counts = np.bincount(examples.labels, minlength=len(config.data.emotions))
-    return (counts / counts.sum()).tolist()
-
-
-def _start_from(network: Network, folder: Path, config: Config) -> None:
-    loaded, fresh = load_matching(network, folder, config.data.emotions)
-    logger.info(
-        "From %s: %d tensors loaded (%s); %d made anew (%s).",
-        folder,
-        len(loaded),
-        ", ".join(loaded),
-        len(fresh),
-        ", ".join(fresh),
-    )

@@ -1,29 +1,25 @@
-"""The training loop, visible: three phases, their epochs, their steps (design.md, section 5)."""
-
-from __future__ import annotations
+"""The training loop, visible: three phases, their epochs, their steps."""
 
 import logging
 import shutil
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 from accelerate import Accelerator
-from sklearn.metrics import accuracy_score, f1_score
 
-from tricue.calibration import calibrate
-from tricue.checkpoint import Card, best_model, read_card, read_weights, save_checkpoint
-from tricue.files import recover_folder, remove_folder, replaced_folder
-from tricue.inference import read_logits
+from tricue.checkpoint.checkpoint import Card, best_model, read_card, read_weights, save_checkpoint
+from tricue.files.atomic import recover_folder, remove_folder, replaced_folder
 from tricue.model.network import Network
-from tricue.training import state
-from tricue.training.batches import Examples, hide_cues, row_lengths, training_plan
+from tricue.prediction.batches import Examples, hide_modalities, row_lengths, training_plan
+from tricue.prediction.inference import read_logits
+from tricue.training import training_state as state
+from tricue.training.averaging import running_average
 from tricue.training.log import RunLog
-from tricue.training.losses import AlignmentQueue, class_weights, focal_loss
 from tricue.training.phases import (
+    COUNTERFACTUAL,
     Phase,
     Schedule,
     loss_terms,
@@ -48,7 +44,7 @@ class Standing:
     batches: int = 0  # done in this epoch
     steps: int = 0  # optimizer steps since the run began
     seconds: float = 0.0  # spent in this epoch
-    best_score: float = -1.0  # val weighted F1, of this phase
+    best_score: float = -1.0  # the task's val score, of this phase
     best_epoch: int = -1
     sums: dict[str, float] = field(default_factory=dict)  # of this epoch's rows, by name
     phase_scores: dict[str, float] = field(default_factory=dict)  # best of each finished phase
@@ -73,6 +69,7 @@ class Trainer:
         quiet: bool = False,
     ) -> None:
         self.network = network.to(accelerator.device)
+        self.average = running_average(self.network, card.config.training.average)
         self.card = card
         self.config = card.config
         self.training = card.config.training
@@ -82,11 +79,18 @@ class Trainer:
         self.phases = phases_of(self.training)
         self.lengths = row_lengths(train)
         assert train.labels is not None
-        counts = torch.from_numpy(np.bincount(train.labels, minlength=len(card.emotions)))
-        self.class_weights = class_weights(counts, self.training.class_weights).to(accelerator.device)
+        self.task = card.task
+        self.objective = self.task.objective(train.labels, self.training)
+        balanced = self.training.sampler == "balanced"
+        self.strata = self.task.strata(train.labels) if balanced else None
         self.standing = Standing()
         self.log = RunLog(save_dir, self.training.tensorboard, quiet, "LEAKY" if card.leaky else "")
         self.saved_at = time.monotonic()
+
+    @property
+    def averaged(self) -> Network:
+        """The network under the running average of its weights."""
+        return cast(Network, self.average.module)
 
     # --- the run -----------------------------------------------------------------------------------
 
@@ -110,15 +114,9 @@ class Trainer:
         if phase > 1:
             before = self.phases[self.phases.index(phase) - 1]
             self.network.load_state_dict(read_weights(self.save_dir / f"phase{before}", state.REMEDY))
+            self.average = running_average(self.network, self.training.average)
         self.standing = replace(
-            self.standing,
-            phase=phase,
-            epoch=0,
-            batches=0,
-            seconds=0.0,
-            best_score=-1.0,
-            best_epoch=-1,
-            sums={},
+            self.standing, phase=phase, epoch=0, batches=0, seconds=0.0, best_score=-1.0, best_epoch=-1, sums={}
         )
         torch.manual_seed(self.config.seed * 10 + phase)
         self._make_optimizer()
@@ -131,11 +129,7 @@ class Trainer:
         self.schedule = Schedule(optimizer, phase, training, -(-batches // training.accumulation))
         self.accelerator.free_memory()  # else it would unscale the gradients once for each earlier phase's too
         self.optimizer = self.accelerator.prepare(optimizer)
-        self.queue = None
-        if training.alignment_queue > 0 and phase > 1:
-            self.queue = AlignmentQueue(
-                training.alignment_queue, self.config.model.width, self.accelerator.device
-            )
+        self.learner = state.Learner(self.network, self.average, self.optimizer, self.schedule, self.accelerator.scaler)
 
     def _phase_is_over(self) -> bool:
         done, epochs = self.standing.epoch, self.training.epochs[self.standing.phase - 1]
@@ -149,7 +143,7 @@ class Trainer:
         self.standing.phase_scores[str(self.standing.phase)] = self.standing.best_score
         if self.val is not None:
             self.log.line(
-                f"Phase {self.standing.phase}: best val weighted F1 {self.standing.best_score:.4f} "
+                f"Phase {self.standing.phase}: best val {self.task.selected_words} {self.standing.best_score:.4f} "
                 f"in epoch {self.standing.best_epoch + 1}"
             )
 
@@ -170,8 +164,7 @@ class Trainer:
         """The batches of this epoch that are not done yet; the plan is a function of seed, phase and epoch."""
         standing, accumulation = self.standing, self.training.accumulation
         key = (self.config.seed, standing.phase, standing.epoch)
-        labels = self.train.labels if self.training.sampler == "balanced" else None
-        plan = training_plan(self.lengths, self.training.batch_size, key, labels)
+        plan = training_plan(self.lengths, self.training.batch_size, key, self.strata)
         weights = loss_weights(standing.phase, standing.epoch, self.training)
         self.network.train()
         title = f"phase {standing.phase} epoch {standing.epoch + 1}"
@@ -184,25 +177,24 @@ class Trainer:
             standing.seconds = time.monotonic() - started
             if standing.batches == window + size:
                 self._step()
-                if standing.batches < len(plan) and self._save_is_due():
+                due = time.monotonic() - self.saved_at >= 60 * self.training.save_minutes
+                if due and standing.batches < len(plan):
                     self._save_state()
 
     def _train_batch(self, batch: Batch, weights: dict[str, float], window: int) -> None:
         """Forward, losses and backward of one batch; `window` batches make one optimizer step."""
-        batch = hide_cues(batch, self.training.modality_dropout, self.training.whole_view)
+        batch = hide_modalities(batch, self.training.modality_dropout, self.training.whole_view)
         batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
-            changed = any(weights.values())  # a counterfactual that no term reads is not made
+            changed = any(weights[name] for name in COUNTERFACTUAL)  # one that no term reads is not made
             output = self.network(batch, counterfactual=changed, intention=weights["intention"] > 0)
-        terms = loss_terms(output, batch, weights, self.training, self.class_weights, self.queue)
+        terms = loss_terms(output, batch, weights, self.training, self.objective)
         loss = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
         if not torch.isfinite(loss):
             self._stop_at(batch, terms)
         if self.standing.steps % NORMS_EVERY == 0:
             self._log_gradient_norms(output, terms)
         self.accelerator.backward(loss / window)
-        if self.queue is not None and output.h_cf is not None and batch.labels is not None:
-            self.queue.push(output.h_cf, batch.labels)
         self._count(batch, output, terms, loss)
 
     def _step(self) -> None:
@@ -210,6 +202,7 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.schedule.step()
+        self.average.update_parameters(self.network)
         self.standing.steps += 1
 
     def _end_epoch(self) -> None:
@@ -220,58 +213,52 @@ class Trainer:
         score = -row["train_loss"]  # the plateau's yardstick where val is never read
         logits = None
         if self.val is not None:
-            logits = self._read_val(self.val)
+            batch_size = self.config.evaluation.batch_size
+            logits = read_logits(self.averaged, self.val, batch_size, self.accelerator.device)
             row |= self._score_val(self.val, logits)
-            score = row["val_weighted_f1"]
+            score = row[f"val_{self.task.selected}"]
         row["seconds"] = standing.seconds + time.monotonic() - started
         self.schedule.epoch_end(score)
         last = standing.epoch + 1 == self.training.epochs[standing.phase - 1]
-        if score > standing.best_score if self.val is not None else last:
+        better = standing.best_epoch < 0 or score > standing.best_score
+        if better if self.val is not None else last:
             standing.best_score, standing.best_epoch, row["best"] = score, standing.epoch, True
             self._save_phase(score, logits)
         standing.history.append(row)
         standing.epoch, standing.batches, standing.seconds, standing.sums = standing.epoch + 1, 0, 0.0, {}
-        self.log.epoch(standing.history, row, standing.steps)
+        words = self.task.selected_words
+        self.log.epoch(standing.history, row, standing.steps, self.task.selected, words, self.objective.measure)
         self._save_state()
 
     def _save_phase(self, score: float, logits: torch.Tensor | None) -> None:
-        """The weights as they are; where val is read with its score, and the temperature that fits it."""
+        """The average of the weights; where val is read with its score, and the calibration that fits it."""
         card = replace(self.card, phase=self.standing.phase, epoch=self.standing.epoch)
         if self.val is not None and logits is not None:
             assert self.val.labels is not None
-            found = calibrate(logits.numpy(), self.val.labels)
-            card = replace(card, val_weighted_f1=score, calibration=found)
-        save_checkpoint(self.save_dir / f"phase{self.standing.phase}", self.network, card)
-
-    def _read_val(self, val: Examples) -> torch.Tensor:
-        """Logits (N, C) on val, in evaluation mode."""
-        return read_logits(self.network, val, self.config.evaluation.batch_size, self.accelerator.device)
+            found = self.task.calibrate(logits.numpy(), self.val.labels)
+            card = replace(card, val_score=score, val_score_name=self.task.selected, calibration=found)
+        save_checkpoint(self.save_dir / f"phase{self.standing.phase}", self.averaged, card)
 
     def _score_val(self, val: Examples, logits: torch.Tensor) -> dict[str, float]:
-        """Loss, accuracy and weighted F1."""
+        """The task's loss and its scores."""
         assert val.labels is not None
-        labels, guesses = torch.from_numpy(val.labels), logits.argmax(dim=1)
-        loss = focal_loss(logits, labels, self.class_weights.cpu(), self.training.focal_gamma)
-        return {
-            "val_loss": float(loss),
-            "val_accuracy": float(accuracy_score(labels, guesses)),
-            "val_weighted_f1": float(f1_score(labels, guesses, average="weighted", zero_division=0)),
-        }
+        loss = self.objective.loss(logits, torch.from_numpy(val.labels))
+        scores = self.task.select(logits, val.labels)
+        return {"val_loss": float(loss), **{f"val_{name}": value for name, value in scores.items()}}
 
     # --- what is counted and logged ----------------------------------------------------------------
 
-    def _count(
-        self, batch: Batch, output: Output, terms: dict[str, torch.Tensor], loss: torch.Tensor
-    ) -> None:
+    def _count(self, batch: Batch, output: Output, terms: dict[str, torch.Tensor], loss: torch.Tensor) -> None:
         """Sums over the rows of the epoch, by name."""
         assert batch.labels is not None
         rows = len(batch.ids)
         values = {"loss": loss.item(), **{f"{name}_loss": term.item() for name, term in terms.items()}}
-        values["accuracy"] = (output.logits.argmax(dim=1) == batch.labels).float().mean().item()
-        if output.h_cf is not None:
-            with torch.no_grad():
-                change, flips = output.moved()
-                values |= {"change": change.mean().item(), "flips": flips.float().mean().item()}
+        with torch.no_grad():
+            progress = self.objective.progress(output.logits, batch.labels)
+            values[self.objective.measure] = progress.item()
+            if output.h_cf is not None and output.logits_cf is not None:
+                flips = self.objective.differ(output.logits, output.logits_cf).float().mean()
+                values |= {"change": output.change().mean().item(), "flips": flips.item()}
         for name, value in values.items():
             self.standing.sums[name] = self.standing.sums.get(name, 0.0) + value * rows
         self.standing.sums["rows"] = self.standing.sums.get("rows", 0.0) + rows
@@ -282,7 +269,8 @@ class Trainer:
         means = {f"train_{name}": value / rows for name, value in standing.sums.items() if name != "rows"}
         weights = loss_weights(standing.phase, standing.epoch, self.training)
         strengths = {
-            f"a_{cue}": self.network.counterfactual.strength(cue).item() for cue in self.network.cues
+            f"a_{modality}": self.network.counterfactual.strength(modality).item()
+            for modality in self.network.modalities
         }
         return {
             "phase": standing.phase,
@@ -298,7 +286,8 @@ class Trainer:
         norms = {}
         for name, term in terms.items():
             (gradient,) = torch.autograd.grad(term, output.h_org, retain_graph=True, allow_unused=True)
-            norms[f"gradient_norm/{name}"] = 0.0 if gradient is None else float(gradient.norm())
+            if gradient is not None:  # the heads of single modalities do not read H
+                norms[f"gradient_norm/{name}"] = float(gradient.norm())
         self.log.scalars(norms, self.standing.steps)
 
     def _stop_at(self, batch: Batch, terms: dict[str, torch.Tensor]) -> None:
@@ -311,19 +300,8 @@ class Trainer:
 
     # --- state -------------------------------------------------------------------------------------
 
-    def _save_is_due(self) -> bool:
-        return time.monotonic() - self.saved_at >= 60 * self.training.save_minutes
-
     def _save_state(self) -> None:
-        state.save_state(
-            self.save_dir / "state",
-            self.network,
-            self.optimizer,
-            self.schedule,
-            self.queue,
-            self.accelerator.scaler,
-            asdict(self.standing),
-        )
+        state.save_state(self.save_dir / "state", self.learner, asdict(self.standing))
         self.saved_at = time.monotonic()
 
     def _resume(self) -> bool:
@@ -332,16 +310,14 @@ class Trainer:
         recover_folder(folder)
         if not folder.is_dir():
             return False
-        self.standing = Standing(**state.read_progress(folder, like=asdict(self.standing)))
+        self.standing = Standing(**state.read_progress(folder, asdict(self.standing)))
         if self.standing.phase not in self.phases:
             raise InvalidFileError(
                 f"{folder} is of phase {self.standing.phase}, which this run has not. {state.REMEDY}"
             )
         self._check_kept()
         self._make_optimizer()
-        state.load_state(
-            folder, self.network, self.optimizer, self.schedule, self.queue, self.accelerator.scaler
-        )
+        state.load_state(folder, self.learner)
         self.log.line(f"Resumed in phase {self.standing.phase}, epoch {self.standing.epoch + 1}")
         return True
 
@@ -358,7 +334,7 @@ class Trainer:
 
 
 def _report_calibration(card: Card) -> None:
-    """Log why the kept model's probabilities have no fitted temperature, where they have none."""
+    """Log why the kept model's answers are not fitted to val, where they are not."""
     found = card.calibration or {}
     if found.get("held"):  # a run that an earlier version began does not say
-        logger.warning("The temperature stays 1, probabilities are not calibrated: %s.", found["held"])
+        logger.warning("%s: %s.", card.task.held_words, found["held"])

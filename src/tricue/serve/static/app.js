@@ -1,7 +1,6 @@
 /** The page's start: reads what the model is, and turns what a person gives into a question to the service. */
 
 import { Clip } from "./clip.js";
-import { emotionColours } from "./colours.js";
 import { byId } from "./elements.js";
 import { fileSize } from "./format.js";
 import { showModel } from "./model.js";
@@ -37,9 +36,10 @@ async function ask() {
   const [own, player] = [(request = new AbortController()), clip.player];
   result.busy();
   try {
+    if (model === null) await learn();
     const answer = await predict(fields(), own.signal);
     if (own.signal.aborted) return undefined;
-    result.answer(answer, emotionColours(model?.emotions ?? Object.keys(answer.probabilities)), player);
+    result.answer(answer, model.task, player);
   } catch (error) {
     if (own.signal.aborted) return undefined; // by the person, or by the next question
     result.failure(error.message);
@@ -101,10 +101,15 @@ byId("text").addEventListener("keydown", (event) => {
 byId("abort").addEventListener("click", () => { abort(); result.empty("Aborted."); });
 hint();
 
-try {
+/** What the model is. Throws ServiceError. */
+async function learn() {
   model = await readModel();
   showModel(model);
-  result.expect(emotionColours(model.emotions));
+  result.expect(model.task);
+}
+
+try {
+  await learn();
 } catch (error) {
   byId("model").textContent = `The service does not say what its model is. ${error.message}`;
 }

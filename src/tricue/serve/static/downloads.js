@@ -1,6 +1,8 @@
-/** A timeline as a table and as captions: the same files as `tricue predict` writes (recording/write.py, captions.py). */
+/** A timeline as a table and as captions: the same files as `tricue predict` writes (recording/timeline_files.py, captions.py). */
 
-const HEAD = "Emotions in brackets are guesses of a model (tricue) with their probability";
+import { isAnswered, valuesOf } from "./answers.js";
+
+const HEAD = "Answers in brackets are guesses of a model (tricue)";
 
 /** JSON: all of it. */
 export function asJson(timeline) {
@@ -8,27 +10,31 @@ export function asJson(timeline) {
 }
 
 /**
- * CSV: start, end, speaker, text, emotion, confidence, p_<class>..., cues, error, and a note if there is one.
+ * CSV: start, end, speaker, text, the columns of the task, modalities, error, and a note if there is one.
  *
  * Words come from whoever wrote the subtitles, and spreadsheets run what looks like a formula: an apostrophe before it.
  */
-export function asTable(timeline) {
-  const { emotions, note, entries } = timeline;
+export function asTable({ task, note, entries }) {
   const more = (value) => (note ? [value] : []);
-  const head = ["start", "end", "speaker", "text", "emotion", "confidence", ...emotions.map((name) => `p_${name}`)];
   const rows = entries.map((entry) => [
     entry.start.toFixed(3),
     entry.end.toFixed(3),
     cell(entry.speaker),
     cell(entry.text),
-    entry.emotion,
-    entry.confidence?.toFixed(6),
-    ...emotions.map((name) => entry.probabilities[name]?.toFixed(6)),
-    entry.cues.join("+"),
+    ...task.columns.map((column) => columnOf(entry, column)),
+    entry.modalities.join("+"),
     cell(entry.error),
     ...more(note),
   ]);
-  return [[...head, "cues", "error", ...more("note")], ...rows].map(line).join("");
+  const head = ["start", "end", "speaker", "text", ...task.columns, "modalities", "error", ...more("note")];
+  return [head, ...rows].map(line).join("");
+}
+
+/** `emotion`, `emotions`, `confidence`; a value by its name, a probability with p_ before it. */
+function columnOf(entry, column) {
+  if (column === "emotions") return cell(entry.emotions && (entry.emotions.join(";") || "none"));
+  const own = column in entry ? entry[column] : valuesOf(entry)[entry.probabilities ? column.slice(2) : column];
+  return typeof own === "number" ? own.toFixed(6) : cell(own);
 }
 
 function cell(text) {
@@ -49,22 +55,27 @@ export function asCaptions(timeline) {
   const blocks = ["WEBVTT", `NOTE\n${remarks.map((remark) => remark.replaceAll("-->", "->")).join("\n")}`];
   const ordered = [...timeline.entries].sort((a, b) => a.start - b.start || a.end - b.end);
   for (const entry of ordered) {
-    const words = captionOf(entry);
+    const words = captionOf(entry, timeline.task);
     if (words) blocks.push(`${timing(entry)}\n${words}`);
   }
   return `${blocks.join("\n\n")}\n`;
 }
 
-function captionOf(entry) {
-  const said = escaped([bracketed(entry), oneLine(entry.text ?? "")].filter(Boolean).join(" "));
+function captionOf(entry, task) {
+  const said = escaped([bracketed(entry, task), oneLine(entry.text ?? "")].filter(Boolean).join(" "));
   const speaker = escaped(oneLine(entry.speaker ?? ""));
   return said && speaker ? `<v ${speaker}>${said}` : said;
 }
 
-function bracketed({ emotion, confidence }) {
-  if (emotion === null) return "";
-  const sure = emotion === "uncertain" || confidence === null ? "" : ` ${(100 * confidence).toFixed(0)}%`;
-  return `[${oneLine(emotion)}${sure}]`;
+function bracketed(entry, task) {
+  if (!isAnswered(entry)) return "";
+  return `[${oneLine(wordsOf(entry, task))}]`;
+}
+
+function wordsOf({ emotion, emotions, confidence, values }, task) {
+  if (task.kind === "labels") return emotions.join("; ") || "none";
+  if (task.kind === "values") return Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ");
+  return emotion === "uncertain" ? emotion : `${emotion} ${(100 * confidence).toFixed(0)}%`;
 }
 
 function oneLine(text) {

@@ -1,17 +1,10 @@
 /** Numbers and names as people read them. */
 
-const CUE_NAMES = { text: "words", audio: "sound", video: "picture" };
+/** Modality -> {word, colour}, as GET /v1/model tells them of those that it reads. */
+export const MODALITIES = { text: { word: "words" }, audio: { word: "sound" }, video: { word: "picture" } };
 
-/** What a cue is called on the page. */
-export const cueName = (cue) => CUE_NAMES[cue] ?? cue;
-
-/** "81%"; what is not quite nothing or everything says so. */
-export function percent(share) {
-  const rounded = Math.round(100 * share);
-  if (rounded === 0 && share > 0) return "<1%";
-  if (rounded === 100 && share < 1) return ">99%";
-  return `${rounded}%`;
-}
+/** What a modality is called on the page. */
+export const modalityName = (modality) => MODALITIES[modality]?.word ?? modality;
 
 /** Hundredths of probability with their sign: "+41 points". */
 export function points(share) {

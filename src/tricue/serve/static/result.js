@@ -1,6 +1,7 @@
 /** The right-hand side: nothing yet, at work, an answer, or what went wrong. */
 
 import { answerView, ghostView, summary } from "./answer.js";
+import { isAnswered } from "./answers.js";
 import { byId } from "./elements.js";
 import { timelineView } from "./timeline.js";
 
@@ -17,9 +18,9 @@ export class Result {
     return byId("result").dataset.state;
   }
 
-  /** What may come; colours: a Map from emotion to colour. */
-  expect(colours) {
-    byId("ghost").replaceChildren(ghostView(colours));
+  /** What may come. task: as GET /v1/model tells it. */
+  expect(task) {
+    byId("ghost").replaceChildren(ghostView(task));
   }
 
   empty(said = "Nothing has been asked yet.") {
@@ -40,14 +41,14 @@ export class Result {
     this.reveal();
   }
 
-  /** colours: a Map from emotion to colour; player: of the clip that was asked about, or null. */
-  answer(answer, colours, player) {
+  /** task: as GET /v1/model tells it; player: of the clip that was asked about, or null. */
+  answer(answer, task, player) {
     const { timeline } = answer;
-    if (answer.emotion === null && !timeline) return this.failure(summary(answer));
-    this.turn("answer", answer.emotion === null ? "The timeline is ready." : summary(answer));
-    byId("answer").replaceChildren(answerView(answer, colours));
+    if (!isAnswered(answer) && !timeline) return this.failure(summary(answer, task));
+    this.turn("answer", isAnswered(answer) ? summary(answer, task) : "The timeline is ready.");
+    byId("answer").replaceChildren(answerView(answer, task));
     if (timeline && player) {
-      this.timeline = timelineView(timeline, colours, player);
+      this.timeline = timelineView(timeline, player);
       byId("timeline-content").replaceChildren(this.timeline.element);
       byId("timeline").hidden = false;
     }

@@ -1,22 +1,29 @@
 /** The timeline of a longer clip: player, chart and transcript, which follow each other, and files to keep. */
 
+import { inWords, isAnswered, namedIn, percent } from "./answers.js";
 import { Chart } from "./chart.js";
 import { asCaptions, asJson, asTable } from "./downloads.js";
 import { element, named } from "./elements.js";
-import { clock, percent } from "./format.js";
+import { clock } from "./format.js";
 import { currentOf, ledTo, segmentsAt } from "./segments.js";
 
+const HINTS = {
+  classes: "The higher, the likelier; the likeliest is framed.",
+  labels: "The higher, the likelier; what reaches its dashed line is named, and framed.",
+  values: "From the lowest value of each range to the highest; the dashed line is the mean of the training rows.",
+};
+
 /** {element, close()} of a timeline as the service gives it. player: as `playerOf` gives it; it moves in here. */
-export function timelineView(timeline, colours, player) {
-  const view = new View(timeline, colours, player);
+export function timelineView(timeline, player) {
+  const view = new View(timeline, player);
   return { element: view.element, close: () => view.close() };
 }
 
 class View {
-  constructor(timeline, colours, player) {
+  constructor(timeline, player) {
     this.timeline = timeline;
     this.entries = timeline.entries;
-    this.colours = colours;
+    this.task = timeline.task;
     this.player = player;
     this.time = 0;
     this.asked = null; // the segment that was gone to last
@@ -27,7 +34,7 @@ class View {
       role: "slider", tabindex: 0, "aria-label": "Time in the clip; arrow keys go from segment to segment",
       "aria-valuemin": 0, "aria-valuemax": Math.round(timeline.seconds), "aria-valuenow": 0,
     });
-    this.chart = new Chart(this.canvas, timeline, colours);
+    this.chart = new Chart(this.canvas, timeline);
     this.now = element("p", { class: "now" });
     this.lines = this.entries.map((entry, i) => this.line(entry, i));
     this.list = element("ol", { class: "transcript" }, ...this.lines.map((line) => element("li", {}, line)));
@@ -44,7 +51,7 @@ class View {
       element("div", { class: "stage" }, this.player.element, this.now),
       element("div", { class: "chart" }, this.canvas,
         element("p", { class: "soft small" },
-          "The higher, the likelier; the likeliest is framed. Click, or use the arrow keys, to go there.")),
+          `${HINTS[this.task.kind]} Click, or use the arrow keys, to go there.`)),
       element("div", { class: "words" }, element("h3", {}, "Transcript"), this.list),
       element("p", { class: "buttons" },
         this.file(`${stem}.csv`, "text/csv", asTable(this.timeline), "Table (CSV)"),
@@ -68,9 +75,12 @@ class View {
   }
 
   feeling(entry) {
-    if (entry.emotion === null) return ["no answer"];
-    const sure = entry.emotion === "uncertain" ? "" : ` ${percent(entry.confidence)}`;
-    return [named(this.colours.get(entry.emotion), `${entry.emotion}${sure}`)];
+    if (!isAnswered(entry)) return ["no answer"];
+    if (this.task.kind === "values") return inWords(this.task, entry).split(", ").map((said) => element("span", {}, said));
+    if (entry.emotion === "uncertain") return [named(null, entry.emotion)];
+    const said = this.task.axes.filter(({ name }) => namedIn(this.task, entry).includes(name));
+    const sure = this.task.kind === "classes" ? ` ${percent(entry.confidence)}` : "";
+    return said.length === 0 ? ["none"] : said.map(({ name, colour }) => named(colour, `${name}${sure}`));
   }
 
   file(name, type, content, label) {
@@ -131,7 +141,7 @@ class View {
     this.time = seconds;
     if (this.chart.width) this.chart.moveTo(seconds);
     this.canvas.setAttribute("aria-valuenow", Math.round(seconds));
-    this.canvas.setAttribute("aria-valuetext", now === null ? clock(seconds) : described(this.entries[now]));
+    this.canvas.setAttribute("aria-valuetext", now === null ? clock(seconds) : this.described(this.entries[now]));
     if (now !== this.current) this.tell(now);
   }
 
@@ -149,14 +159,13 @@ class View {
     this.list.scrollTo({ top: middle });
   }
 
+  described(entry) {
+    return `${clock(entry.start)}: ${inWords(this.task, entry)}${entry.text ? `. ${entry.text}` : ""}`;
+  }
+
   close() {
     this.ended.abort();
     this.sizes.disconnect();
     for (const address of this.addresses) URL.revokeObjectURL(address);
   }
-}
-
-function described(entry) {
-  const sure = entry.confidence === null ? "" : `, ${percent(entry.confidence)}`;
-  return `${clock(entry.start)}: ${entry.emotion ?? "no answer"}${sure}${entry.text ? `. ${entry.text}` : ""}`;
 }

@@ -1,0 +1,89 @@
+"""The network beside its simplest rivals: logistic regression and an MLP of 64 units on the mean and deviation of the
+same features, fitted on the same rows (`evaluation.baseline`), compared on the same test rows.
+
+    ravdess    voice and action units, 5 folds over 20 speakers; speakers 1-16 had fixed settings of an earlier network
+    crema-d    voice; train 1001-1063, a tenth of which chooses the epochs, to val, speakers 1064-1076
+    meld       text, frozen MiniLM; a tenth of train's dialogues chooses the epochs, dev is the test part
+    emorynlp   the settings of meld, untouched; val is the test part
+
+Runs lie in WORK/<corpus>: a killed call goes on.
+
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/simple_rivals.py ravdess
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from common import keep, make_parser, shared
+
+from tricue.config.load import load_config, parse_overrides
+from tricue.data.manifest import read_manifest, write_manifest
+from tricue.evaluation.several_runs import evaluate_all
+from tricue.training.runs import train_all
+from tricue.training.workspace import Workspace
+from tricue.types import Utterance
+
+KEPT = ("headline", "accuracy", "macro_f1", "uar", "baselines", "n", "interval", "groups", "seeds", "split_role")
+SPLITS = {"ravdess": None, "crema-d": "val", "meld": "dev", "emorynlp": "val"}
+
+
+def settings(corpus: str) -> tuple[str, dict[str, Any]]:
+    """The shipped config, and what is set on top of it."""
+    if corpus in ("ravdess", "crema-d"):
+        voice = {"features.audio.encoder": str(shared("models/whisper-tiny-en"))}
+        if corpus == "crema-d":
+            return corpus, voice | {"modalities": ["audio"], "data.val_from_train": 0.1}
+        units = {"features.video.precomputed": str(shared("data/ravdess") / "face_action_units.npz")}
+        return corpus, voice | units | {"data.protocol": "kfold-speaker", "training.select": "last"}
+    text = {
+        "modalities": ["text"],
+        "features.text.encoder": str(shared("models/minilm-l6")),
+        "data.val_from_train": 0.1,
+    }
+    return "meld-frozen", text | ({"data.name": "", "data.emotions": []} if corpus == "emorynlp" else {})
+
+
+def place(corpus: str, work: Path) -> dict[str, Any]:
+    """Where the corpus lies, as `Workspace` takes it."""
+    if corpus == "meld":
+        return {"data_dir": shared("data/meld")}
+    if corpus == "crema-d":
+        return {"manifest": shared("data/crema_d") / "labels.csv"}
+    work.mkdir(parents=True, exist_ok=True)
+    manifest = work / f"{corpus}.csv"
+    if corpus == "emorynlp":
+        parts = [shared(f"data/emorynlp/{split}.csv") for split in ("train", "val")]
+        write_manifest([row for part in parts for row in read_manifest(part)], manifest)
+    else:  # without text and splits: the protocol deals them
+        source = read_manifest(shared("data/ravdess") / "labels.csv")
+        rows = [Utterance(u.id, audio=u.audio, label=u.label, speaker=u.speaker) for u in source]
+        write_manifest(rows, manifest)
+    return {"manifest": manifest}
+
+
+def main() -> None:
+    parser = make_parser(__doc__, "runs/simple_rivals", 3)
+    parser.add_argument("corpus", choices=list(SPLITS))
+    parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
+    parser.add_argument("--name", help="of the result; by default that of the corpus")
+    args = parser.parse_args()
+    started, name = time.monotonic(), args.name or args.corpus
+    shipped, more = settings(args.corpus)
+    config = load_config(shipped, more | {"training.tensorboard": False} | parse_overrides(args.settings))
+    workspace = Workspace(store=args.store or args.work / "features", quiet=True, **place(args.corpus, args.work))
+    folder = args.work / name
+    results = train_all(config, save_dir=folder, workspace=workspace, seeds=args.seeds)
+    model = folder if len(results) > 1 else results[0].best_model
+    metrics = evaluate_all(model, out=folder / "results", workspace=workspace, split=SPLITS[args.corpus]).metrics
+    keep(f"simple_rivals_{name}", {
+        "what": f"{args.corpus}, configs/{shipped}.yaml",
+        "set": args.settings,
+        **{key: metrics[key] for key in KEPT if key in metrics},
+        "phase_and_epoch": [[result.card.phase, result.card.epoch + 1] for result in results],
+        "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Which extractor reads which modality: what the settings ask for, made ready."""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tricue.config.feature_settings import FeaturesConfig, ModalityFeatures
+from tricue.extractors import hub
+from tricue.extractors.precomputed import read_precomputed
+from tricue.registry import EXTRACTORS, MODALITIES
+from tricue.types import InputError, ModalityName
+
+
+class Extractor(Protocol):
+    """Frozen: a pure function of the signal and its settings, in two stages (docs/architecture.md).
+
+    A plugin's is a class with an attribute `modality`, made from `features.<modality>` and a device, in the group
+    `tricue.extractors`: `features.<modality>.encoder` names it. Of audio and video it keeps that section as `config`,
+    which says how much of a file is decoded.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...  # raised by hand when the values change
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def dims(self) -> tuple[int, ...]: ...
+    def prepare(self, signal: Any) -> Any: ...
+    def encode(self, prepared: Sequence[Any]) -> list[np.ndarray]: ...
+
+
+def make_extractors(
+    config: FeaturesConfig, modalities: Sequence[ModalityName], device: str, live: Collection[ModalityName] = ()
+) -> dict[ModalityName, Extractor]:
+    """The extractor of each modality that is not precomputed. Raises InputError where an encoder cannot be had.
+
+    live: modalities whose encoder is trained with the network: what it reads is made in place of its vectors.
+    """
+    return {
+        modality: MODALITIES[modality].make_live_extractor(config[modality], device)
+        if modality in live
+        else _make_extractor(modality, config[modality], device)
+        for modality in modalities
+        if modality not in config.precomputed_modalities()
+    }
+
+
+def _make_extractor(modality: ModalityName, settings: ModalityFeatures, device: str, weights: bool = True) -> Extractor:
+    if settings.encoder not in EXTRACTORS:
+        return MODALITIES[modality].make_extractor(settings, device, weights)
+    plugin = EXTRACTORS[settings.encoder]
+    if plugin.modality != modality:
+        raise InputError(
+            f"features.{modality}.encoder={settings.encoder}: this extractor is one of {plugin.modality}. Give another "
+            f"encoder, or set features.{plugin.modality}.encoder."
+        )
+    return plugin(settings, device)
+
+
+def precomputed_files(config: FeaturesConfig, modalities: Iterable[ModalityName]) -> dict[ModalityName, str]:
+    """The file of each modality that has one."""
+    return {
+        modality: str(config[modality].precomputed)
+        for modality in modalities
+        if modality in config.precomputed_modalities()
+    }
+
+
+def prefetch(config: FeaturesConfig, modalities: Sequence[ModalityName]) -> dict[ModalityName, Path]:
+    """Fetch the hub encoders of `modalities` and load each once; gives their folders (`light` has none).
+
+    Raises InputError where one cannot be had.
+    """
+    make_extractors(config, modalities, "cpu")
+    folders = hub.encoder_folders(config, modalities)
+    for folder in folders.values():
+        hub.load_model(folder, "cpu")
+    return folders
+
+
+def feature_dims(config: FeaturesConfig, modalities: Sequence[ModalityName]) -> dict[ModalityName, tuple[int, ...]]:
+    """Widths of the streams that each modality's features would have; of a text encoder only the settings are read.
+
+    Raises InputError where one cannot be had.
+    """
+    dims = {
+        modality: _make_extractor(modality, config[modality], "cpu", weights=False).dims
+        for modality in modalities
+        if modality not in config.precomputed_modalities()
+    }
+    given = {
+        modality: (read_precomputed(path, modality).dim,)
+        for modality, path in precomputed_files(config, modalities).items()
+    }
+    return {modality: (dims | given)[modality] for modality in modalities}

@@ -1,0 +1,1 @@
+"""How files are read and written: in one step, within bounds."""

@@ -1,0 +1,1 @@
+"""Opening and decoding media: the only place that does."""

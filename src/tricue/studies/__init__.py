@@ -1,0 +1,1 @@
+"""Studies: many runs compared, each with its figure."""

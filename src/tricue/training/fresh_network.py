@@ -1,0 +1,65 @@
+"""A network before its first step: weights drawn, scaling taken from the training rows."""
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import numpy as np
+import torch
+
+from tricue.config.settings import Config
+from tricue.extractors import hub
+from tricue.features.feature_set import FeatureSet
+from tricue.model.network import Network
+from tricue.model.statistics import Statistics, summarise
+from tricue.prediction.batches import Examples, feature_statistics, row_lengths, training_plan
+from tricue.tasks.task import make_task
+from tricue.types import ModalityName
+
+SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
+
+
+def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:
+    """A fresh network, its scaling taken from the training rows."""
+    encoders = {
+        modality: copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
+        for modality, folder in hub.encoder_folders(config.features, config.live).items()
+    }
+    network = Network.from_config(config, features.dims, make_task(config).outputs, encoders)
+    for modality, held in features.arrays.items():
+        rows: Iterable[np.ndarray] = (held[u.id] for u in train_rows.utterances if u.id in held)
+        if modality in network.live:
+            rows = _untrained_vectors(network, modality, train_rows, config.seed)
+        network.scaling[modality].load_state_dict(feature_statistics(rows, sum(features.dims[modality])))
+    if network.statistics:
+        _scale_statistics(network, train_rows, config)
+    return network
+
+
+@torch.no_grad()
+def _scale_statistics(network: Network, train_rows: Examples, config: Config) -> None:
+    """The scaling of what each modality's features are on the whole; of live encoders from some of the rows."""
+    network.eval()
+    plan = training_plan(row_lengths(train_rows), SCALING_BATCH, (config.seed,))
+    plan = plan[:SCALING_BATCHES] if network.live else plan
+    found: dict[ModalityName, list[np.ndarray]] = {str(modality): [] for modality in network.statistics}
+    for rows in plan:
+        vectors, masks = network.vectors(train_rows.batch(rows))
+        for modality, own in vectors.items():
+            found[modality].append(summarise(own, masks[modality])[masks[modality].any(dim=1)].numpy())
+    for modality, rows_of in found.items():
+        scaling = cast(Statistics, network.statistics[modality]).scaling
+        scaling.load_state_dict(feature_statistics(rows_of, len(scaling.mean)))
+
+
+@torch.no_grad()
+def _untrained_vectors(
+    network: Network, modality: ModalityName, train_rows: Examples, seed: int
+) -> Iterator[np.ndarray]:
+    """(steps, dim) per batch: what the encoder gives before it is trained, for some of the training rows."""
+    live = network.live[modality].eval()
+    for rows in training_plan(row_lengths(train_rows), SCALING_BATCH, (seed,))[:SCALING_BATCHES]:
+        batch = train_rows.batch(rows)
+        if modality in batch.values:
+            vectors, mask = live(batch.values[modality], batch.masks[modality])
+            yield vectors[mask].numpy()
