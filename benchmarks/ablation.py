@@ -33,7 +33,7 @@ def settings(corpus: str) -> tuple[str, dict[str, Any]]:
     quiet = {"training.tensorboard": False}
     if corpus == "meld":
         text = {"modalities": ["text"], "features.text.encoder": str(shared("models/minilm-l6"))}
-        return "meld-frozen", quiet | text | {"data.val_from_train": 0.1}
+        return "meld", quiet | text | {"data.val_from_train": 0.1}
     if corpus == "ravdess":
         voice = {"features.audio.encoder": str(shared("models/whisper-tiny-en"))}
         return "ravdess", quiet | voice | {"data.protocol": "kfold-speaker", "training.select": "last"}

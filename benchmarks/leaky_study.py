@@ -1,6 +1,6 @@
 """Where 94.87 on MELD comes from: one model, two protocols (docs/leaky-study.md).
 
-The network of configs/meld-frozen.yaml on MELD's text, 12 epochs, encoder frozen, trained twice: under `leaky`, the
+The network of configs/meld.yaml on MELD's text, 12 epochs, encoder frozen, trained twice: under `leaky`, the
 seed's protocol (training rows are copied until the classes are even, then 20% are drawn as val), and under `official`
 (a tenth of train's dialogues as val, dev as the test part). The leaky model is then scored on dev, too. Writes
 benchmarks/results/leaky_study.json and the tables of docs/leaky-study.md.
@@ -43,12 +43,12 @@ def settings(protocol: str, encoder: str) -> Config:
     overrides: dict[str, Any] = {"modalities": ["text"], "features.text.encoder": encoder, "data.protocol": protocol}
     if protocol == "official":
         overrides["data.val_from_train"] = 0.1
-    return load_config("meld-frozen", overrides)
+    return load_config("meld", overrides)
 
 
 def dev_as_test(data_dir: Path, work: Path) -> Path:
     """MELD's dev rows as a manifest of their own: a leaky model knows no dev."""
-    rows = read_corpus(load_config("meld-frozen"), data_dir=data_dir).utterances
+    rows = read_corpus(load_config("meld"), data_dir=data_dir).utterances
     write_manifest([replace(row, split="test") for row in rows if row.split == "val"], work / "dev.csv")
     return work / "dev.csv"
 
@@ -111,9 +111,9 @@ def main() -> None:
     encoder = args.encoder or str(shared("models/minilm-l6"))
     store = args.work / "features"
     result: dict[str, Any] = {
-        "what": f"MELD text, {Path(encoder).name} frozen, configs/meld-frozen.yaml, 12 epochs, seed 0"
+        "what": f"MELD text, {Path(encoder).name} frozen, configs/meld.yaml, 12 epochs, seed 0"
     }
-    corpus = read_corpus(load_config("meld-frozen"), data_dir=data_dir)
+    corpus = read_corpus(load_config("meld"), data_dir=data_dir)
     models = {}
     for protocol in ("official", "leaky"):  # a finished or killed one goes on
         config = settings(protocol, encoder)

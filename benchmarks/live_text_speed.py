@@ -1,6 +1,6 @@
 """Training speed with a live text encoder: length buckets and dynamic padding against padding to 128 tokens.
 
-A roberta-base-sized encoder with random weights, the text network of configs/meld.yaml, MELD's real length
+A roberta-base-sized encoder with random weights, the text network of configs/meld-finetuned.yaml, MELD's real length
 distribution (train, no context; words split into pieces by the tokenizer of ../shared/models/minilm-l6). Both
 sides train the same network on the same batches in one run, in turn; medians of rounds are compared. The batches
 are the first of an epoch over the drawn utterances, as the trainer would form them.
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=4, help="trained per round and side")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    config = load_config("meld", {
+    config = load_config("meld-finetuned", {
         "modalities": ["text"], "model.finetune": "all", "features.text.context": 0,
         "features.text.encoder": str(shared("models/minilm-l6")),
     })  # fmt: skip

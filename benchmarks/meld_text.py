@@ -1,7 +1,7 @@
 """MELD, text alone: trained on train, a tenth of its dialogues as val, dev scored once as the test part.
 
-`frozen` uses configs/meld-frozen.yaml (three seeds by default) and puts beside it mean-pooled vectors of the same
-encoder with a logistic regression; `finetuned` uses configs/meld.yaml, the default of `--dataset MELD`.
+`frozen` uses configs/meld.yaml (three seeds by default) and puts beside it mean-pooled vectors of the same
+encoder with a logistic regression; `finetuned` uses configs/meld-finetuned.yaml.
 
     .venv/bin/python benchmarks/meld_text.py frozen --seeds 3
     .venv/bin/python benchmarks/meld_text.py finetuned
@@ -26,7 +26,7 @@ from tricue.metrics.class_metrics import score
 from tricue.training.train import train
 from tricue.training.workspace import Workspace
 
-CONFIGS = {"frozen": "meld-frozen", "finetuned": "meld"}
+CONFIGS = {"frozen": "meld", "finetuned": "meld-finetuned"}
 
 
 def baseline(config: Config, data_dir: Path, store: Path) -> float:

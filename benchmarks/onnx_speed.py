@@ -1,6 +1,6 @@
 """The network behind the encoders in onnxruntime and in PyTorch: the same batches in one run, by 1 and by 32.
 
-The network of configs/meld.yaml (all three modalities, width 256, random weights) and its text part alone, on random
+The network of configs/meld-finetuned.yaml (all three modalities, width 256, random weights) and its text part alone, on random
 vectors with lengths as MELD's utterances have them: words 1 to 24, audio 10 to 60 steps, 10 key frames. Both sides
 read the same batches in turn, with as many threads as torch takes; medians over rounds are compared, after one round
 that warms up. Encoders and decoding are left out: they are the same code on both sides.
@@ -69,7 +69,7 @@ def compared(network: Network, opened: OnnxNetwork, rows: int, batches: int, rou
 
 
 def measured(modalities: list[ModalityName], folder: Path, batches: int, rounds: int) -> dict[str, Any]:
-    config = load_config("meld", {"modalities": modalities, "model.finetune": "none"})
+    config = load_config("meld-finetuned", {"modalities": modalities, "model.finetune": "none"})
     torch.manual_seed(0)
     network = Network.from_config(config, {modality: DIMS[modality] for modality in modalities}, 7).eval()
     path = folder / "+".join(modalities) / NETWORK

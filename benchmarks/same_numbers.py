@@ -1,7 +1,7 @@
 """Whether a change of the code leaves the numbers of the categorical path alone: two checkouts, the same three runs.
 
     demo      `tricue demo`
-    meld      MELD text, configs/meld-frozen.yaml, MiniLM, 2 epochs of phase 1, dev as the test part
+    meld      MELD text, configs/meld.yaml, MiniLM, 2 epochs of phase 1, dev as the test part
     ravdess   RAVDESS voice and face, configs/ravdess.yaml, fold 1 of 5 over the speakers
 
     .venv/bin/python benchmarks/same_numbers.py run runs/before --code /path/to/earlier/checkout
@@ -52,7 +52,7 @@ def commands(out: Path) -> dict[str, list[list[str]]]:
     return {
         "demo": [["demo", "--out", str(out / "demo")]],
         "meld": [
-            ["train", "--config", "meld-frozen", "--data_dir", shared("data/meld"), *text, *epochs, *store,
+            ["train", "--config", "meld", "--data_dir", shared("data/meld"), *text, *epochs, *store,
              "--set", "data.val_from_train=0.1", "--save_dir", str(out / "meld")],
             ["evaluate", "--model_path", str(out / "meld/best_model"), "--data_dir", shared("data/meld"), *store,
              "--split", "dev", "--out", str(out / "meld/scores")],

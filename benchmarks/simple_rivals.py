@@ -41,7 +41,7 @@ def settings(corpus: str) -> tuple[str, dict[str, Any]]:
         "features.text.encoder": str(shared("models/minilm-l6")),
         "data.val_from_train": 0.1,
     }
-    return "meld-frozen", text | ({"data.name": "", "data.emotions": []} if corpus == "emorynlp" else {})
+    return "meld", text | ({"data.name": "", "data.emotions": []} if corpus == "emorynlp" else {})
 
 
 def place(corpus: str, work: Path) -> dict[str, Any]:

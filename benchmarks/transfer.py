@@ -1,6 +1,6 @@
 """Does GoEmotions help on MELD? The network at width 128, MiniLM-L6 frozen; MELD's dev stands in for the test part.
 
-Three ways: `alone`, MELD by itself (configs/meld-frozen.yaml); `after`, the same from a network that was trained on
+Three ways: `alone`, MELD by itself (configs/meld.yaml); `after`, the same from a network that was trained on
 GoEmotions for 5 epochs (`--init_from`); `joint`, both corpora together for 3 epochs. A tenth of the training dialogues
 (GoEmotions: rows) is val and chooses the epochs. Each way is compared with `alone` over dev's dialogues.
 
@@ -26,12 +26,12 @@ GOEMOTIONS_EPOCHS, JOINT_EPOCHS = (2, 2, 1), (1, 1, 1)
 
 
 def settings(name: str, epochs: Sequence[int] = (), **more: Any) -> Config:
-    """The network, losses and rates of configs/meld-frozen.yaml on the corpus `name`."""
+    """The network, losses and rates of configs/meld.yaml on the corpus `name`."""
     encoder = {
         "modalities": ["text"], "features.text.encoder": str(shared("models/minilm-l6")),
         "features.text.layer": [-5, -3, -1], "model.width": 128,
     }  # fmt: skip
-    training = load_config("meld-frozen").training.model_dump()
+    training = load_config("meld").training.model_dump()
     training |= {f"phase{phase}_epochs": count for phase, count in enumerate(epochs, start=1)}
     return load_config(name, encoder | {f"training.{key}": value for key, value in training.items()} | more)
 
@@ -45,7 +45,7 @@ def main() -> None:
     work, store, data_dir = args.work, args.work / "features", shared("data/meld")
     comments = goemotions(work)
     scenes = Workspace(store=store, data_dir=data_dir)
-    alone = settings("meld-frozen", **{"data.val_from_train": 0.1})
+    alone = settings("meld", **{"data.val_from_train": 0.1})
     (first,) = train_all(
         settings("goemotions", GOEMOTIONS_EPOCHS),
         seeds=1,
@@ -56,10 +56,10 @@ def main() -> None:
     train_all(alone, seeds=args.seeds, save_dir=work / "after", init_from=first.best_model, workspace=scenes)
     prepare_corpus("MELD", data_dir, work / "MELD")
     both = [work / "MELD" / "manifest.csv", comments]
-    joint = settings("meld-frozen", JOINT_EPOCHS, **{"data.val_from_train": 0.1})
+    joint = settings("meld", JOINT_EPOCHS, **{"data.val_from_train": 0.1})
     train_all(joint, seeds=args.joint_seeds, save_dir=work / "joint", workspace=Workspace(store=store, manifest=both))
     result: dict[str, Any] = {
-        "what": "MELD text, MiniLM-L6 frozen, configs/meld-frozen.yaml; GoEmotions before it or beside it",
+        "what": "MELD text, MiniLM-L6 frozen, configs/meld.yaml; GoEmotions before it or beside it",
         "split": "a tenth of the training dialogues (GoEmotions: rows) is val, chose the epochs; dev is the test part",
         "goemotions_val_weighted_f1": first.card.val_score,
     }

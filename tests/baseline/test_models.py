@@ -21,28 +21,30 @@ LABELS = (VECTORS[:, :3] + RANDOM.standard_normal((60, 3)) > 0.3).astype(np.int6
 NUMBERS = (VECTORS[:, :2] @ [[1.0, 2.0], [0.5, -1.0]] + 3).astype(np.float32)
 
 
-def mlp(of: Any, targets: np.ndarray) -> Any:
+def mlp(of: Any, targets: np.ndarray, weights: np.ndarray | None = None) -> Any:
     model = of(
         hidden_layer_sizes=(64,), alpha=DECAY, max_iter=MOST_EPOCHS, n_iter_no_change=MOST_EPOCHS + 1, batch_size=60,
         random_state=3,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(VECTORS, targets)
+        return model.fit(VECTORS, targets, weights)
 
 
+@pytest.mark.parametrize("weights", [None, np.array([0.2, 1.0, 1.5, 1.3], np.float32)])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_classes(classes: int) -> None:
+def test_classes(classes: int, weights: np.ndarray | None) -> None:
     targets = np.minimum(THREE, classes - 1)
     there = np.array([0, 2, 3])[:classes]  # class 1 of four has no training row
-    fitted = linear(VECTORS, there[targets], "classes", 4, penalty=10.0)
-    expected = LogisticRegression(C=0.1, tol=1e-3, max_iter=200).fit(VECTORS, targets).predict_proba(OTHERS)
+    of_rows = None if weights is None else weights[there[targets]]
+    fitted = linear(VECTORS, there[targets], "classes", 4, 10.0, weights)
+    expected = LogisticRegression(C=0.1, tol=1e-3, max_iter=200).fit(VECTORS, targets, of_rows).predict_proba(OTHERS)
     found = softmax(outputs_of(fitted, OTHERS), axis=1)
     np.testing.assert_allclose(found[:, there], expected, atol=1e-5)
     assert not np.delete(found, there, axis=1).any()
-    small = perceptron(VECTORS, there[targets], "classes", 4, seed=3)
+    small = perceptron(VECTORS, there[targets], "classes", 4, 3, weights)
     found = softmax(outputs_of(small, OTHERS), axis=1)
-    np.testing.assert_allclose(found[:, there], mlp(MLPClassifier, targets).predict_proba(OTHERS), atol=1e-5)
+    np.testing.assert_allclose(found[:, there], mlp(MLPClassifier, targets, of_rows).predict_proba(OTHERS), atol=1e-5)
 
 
 def test_one_class_alone_in_a_fold_is_always_answered() -> None:

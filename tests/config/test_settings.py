@@ -142,10 +142,10 @@ def test_fewer_epochs_than_phases_are_an_error(shares: tuple[int, int, int]) -> 
 
 
 def test_learning_rate_goes_to_whoever_is_trained(caplog: pytest.LogCaptureFixture) -> None:
-    live = load_config("meld")
+    live = load_config("meld-finetuned")
     assert with_learning_rate(live, 3e-5).training.encoder_rate == 3e-5
     assert with_learning_rate(live, 3e-5).training.rate == live.training.rate
-    frozen = load_config("meld", {"model.finetune": "none"})
+    frozen = load_config("meld-finetuned", {"model.finetune": "none"})
     with caplog.at_level(logging.WARNING):
         assert with_learning_rate(frozen, 1e-3).training.rate == 1e-3
         assert not caplog.records

@@ -83,8 +83,9 @@ def task_answers(
 
 
 def fit_baselines(
-    task: Task, train: LabelledRows, val: LabelledRows | None, modalities: Sequence[ModalityName], seed: int
-) -> Baselines | None:
+    task: Task, train: LabelledRows, val: LabelledRows | None, modalities: Sequence[ModalityName], seed: int,
+    weights: np.ndarray | None = None,
+) -> Baselines | None:  # fmt: skip
     """The baselines of a run; None where the task has none.
 
     What cannot be fitted is left out and said in `notes`: training goes on.
@@ -96,6 +97,7 @@ def fit_baselines(
             turn, choose it, and nothing is calibrated.
         modalities: Those with frozen features.
         seed: Of the MLP's first weights, and of the rows drawn where there are many.
+        weights: (O,) of the classes (`Objective.weights`). None: all rows count alike.
     """
     learnt = task.baseline_targets(train.targets)
     if learnt is None:
@@ -106,7 +108,7 @@ def fit_baselines(
         try:
             with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                return _fitted(task, first, learnt, train, val, modalities, seed)
+                return _fitted(task, first, learnt, train, val, modalities, seed, weights)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError, MemoryError) as error:
             reason = f"the fit stopped ({first_line(error)}); look for huge values in the features"
     note = f"only the {first.name}: {reason}"
@@ -133,7 +135,7 @@ def _obstacle(parts: Sequence[LabelledRows], learnt: np.ndarray, modalities: Seq
 
 def _fitted(
     task: Task, first: Baseline, learnt: np.ndarray, train: LabelledRows, val: LabelledRows | None,
-    modalities: Sequence[ModalityName], seed: int,
+    modalities: Sequence[ModalityName], seed: int, weights: np.ndarray | None,
 ) -> Baselines:  # fmt: skip
     """All of them. Raises ArithmeticError for weights that are no finite numbers, and what scikit-learn raises."""
     kept = _rows_in_memory(train, modalities, seed)
@@ -141,7 +143,7 @@ def _fitted(
     train = LabelledRows([train.rows[i] for i in kept], train.arrays, train.targets[kept])
     pooling = Pooling.of(train.rows, train.arrays, modalities)
     vectors = pooling.vectors(train.rows, train.arrays)
-    found = _Fitting(task, pooling, vectors, learnt[kept], train, val, seed).all(first, notes)
+    found = _Fitting(task, pooling, vectors, learnt[kept], train, val, seed, weights).all(first, notes)
     arrays = [array for model in found.models for layer in model.layers for array in layer]
     if not all(np.isfinite(array).all() for array in (pooling.mean, pooling.factor, *arrays)):
         raise ArithmeticError("weights that are no finite numbers")  # a checkpoint with them could not be read
@@ -171,10 +173,13 @@ class _Fitting:
     train: LabelledRows
     val: LabelledRows | None
     seed: int
+    weights: np.ndarray | None  # (O,)
 
     def all(self, first: Baseline, notes: tuple[str, ...]) -> Baselines:
         penalty = max(PENALTIES, key=self._score)
-        small: Fit = partial(perceptron, kind=self.task.kind, outputs=self.task.outputs, seed=self.seed)
+        small: Fit = partial(
+            perceptron, kind=self.task.kind, outputs=self.task.outputs, seed=self.seed, weights=self.weights
+        )
         fits = zip(NAMES[self.task.kind][1:], (self._linear(penalty), small), strict=True)
         made = [Baseline(name, fit(self.vectors, self.learnt)) for name, fit in fits]
         made = [replace(model, calibration=self._calibration(model)) for model in made]
@@ -190,7 +195,9 @@ class _Fitting:
         return _drawn(len(self.vectors), MOST_TRIED, self.seed)
 
     def _linear(self, penalty: float) -> Fit:
-        return partial(linear, kind=self.task.kind, outputs=self.task.outputs, penalty=penalty)
+        return partial(
+            linear, kind=self.task.kind, outputs=self.task.outputs, penalty=penalty, weights=self.weights
+        )
 
     def _score(self, penalty: float) -> float:
         """Of val, else of left-out training rows: what also chooses a network's epochs."""

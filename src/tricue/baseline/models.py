@@ -3,7 +3,8 @@ kept as arrays.
 
 Outputs are those of a network of the same task: logits of classes or labels, or values in the task's own scale.
 
-Legend: N rows, F numbers of a pooled vector, O outputs.
+Legend: N rows, F numbers of a pooled vector, O outputs. weights: (O,) of the classes, by which the network's loss
+counts its rows too; None: all rows count alike.
 """
 
 import warnings
@@ -47,7 +48,10 @@ def constant(targets: np.ndarray, kind: Kind, outputs: int) -> Layers:
     return ((np.zeros((0, outputs), np.float32), bias.astype(np.float32)),)
 
 
-def linear(vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, penalty: float) -> Layers:
+def linear(
+    vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, penalty: float,
+    weights: np.ndarray | None = None,
+) -> Layers:  # fmt: skip
     """Logistic regression (of labels one per label), or ridge regression."""
     if kind == "values":
         found = Ridge(alpha=penalty).fit(vectors, targets)
@@ -58,11 +62,13 @@ def linear(vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, p
     there = np.unique(targets)
     if len(there) < 2:  # in a fold
         return (_of_all(np.zeros((vectors.shape[1], 1)), np.zeros(1), there, outputs),)
-    found = _logistic(penalty).fit(vectors, targets)
+    found = _logistic(penalty).fit(vectors, targets, _of_rows(targets, weights))
     return (_of_all(*_of_both(found.coef_.T, found.intercept_), there, outputs),)
 
 
-def perceptron(vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, seed: int) -> Layers:
+def perceptron(
+    vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, seed: int, weights: np.ndarray | None = None
+) -> Layers:
     """One hidden layer of 64 units; about 1,000 updates, at most 300 epochs."""
     batches = -(-len(vectors) // BATCH)
     epochs = min(MOST_EPOCHS, -(-UPDATES // batches))
@@ -72,13 +78,18 @@ def perceptron(vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: in
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed
         if kind == "values":
             found = MLPRegressor(**chosen).fit(vectors, targets[:, 0] if targets.shape[1] == 1 else targets)
+        elif kind == "labels":
+            found = MLPClassifier(**chosen).fit(vectors, targets[:, 0] if targets.shape[1] == 1 else targets)
         else:
-            found = MLPClassifier(**chosen).fit(vectors, targets[:, 0] if targets.shape[1:] == (1,) else targets)
-    weights, bias = found.coefs_[1], found.intercepts_[1]
-    last = (weights, bias)
+            found = MLPClassifier(**chosen).fit(vectors, targets, _of_rows(targets, weights))
+    last = found.coefs_[1], found.intercepts_[1]
     if kind == "classes":
-        last = _of_all(*_of_both(weights, bias), found.classes_, outputs)
+        last = _of_all(*_of_both(*last), found.classes_, outputs)
     return (*_layer(found.coefs_[0], found.intercepts_[0]), *_layer(*last))
+
+
+def _of_rows(targets: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+    return None if weights is None else weights[targets]
 
 
 def _logistic(penalty: float) -> LogisticRegression:

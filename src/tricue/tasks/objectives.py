@@ -68,11 +68,11 @@ class LabelObjective(Objective):
     def __init__(self, counts: np.ndarray, training: TrainingConfig, same_jaccard: float) -> None:
         """counts: (C,) of the training rows."""
         self.training = training
-        self.weights = _weights(counts, training)
+        self.label_weights = _weights(counts, training)
         self.same_jaccard = same_jaccard
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        return label_focal_loss(outputs, targets, self.weights.to(outputs.device), self.training.focal_gamma)
+        return label_focal_loss(outputs, targets, self.label_weights.to(outputs.device), self.training.focal_gamma)
 
     def intention(self, outputs_intention: torch.Tensor, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         sure, smoothing = self.training.intention_confidence, self.training.label_smoothing

@@ -49,6 +49,7 @@ class Objective(ABC):
 
     name: str  # of the loss of phase 1, in history.json
     measure: str  # what `progress` is called there
+    weights: torch.Tensor | None = None  # (O,) by which `loss` counts the rows of each class; None: all alike
 
     @abstractmethod
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -138,7 +138,8 @@ def _baselines(
     task: Task, train: LabelledRows, val: LabelledRows | None, frozen: list[ModalityName], config: Config
 ) -> Baselines | None:
     """`fit_baselines` on the features of the frozen encoders, which says what they lack."""
-    found = fit_baselines(task, train, val, frozen, config.seed)
+    weights = task.objective(train.targets, config.training).weights
+    found = fit_baselines(task, train, val, frozen, config.seed, None if weights is None else weights.numpy())
     if found is None or not frozen or not config.live:
         return found
     note = f"fitted without {', '.join(config.live)}: an encoder that is trained along gives no frozen features"
