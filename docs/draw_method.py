@@ -27,7 +27,7 @@ from tricue.extractors.acoustic import SPECTRAL
 from tricue.figures.canvas import FAINT, INK, PHASE_COLOURS, STYLE
 from tricue.model.network import Network
 from tricue.registry import MODALITIES
-from tricue.training.phases import ALIGNMENT_STEP, INTENTION_STEP, PHASES, Phase, Schedule, loss_weights
+from tricue.training.phases import ALIGNMENT_STEP, INTENTION_STEP, LATER, PHASES, Phase, Schedule, loss_weights
 from tricue.types import ModalityName
 
 FIGURES = Path(__file__).with_name("figures")
@@ -524,7 +524,7 @@ def words(phase: Phase, training: TrainingConfig) -> Words:
     growing = r"$\lambda(e)$ = min({:g}, {:g} ($e$ + 1))"
     if phase == 1:
         parts = ["all but the two parts", "that join later"]
-        return Words("base", parts, [base], "warm-up, then plateau")
+        return Words("base", parts, [base], "warm-up, half a cosine")
     if phase == 2:
         ramp = growing.format(training.alignment_weight, ALIGNMENT_STEP)
         parts = ["all of phase 1 and the", "counterfactual features"]
@@ -571,7 +571,7 @@ def draw_weights(sheet: Sheet, at: Box, phase: Phase, config: Config) -> None:
 
 
 def draw_rate(sheet: Sheet, at: Box, phase: Phase, config: Config, schedule: str) -> None:
-    """The learning rate over the phase, as a share of its highest."""
+    """The learning rate over the phase, as a share of `training.rate`."""
     sheet.label((at.x, at.y - 22), f"Rate: {schedule}", align="left")
     sheet.scale(at)
     sheet.curve(at, learning_rates(phase, config), PHASE_COLOURS[phase])
@@ -581,17 +581,15 @@ def draw_rate(sheet: Sheet, at: Box, phase: Phase, config: Config, schedule: str
 
 
 def learning_rates(phase: Phase, config: Config, steps: int = 20) -> list[float]:
-    """The rate before each of `steps` steps an epoch, of 1; val stops getting better halfway through the phase."""
+    """The rate before each of `steps` steps an epoch, as a share of `training.rate`."""
     epochs = config.training.epochs[phase - 1]
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0 if phase == 1 else LATER)
     schedule = Schedule(optimizer, phase, config.training, steps)
     rates = []
-    for epoch in range(epochs):
-        for _ in range(steps):
-            rates.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            schedule.step()
-        schedule.epoch_end(min(epoch, epochs // 2))
+    for _ in range(epochs * steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
     return rates
 
 

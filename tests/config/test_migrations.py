@@ -226,12 +226,12 @@ def test_wrong_values_under_an_old_name_are_named_with_their_place(tmp_path: Pat
 
 @pytest.mark.parametrize("value", [0.3, True, "fast", [0.5], 10**400])
 def test_another_value_than_the_constant_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match=r"--set training\.plateau_factor: .*0\.5 always holds.*PLATEAU_FACTOR"):
-        load_config(None, {"training.plateau_factor": value})
-    with pytest.raises(InvalidFileError, match=r"own, training\.plateau_factor: "):
-        build_config({"training": {"plateau_factor": value}}, {}, "own")
-    with pytest.raises(InvalidFileError, match=r"nearest: training\.patience"):  # no setting of this format
-        build_config({"format": FORMAT, "training": {"plateau_patience": value}}, {}, "own")
+    with pytest.raises(InputError, match=r"--set training\.warmup_start: .*0\.1 always holds.*WARMUP_START"):
+        load_config(None, {"training.warmup_start": value})
+    with pytest.raises(InvalidFileError, match=r"own, training\.warmup_start: "):
+        build_config({"training": {"warmup_start": value}}, {}, "own")
+    with pytest.raises(InvalidFileError, match=r"nearest: training\.warmup_epochs"):  # no setting of this format
+        build_config({"format": FORMAT, "training": {"warmup_start": value}}, {}, "own")
 
 
 def test_a_setting_without_effect_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:

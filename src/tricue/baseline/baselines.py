@@ -195,9 +195,7 @@ class _Fitting:
         return _drawn(len(self.vectors), MOST_TRIED, self.seed)
 
     def _linear(self, penalty: float) -> Fit:
-        return partial(
-            linear, kind=self.task.kind, outputs=self.task.outputs, penalty=penalty, weights=self.weights
-        )
+        return partial(linear, kind=self.task.kind, outputs=self.task.outputs, penalty=penalty, weights=self.weights)
 
     def _score(self, penalty: float) -> float:
         """Of val, else of left-out training rows: what also chooses a network's epochs."""

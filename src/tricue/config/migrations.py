@@ -71,13 +71,12 @@ class RenameAndFix:
         return tree, changes
 
 
+FALLS = "the rate of phase 1 falls along half a cosine"
 STEPS: list[Step] = [
     RenameAndFix(
         renamed={"cues": "modalities", "data.toy": "toy"},
         fixed={
             "training.warmup_start": Constant(0.1, "tricue.training.phases.WARMUP_START"),
-            "training.plateau_factor": Constant(0.5, "tricue.training.phases.PLATEAU_FACTOR"),
-            "training.plateau_patience": Constant(2, "tricue.training.phases.PLATEAU_PATIENCE"),
             "training.cosine_growth": Constant(2, "tricue.training.phases.COSINE_GROWTH"),
             "training.onecycle_rise": Constant(0.3, "tricue.training.phases.ONECYCLE_RISE"),
             "training.onecycle_start": Constant(10.0, "tricue.training.phases.ONECYCLE_START"),
@@ -96,6 +95,8 @@ STEPS: list[Step] = [
             "model.linear_path": "the statistics of the features enter the fusion (model.statistics)",
             "model.frontend_residual": "every attention adds to what it reads",
             "model.frontend_heads": "frontends have no attention",
+            "training.plateau_factor": FALLS,
+            "training.plateau_patience": FALLS,
             "evaluation.draws": "intervals leave out each group in turn and draw nothing",
         },
     ),

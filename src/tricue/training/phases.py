@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from tricue.config.load import PHASE_SHARES
 from tricue.config.training_settings import TrainingConfig
@@ -13,7 +13,7 @@ from tricue.training.losses import alignment_loss, change_penalty
 from tricue.types import PHASES, Batch, ModalityName, Output, Phase
 
 WARMUP_START = 0.1  # phase 1: share of the rate at the first step
-PLATEAU_FACTOR, PLATEAU_PATIENCE = 0.5, 2  # phase 1: of the rate, after more epochs without improvement
+LATER = 0.2  # phases 2 and 3: share of the rate, for they go on from the best weights so far
 COSINE_GROWTH = 2  # phase 2: each period is this many times the one before
 ONECYCLE_RISE = 0.3  # phase 3: share of the steps in which the rate rises ...
 ONECYCLE_START, ONECYCLE_END = 10.0, 1e4  # ... from 1 / this, and falls to 1 / this of its start
@@ -82,6 +82,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
     The counterfactual part joins in phase 2, the intention predictor in phase 3.
     """
+    share = 1.0 if phase == 1 else LATER
     later = {1: ("counterfactual.", "intention."), 2: ("intention.",), 3: ()}[phase]
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -91,7 +92,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
     return [
         {
             "params": parameters,
-            "lr": training.encoder_rate if encoder else training.rate,
+            "lr": share * (training.encoder_rate if encoder else training.rate),
             "weight_decay": training.weight_decay if decays else 0.0,
         }
         for (encoder, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
@@ -99,26 +100,21 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
 
 class Schedule:
-    """The rate over a phase: warm-up then plateau; cosine with restarts; one-cycle. Never under LEAST_RATE.
+    """The rate over a phase: warm-up, then half a cosine; cosine with restarts; one-cycle. Never under LEAST_RATE.
 
-    `step()` after each optimizer step, `epoch_end(score)` after each epoch with what val says (higher is better).
+    `step()` comes after each optimizer step.
     """
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, phase: Phase, training: TrainingConfig, steps_per_epoch: int
     ) -> None:
         self.optimizer = optimizer
-        self.plateau: ReduceLROnPlateau | None = None
         self.by_step: LRScheduler
         epochs = training.epochs[phase - 1]
         total = epochs * steps_per_epoch
         if phase == 1:
             warm = round(min(training.warmup_epochs, epochs / 2) * steps_per_epoch)
-            self.warm_steps = warm
-            self.by_step = LambdaLR(optimizer, lambda step: warmup(step, warm, WARMUP_START))
-            self.plateau = ReduceLROnPlateau(
-                optimizer, "max", PLATEAU_FACTOR, PLATEAU_PATIENCE, threshold=0.0, min_lr=LEAST_RATE
-            )
+            self.by_step = LambdaLR(optimizer, lambda step: warmup_then_cosine(step, warm, total))
         elif phase == 2:
             first = min(training.cosine_epochs, epochs) * steps_per_epoch
             self.by_step = LambdaLR(optimizer, lambda step: cosine_with_restarts(step, first, COSINE_GROWTH))
@@ -132,18 +128,11 @@ class Schedule:
                 final_div_factor=ONECYCLE_END,
                 cycle_momentum=False,
             )
-        self.steps = 0
         self._floor()
 
     def step(self) -> None:
-        self.steps += 1
-        if self.plateau is None or self.steps <= self.warm_steps:
-            self.by_step.step()
-            self._floor()
-
-    def epoch_end(self, score: float) -> None:
-        if self.plateau is not None and self.steps >= self.warm_steps:
-            self.plateau.step(score)
+        self.by_step.step()
+        self._floor()
 
     def _floor(self) -> None:
         for group in self.optimizer.param_groups:
@@ -153,19 +142,17 @@ class Schedule:
         """Plain numbers and lists, so that it can lie in JSON."""
         plain = {k: v for k, v in self.by_step.state_dict().items() if isinstance(v, (int, float, list, bool))}
         plain.pop("lr_lambdas", None)
-        plateau = self.plateau.state_dict() if self.plateau is not None else None
-        return {"steps": self.steps, "by_step": plain, "plateau": plateau}
+        return {"by_step": plain}
 
     def load_state_dict(self, state: dict) -> None:
-        self.steps = state["steps"]
         self.by_step.__dict__.update(state["by_step"])
-        if self.plateau is not None:
-            self.plateau.load_state_dict(state["plateau"])
 
 
-def warmup(step: int, warm: int, start: float) -> float:
-    """Share of the rate at `step`: linear from `start` to 1 over `warm` steps."""
-    return 1.0 if step >= warm else start + (1 - start) * step / warm
+def warmup_then_cosine(step: int, warm: int, total: int) -> float:
+    """Share of the rate at `step`: linear from WARMUP_START to 1 over `warm` steps, then half a cosine to 0."""
+    if step < warm:
+        return WARMUP_START + (1 - WARMUP_START) * step / warm
+    return half_cosine(step - warm, max(total - warm, 1))
 
 
 def cosine_with_restarts(step: int, first: int, growth: int) -> float:
@@ -174,4 +161,8 @@ def cosine_with_restarts(step: int, first: int, growth: int) -> float:
     while step >= period:
         step -= period
         period *= growth
-    return 0.5 * (1 + math.cos(math.pi * step / period))
+    return half_cosine(step, period)
+
+
+def half_cosine(step: int, period: int) -> float:
+    return 0.5 * (1 + math.cos(math.pi * min(step / period, 1.0)))

@@ -210,15 +210,13 @@ class Trainer:
         standing = self.standing
         started = time.monotonic()
         row = self._epoch_row()
-        score = -row["train_loss"]  # the plateau's yardstick where val is never read
-        logits = None
+        score, logits = 0.0, None
         if self.val is not None:
             batch_size = self.config.evaluation.batch_size
             logits = read_logits(self.averaged, self.val, batch_size, self.accelerator.device)
             row |= self._score_val(self.val, logits)
             score = row[f"val_{self.task.selected}"]
         row["seconds"] = standing.seconds + time.monotonic() - started
-        self.schedule.epoch_end(score)
         last = standing.epoch + 1 == self.training.epochs[standing.phase - 1]
         better = standing.best_epoch < 0 or score > standing.best_score
         if better if self.val is not None else last:
