@@ -13,7 +13,7 @@ from tricue.training.losses import alignment_loss, change_penalty
 from tricue.types import PHASES, Batch, ModalityName, Output, Phase
 
 WARMUP_START = 0.1  # phase 1: share of the rate at the first step
-LATER = 0.2  # phases 2 and 3: share of the rate, for they go on from the best weights so far
+LATER = 0.5  # phases 2 and 3: share of the rate, for they go on from the best weights so far
 COSINE_GROWTH = 2  # phase 2: each period is this many times the one before
 ONECYCLE_RISE = 0.3  # phase 3: share of the steps in which the rate rises ...
 ONECYCLE_START, ONECYCLE_END = 10.0, 1e4  # ... from 1 / this, and falls to 1 / this of its start
