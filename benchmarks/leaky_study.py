@@ -110,9 +110,7 @@ def main() -> None:
     data_dir = args.data_dir or shared("data/meld")
     encoder = args.encoder or str(shared("models/minilm-l6"))
     store = args.work / "features"
-    result: dict[str, Any] = {
-        "what": f"MELD text, {Path(encoder).name} frozen, configs/meld.yaml, 12 epochs, seed 0"
-    }
+    result: dict[str, Any] = {"what": f"MELD text, {Path(encoder).name} frozen, configs/meld.yaml, 12 epochs, seed 0"}
     corpus = read_corpus(load_config("meld"), data_dir=data_dir)
     models = {}
     for protocol in ("official", "leaky"):  # a finished or killed one goes on

@@ -1,9 +1,9 @@
 """The network behind the encoders in onnxruntime and in PyTorch: the same batches in one run, by 1 and by 32.
 
-The network of configs/meld-finetuned.yaml (all three modalities, width 256, random weights) and its text part alone, on random
-vectors with lengths as MELD's utterances have them: words 1 to 24, audio 10 to 60 steps, 10 key frames. Both sides
-read the same batches in turn, with as many threads as torch takes; medians over rounds are compared, after one round
-that warms up. Encoders and decoding are left out: they are the same code on both sides.
+The network of configs/meld-finetuned.yaml (all three modalities, width 256, random weights) and its text part alone, on
+random vectors with lengths as MELD's utterances have them: words 1 to 24, audio 10 to 60 steps, 10 key frames. Both
+sides read the same batches in turn, with as many threads as torch takes; medians over rounds are compared, after one
+round that warms up. Encoders and decoding are left out: they are the same code on both sides.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/onnx_speed.py
 """

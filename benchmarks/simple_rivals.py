@@ -6,21 +6,30 @@ same features, fitted on the same rows (`evaluation.baseline`), compared on the 
     meld       text, frozen MiniLM; a tenth of train's dialogues chooses the epochs, dev is the test part
     emorynlp   the settings of meld, untouched; val is the test part
 
+Beside the text networks stands a third rival: an MLP of 128 units on mean and maximum of the last layer's vectors.
+
 Runs lie in WORK/<corpus>: a killed call goes on.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/simple_rivals.py ravdess
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from common import keep, make_parser, shared
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
 
-from tricue.config.load import load_config, parse_overrides
+from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.several_runs import evaluate_all
+from tricue.evaluation.evaluate import Evaluation, measure
+from tricue.evaluation.several_runs import measure_all, write_together
+from tricue.tasks.task import make_task
 from tricue.training.runs import train_all
+from tricue.training.train import read_features, settle
 from tricue.training.workspace import Workspace
 from tricue.types import Utterance
 
@@ -62,6 +71,30 @@ def place(corpus: str, work: Path) -> dict[str, Any]:
     return {"manifest": manifest}
 
 
+def with_wide_mlp(model: Path, *, workspace: Workspace, **choices: Any) -> Evaluation:
+    """`measure`, and the third rival of a text network: as many updates and the same weights of classes as the MLP."""
+    result = measure(model, workspace=workspace, **choices)
+    config = change_config(result.card.config, {"features.text.layer": -1}, "the rival")
+    config, splits = settle(config, result.corpus)
+    parts = {"train": splits["train"], "val": result.utterances}
+    vectors = read_features(config, result.corpus, parts, workspace).arrays["text"]
+    fit, test = (
+        np.stack([np.concatenate([own.mean(axis=0), own.max(axis=0)]) for own in (vectors[u.id] for u in rows)])
+        for rows in (parts["train"], parts["val"])
+    )
+    task = make_task(config)
+    targets = task.encode([u.label for u in parts["train"]])
+    weights = task.objective(targets, config.training).weights[targets]
+    epochs = -(-1_000 * 200 // len(fit))
+    wide = MLPClassifier(
+        (128,), alpha=10.0, batch_size=200, max_iter=epochs, n_iter_no_change=epochs + 1, random_state=config.seed
+    )
+    scaler = StandardScaler().fit(fit)
+    wide.fit(scaler.transform(fit), targets, weights.numpy())
+    answers = wide.predict_proba(scaler.transform(test))
+    return replace(result, baselines={**result.baselines, "MLP of 128 units": answers})
+
+
 def main() -> None:
     parser = make_parser(__doc__, "runs/simple_rivals", 3)
     parser.add_argument("corpus", choices=list(SPLITS))
@@ -74,8 +107,9 @@ def main() -> None:
     workspace = Workspace(store=args.store or args.work / "features", quiet=True, **place(args.corpus, args.work))
     folder = args.work / name
     results = train_all(config, save_dir=folder, workspace=workspace, seeds=args.seeds)
-    model = folder if len(results) > 1 else results[0].best_model
-    metrics = evaluate_all(model, out=folder / "results", workspace=workspace, split=SPLITS[args.corpus]).metrics
+    of_run = with_wide_mlp if config.modalities == ["text"] else measure
+    together = measure_all(folder, of_run=of_run, workspace=workspace, split=SPLITS[args.corpus])
+    metrics = write_together(folder / "results", together).metrics
     keep(f"simple_rivals_{name}", {
         "what": f"{args.corpus}, configs/{shipped}.yaml",
         "set": args.settings,

@@ -30,6 +30,7 @@ class ClassObjective(Objective):
     """One class per row, targets (B,); or shares of the classes, (B, C)."""
 
     name, measure = "focal", "accuracy"
+    weights: torch.Tensor
 
     def __init__(self, counts: np.ndarray, training: TrainingConfig) -> None:
         """counts: (C,) of the training rows."""
