@@ -34,8 +34,6 @@ def parts(seed: int, steps: int = 0) -> state.Learner:
         optimizer.step()
         schedule.step()
         average.update_parameters(network)
-    if steps:
-        schedule.epoch_end(0.5)
     return state.Learner(network, average, optimizer, schedule, None)
 
 
