@@ -75,7 +75,11 @@ def test_what_is_saved_comes_back(saved: Path) -> None:
     progress, (network, _average, optimizer, schedule, _) = resumed(saved)
     before = parts(0, steps=2)
     weights = before.network.state_dict()
-    assert progress == PROGRESS and schedule.state_dict() == before.schedule.state_dict() and schedule.by_step.last_epoch == 2
+    assert (
+        progress == PROGRESS
+        and schedule.state_dict() == before.schedule.state_dict()
+        and schedule.by_step.last_epoch == 2
+    )
     assert all(torch.equal(tensor, weights[name]) for name, tensor in network.state_dict().items())
     assert optimizer.param_groups[0]["lr"] == before.optimizer.param_groups[0]["lr"]
 
