@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 from common import keep, make_parser, shared
-from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from tricue.baseline.baselines import task_answers
+from tricue.baseline.models import outputs_of, perceptron
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.evaluate import Evaluation, measure
+from tricue.evaluation.evaluate import Evaluation, baseline_metrics, measure, write_evaluation
 from tricue.evaluation.several_runs import measure_all, write_together
 from tricue.tasks.task import make_task
 from tricue.training.runs import train_all
@@ -84,15 +85,12 @@ def with_wide_mlp(model: Path, *, workspace: Workspace, **choices: Any) -> Evalu
     )
     task = make_task(config)
     targets = task.encode([u.label for u in parts["train"]])
-    weights = task.objective(targets, config.training).weights[targets]
-    epochs = -(-1_000 * 200 // len(fit))
-    wide = MLPClassifier(
-        (128,), alpha=10.0, batch_size=200, max_iter=epochs, n_iter_no_change=epochs + 1, random_state=config.seed
-    )
+    weights = task.objective(targets, config.training).weights.numpy()
     scaler = StandardScaler().fit(fit)
-    wide.fit(scaler.transform(fit), targets, weights.numpy())
-    answers = wide.predict_proba(scaler.transform(test))
-    return replace(result, baselines={**result.baselines, "MLP of 128 units": answers})
+    layers = perceptron(scaler.transform(fit), targets, task.kind, task.outputs, config.seed, weights, units=128)
+    answers = task_answers(task, outputs_of(layers, scaler.transform(test)), None, result.card.prior)
+    result = replace(result, baselines={**result.baselines, "MLP of 128 units": answers})
+    return replace(result, metrics=result.metrics | baseline_metrics([result]))
 
 
 def main() -> None:
@@ -108,8 +106,11 @@ def main() -> None:
     folder = args.work / name
     results = train_all(config, save_dir=folder, workspace=workspace, seeds=args.seeds)
     of_run = with_wide_mlp if config.modalities == ["text"] else measure
-    together = measure_all(folder, of_run=of_run, workspace=workspace, split=SPLITS[args.corpus])
-    metrics = write_together(folder / "results", together).metrics
+    choices, out = {"workspace": workspace, "split": SPLITS[args.corpus]}, folder / "results"
+    if len(results) > 1:
+        metrics = write_together(out, measure_all(folder, of_run=of_run, **choices)).metrics
+    else:
+        metrics = write_evaluation(out, of_run(results[0].best_model, **choices)).metrics
     keep(f"simple_rivals_{name}", {
         "what": f"{args.corpus}, configs/{shipped}.yaml",
         "set": args.settings,

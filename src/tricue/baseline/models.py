@@ -67,12 +67,13 @@ def linear(
 
 
 def perceptron(
-    vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, seed: int, weights: np.ndarray | None = None
-) -> Layers:
-    """One hidden layer of 64 units; about 1,000 updates, at most 300 epochs."""
+    vectors: np.ndarray, targets: np.ndarray, kind: Kind, outputs: int, seed: int, weights: np.ndarray | None = None,
+    units: int = UNITS,
+) -> Layers:  # fmt: skip
+    """One hidden layer; about 1,000 updates, at most 300 epochs."""
     batches = -(-len(vectors) // BATCH)
     epochs = min(MOST_EPOCHS, -(-UPDATES // batches))
-    chosen = {"hidden_layer_sizes": (UNITS,), "alpha": DECAY, "max_iter": epochs, "n_iter_no_change": epochs + 1,
+    chosen = {"hidden_layer_sizes": (units,), "alpha": DECAY, "max_iter": epochs, "n_iter_no_change": epochs + 1,
               "batch_size": min(BATCH, len(vectors)), "random_state": seed}  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is fixed
