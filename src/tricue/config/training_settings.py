@@ -8,7 +8,7 @@ from tricue.config.section import NonNegative, NonNegativeInt, PositiveInt, Rate
 
 
 class TrainingConfig(Section):
-    """Three phases, their losses, rates and stopping."""
+    """Three phases, their losses and rates."""
 
     phase1_epochs: PositiveInt = 15
     """Epochs of phase 1: the task's loss alone."""
@@ -34,11 +34,7 @@ class TrainingConfig(Section):
     mixed_precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """`auto`: bf16 or fp16 on a GPU, float32 on a CPU, where bfloat16 is slower without AMX or AVX-512."""
     warmup_epochs: NonNegative = 1.0
-    """Phase 1: epochs of linear warm-up, shortened to a phase's half where it is short."""
-    cosine_epochs: PositiveInt = 5
-    """Phase 2: epochs of the first cosine period; each is twice the one before."""
-    patience: PositiveInt = 7
-    """Epochs without a better val score before a phase ends, never before its loss weight reached its cap."""
+    """Epochs of linear warm-up, at most half of all; from there the rate falls along half a cosine to the last step."""
     select: Literal["best", "last"] = "best"
     """`best`: each phase keeps its best epoch by the task's val score; `last`: fixed epochs, val is never read."""
     focal_gamma: NonNegative = 0.0

@@ -1,9 +1,9 @@
-"""What each phase adds: its loss terms with their weights, and its learning-rate schedule."""
+"""What each phase adds: its loss terms with their weights; the learning rate, which falls over all of them."""
 
 import math
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR
 
 from tricue.config.load import PHASE_SHARES
 from tricue.config.training_settings import TrainingConfig
@@ -12,12 +12,8 @@ from tricue.tasks.task import Objective
 from tricue.training.losses import alignment_loss, change_penalty
 from tricue.types import PHASES, Batch, ModalityName, Output, Phase
 
-WARMUP_START = 0.1  # phase 1: share of the rate at the first step
-LATER = 0.5  # phases 2 and 3: share of the rate, for they go on from the best weights so far
-COSINE_GROWTH = 2  # phase 2: each period is this many times the one before
-ONECYCLE_RISE = 0.3  # phase 3: share of the steps in which the rate rises ...
-ONECYCLE_START, ONECYCLE_END = 10.0, 1e4  # ... from 1 / this, and falls to 1 / this of its start
-LEAST_RATE = 1e-7  # of every schedule
+WARMUP_START = 0.1  # share of the rate at the first step
+LEAST_RATE = 1e-7
 COUNTERFACTUAL = ("alignment", "intention", "minimal_change")  # the terms that read the counterfactual
 ALIGNMENT_STEP, INTENTION_STEP = 0.02, 0.01  # growth of the two losses' weights per epoch
 
@@ -42,13 +38,6 @@ def loss_weights(phase: Phase, epoch: int, training: TrainingConfig) -> dict[str
         "intention": intention,
         "minimal_change": training.minimal_change if phase > 1 else 0.0,
     }
-
-
-def ramp_epochs(phase: Phase, training: TrainingConfig) -> int:
-    """Epochs until the phase's weight has reached its cap; early stopping waits for it."""
-    epochs = training.epochs[phase - 1]
-    caps = loss_weights(phase, 10**9, training)
-    return next((e + 1 for e in range(epochs) if loss_weights(phase, e, training) == caps), epochs)
 
 
 def loss_terms(
@@ -82,7 +71,6 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
     The counterfactual part joins in phase 2, the intention predictor in phase 3.
     """
-    share = 1.0 if phase == 1 else LATER
     later = {1: ("counterfactual.", "intention."), 2: ("intention.",), 3: ()}[phase]
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -92,7 +80,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
     return [
         {
             "params": parameters,
-            "lr": share * (training.encoder_rate if encoder else training.rate),
+            "lr": training.encoder_rate if encoder else training.rate,
             "weight_decay": training.weight_decay if decays else 0.0,
         }
         for (encoder, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
@@ -100,34 +88,20 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
 
 class Schedule:
-    """The rate over a phase: warm-up, then half a cosine; cosine with restarts; one-cycle. Never under LEAST_RATE.
+    """The rate of a phase: its part of one warm-up and half a cosine over all phases. Never under LEAST_RATE.
 
-    `step()` comes after each optimizer step.
+    A rate that started high again in phases 2 and 3 would undo what phase 1 has learnt, and one rate for each phase's
+    end would choose its best epoch by luck. `step()` comes after each optimizer step.
     """
 
     def __init__(
         self, optimizer: torch.optim.Optimizer, phase: Phase, training: TrainingConfig, steps_per_epoch: int
     ) -> None:
         self.optimizer = optimizer
-        self.by_step: LRScheduler
-        epochs = training.epochs[phase - 1]
-        total = epochs * steps_per_epoch
-        if phase == 1:
-            warm = round(min(training.warmup_epochs, epochs / 2) * steps_per_epoch)
-            self.by_step = LambdaLR(optimizer, lambda step: warmup_then_cosine(step, warm, total))
-        elif phase == 2:
-            first = min(training.cosine_epochs, epochs) * steps_per_epoch
-            self.by_step = LambdaLR(optimizer, lambda step: cosine_with_restarts(step, first, COSINE_GROWTH))
-        else:
-            self.by_step = OneCycleLR(
-                optimizer,
-                max_lr=[group["lr"] for group in optimizer.param_groups],
-                total_steps=total + 1,  # torch takes one step at construction
-                pct_start=ONECYCLE_RISE,
-                div_factor=ONECYCLE_START,
-                final_div_factor=ONECYCLE_END,
-                cycle_momentum=False,
-            )
+        before, epochs = sum(training.epochs[: phase - 1]), sum(training.epochs)
+        warm = round(min(training.warmup_epochs, epochs / 2) * steps_per_epoch)
+        first, total = before * steps_per_epoch, epochs * steps_per_epoch
+        self.by_step = LambdaLR(optimizer, lambda step: warmup_then_cosine(first + step, warm, total))
         self._floor()
 
     def step(self) -> None:
@@ -152,17 +126,4 @@ def warmup_then_cosine(step: int, warm: int, total: int) -> float:
     """Share of the rate at `step`: linear from WARMUP_START to 1 over `warm` steps, then half a cosine to 0."""
     if step < warm:
         return WARMUP_START + (1 - WARMUP_START) * step / warm
-    return half_cosine(step - warm, max(total - warm, 1))
-
-
-def cosine_with_restarts(step: int, first: int, growth: int) -> float:
-    """Share of the rate: half a cosine from 1 to 0, over `first` steps, then ever longer ones (SGDR, eq. 5)."""
-    period = first
-    while step >= period:
-        step -= period
-        period *= growth
-    return half_cosine(step, period)
-
-
-def half_cosine(step: int, period: int) -> float:
-    return 0.5 * (1 + math.cos(math.pi * min(step / period, 1.0)))
+    return 0.5 * (1 + math.cos(math.pi * min((step - warm) / max(total - warm, 1), 1.0)))

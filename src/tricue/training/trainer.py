@@ -26,7 +26,6 @@ from tricue.training.phases import (
     loss_weights,
     parameter_groups,
     phases_of,
-    ramp_epochs,
 )
 from tricue.types import Batch, InvalidFileError, Output, TrainingError
 
@@ -101,7 +100,7 @@ class Trainer:
             if not resumed:
                 self._start_phase(phase)
             resumed = False
-            while not self._phase_is_over():
+            while self.standing.epoch < self.training.epochs[phase - 1]:
                 self._train_epoch()
                 self._end_epoch()
             self._end_phase()
@@ -120,7 +119,7 @@ class Trainer:
         )
         torch.manual_seed(self.config.seed * 10 + phase)
         self._make_optimizer()
-        self.log.line(f"Phase {phase}: {self.training.epochs[phase - 1]} epochs at most")
+        self.log.line(f"Phase {phase}: {self.training.epochs[phase - 1]} epochs")
 
     def _make_optimizer(self) -> None:
         phase, training = self.standing.phase, self.training
@@ -130,14 +129,6 @@ class Trainer:
         self.accelerator.free_memory()  # else it would unscale the gradients once for each earlier phase's too
         self.optimizer = self.accelerator.prepare(optimizer)
         self.learner = state.Learner(self.network, self.average, self.optimizer, self.schedule, self.accelerator.scaler)
-
-    def _phase_is_over(self) -> bool:
-        done, epochs = self.standing.epoch, self.training.epochs[self.standing.phase - 1]
-        if done >= epochs or self.val is None:
-            return done >= epochs
-        stale = done - 1 - self.standing.best_epoch
-        ramped = done >= ramp_epochs(self.standing.phase, self.training)
-        return stale >= self.training.patience and ramped
 
     def _end_phase(self) -> None:
         self.standing.phase_scores[str(self.standing.phase)] = self.standing.best_score
