@@ -27,7 +27,7 @@ from tricue.extractors.acoustic import SPECTRAL
 from tricue.figures.canvas import FAINT, INK, PHASE_COLOURS, STYLE
 from tricue.model.network import Network
 from tricue.registry import MODALITIES
-from tricue.training.phases import ALIGNMENT_STEP, INTENTION_STEP, LATER, PHASES, Phase, Schedule, loss_weights
+from tricue.training.phases import ALIGNMENT_STEP, INTENTION_STEP, PHASES, Phase, Schedule, loss_weights
 from tricue.types import ModalityName
 
 FIGURES = Path(__file__).with_name("figures")
@@ -515,7 +515,6 @@ class Words:
     name: str
     trained: Sequence[str]
     loss: Sequence[str]
-    schedule: str
 
 
 def words(phase: Phase, training: TrainingConfig) -> Words:
@@ -524,15 +523,15 @@ def words(phase: Phase, training: TrainingConfig) -> Words:
     growing = r"$\lambda(e)$ = min({:g}, {:g} ($e$ + 1))"
     if phase == 1:
         parts = ["all but the two parts", "that join later"]
-        return Words("base", parts, [base], "warm-up, half a cosine")
+        return Words("base", parts, [base])
     if phase == 2:
         ramp = growing.format(training.alignment_weight, ALIGNMENT_STEP)
         parts = ["all of phase 1 and the", "counterfactual features"]
-        return Words("alignment", parts, [base, rf"+ $\lambda(e)$ {align}", ramp], "cosine with restarts")
+        return Words("alignment", parts, [base, rf"+ $\lambda(e)$ {align}", ramp])
     ramp = growing.format(training.intention_weight, INTENTION_STEP)
     added = rf"+ {training.alignment_weight:g} {align} + $\lambda(e)$ {intent}"
     parts = ["all of phase 2 and the", "intention predictor"]
-    return Words("refinement", parts, [base, added, ramp], "one cycle")
+    return Words("refinement", parts, [base, added, ramp])
 
 
 def draw_phase(sheet: Sheet, phase: Phase, x: float, config: Config) -> tuple[Box, Box]:
@@ -551,7 +550,7 @@ def draw_phase(sheet: Sheet, phase: Phase, x: float, config: Config) -> tuple[Bo
     for one, next_one in ((header, what), (what, loss), (loss, charts), (charts, best)):
         sheet.down(one.bottom(), next_one.top(), "", colour)
     draw_weights(sheet, Box(x + 20, charts.y + 44, LANE - 40, 78), phase, config)
-    draw_rate(sheet, Box(x + 20, charts.y + 172, LANE - 40, 78), phase, config, say.schedule)
+    draw_rate(sheet, Box(x + 20, charts.y + 172, LANE - 40, 78), phase, config)
     return header, best
 
 
@@ -570,9 +569,9 @@ def draw_weights(sheet: Sheet, at: Box, phase: Phase, config: Config) -> None:
             sheet.label((at.x + at.width, y), f"{term} {weights[-1]:g}", align="right")
 
 
-def draw_rate(sheet: Sheet, at: Box, phase: Phase, config: Config, schedule: str) -> None:
+def draw_rate(sheet: Sheet, at: Box, phase: Phase, config: Config) -> None:
     """The learning rate over the phase, as a share of `training.rate`."""
-    sheet.label((at.x, at.y - 22), f"Rate: {schedule}", align="left")
+    sheet.label((at.x, at.y - 22), "Rate", align="left")
     sheet.scale(at)
     sheet.curve(at, learning_rates(phase, config), PHASE_COLOURS[phase])
     y = at.y + at.height + 18
@@ -583,7 +582,7 @@ def draw_rate(sheet: Sheet, at: Box, phase: Phase, config: Config, schedule: str
 def learning_rates(phase: Phase, config: Config, steps: int = 20) -> list[float]:
     """The rate before each of `steps` steps an epoch, as a share of `training.rate`."""
     epochs = config.training.epochs[phase - 1]
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0 if phase == 1 else LATER)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = Schedule(optimizer, phase, config.training, steps)
     rates = []
     for _ in range(epochs * steps):

@@ -202,7 +202,7 @@ def test_what_several_runs_read_is_extracted_once(tmp_path: Path, monkeypatch: p
 def test_a_killed_fleet_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     """In the middle of both runs, by the key or by a kill."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    more = {"training.phase1_epochs": 40, "training.patience": 40}
+    more = {"training.phase1_epochs": 40}
     train_all(settings(**more), seeds=1, save_dir=whole / "run", workspace=made(whole))
     made(broken)
     flags = [f"--set={name}={value}" for name, value in (SMALL | FOLDS | more).items() if name != "modalities"]

@@ -71,16 +71,12 @@ class RenameAndFix:
         return tree, changes
 
 
-FALLS = "the rate of phase 1 falls along half a cosine"
+FALLS = "the rate falls once, over all phases, along half a cosine"
 STEPS: list[Step] = [
     RenameAndFix(
         renamed={"cues": "modalities", "data.toy": "toy"},
         fixed={
             "training.warmup_start": Constant(0.1, "tricue.training.phases.WARMUP_START"),
-            "training.cosine_growth": Constant(2, "tricue.training.phases.COSINE_GROWTH"),
-            "training.onecycle_rise": Constant(0.3, "tricue.training.phases.ONECYCLE_RISE"),
-            "training.onecycle_start": Constant(10.0, "tricue.training.phases.ONECYCLE_START"),
-            "training.onecycle_end": Constant(1e4, "tricue.training.phases.ONECYCLE_END"),
             "training.least_rate": Constant(1e-7, "tricue.training.phases.LEAST_RATE"),
             "training.alignment_step": Constant(0.02, "tricue.training.phases.ALIGNMENT_STEP"),
             "training.intention_step": Constant(0.01, "tricue.training.phases.INTENTION_STEP"),
@@ -97,6 +93,12 @@ STEPS: list[Step] = [
             "model.frontend_heads": "frontends have no attention",
             "training.plateau_factor": FALLS,
             "training.plateau_patience": FALLS,
+            "training.cosine_epochs": FALLS,
+            "training.cosine_growth": FALLS,
+            "training.onecycle_rise": FALLS,
+            "training.onecycle_start": FALLS,
+            "training.onecycle_end": FALLS,
+            "training.patience": "a phase runs to its end, for the rate has fallen only there",
             "evaluation.draws": "intervals leave out each group in turn and draw nothing",
         },
     ),

@@ -17,7 +17,7 @@ OTHER_NAMES = {  # what others call a setting
     "batchsize": "training.batch_size", "epochs": "training.phase1_epochs", "num_epochs": "training.phase1_epochs",
     "epoch": "training.phase1_epochs", "wd": "training.weight_decay", "gamma": "training.focal_gamma",
     "grad_clip": "training.clip_norm", "max_grad_norm": "training.clip_norm", "warmup": "training.warmup_epochs",
-    "early_stopping": "training.patience", "amp": "training.mixed_precision", "precision": "training.mixed_precision",
+    "early_stopping": "training.select", "amp": "training.mixed_precision", "precision": "training.mixed_precision",
     "hidden": "model.width", "hidden_size": "model.width", "dim": "model.width", "d_model": "model.width",
     "layers": "model.bilstm_layers", "num_layers": "model.bilstm_layers", "heads": "model.bilstm_heads",
     "num_heads": "model.bilstm_heads", "freeze": "model.finetune", "classes": "data.emotions",
