@@ -4,7 +4,7 @@
     ravdess   voice and action units, 5 folds over 20 speakers: every speaker is scored by models that never met them
     toy       the synthetic clips of the demo, its own small network: shows that the parts work, says nothing of people
 
-Runs and results of each variant lie in WORK/<corpus>: a killed call goes on. Widths are the shipped ones (128, 64, 32).
+Runs and results of each variant lie in WORK/<corpus>: a killed call goes on.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/ablation.py meld
 """
@@ -23,7 +23,6 @@ from tricue.toy.toy_corpus import make_toy
 from tricue.toy.toy_settings import ToyConfig
 from tricue.training.workspace import Workspace
 
-SEEDS = {"meld": 3, "ravdess": 3, "toy": 1}
 NAMES = {"meld": ["phases-1+2", "phase-1"], "ravdess": None, "toy": None}
 SPLITS = {"meld": "dev", "ravdess": None, "toy": None}
 
@@ -42,8 +41,8 @@ def settings(corpus: str) -> tuple[str, dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", choices=list(SEEDS))
-    parser.add_argument("--seeds", type=int, help="runs of each variant; by default 3, toy 1")
+    parser.add_argument("corpus", choices=list(NAMES))
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each variant (3)")
     parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
     parser.add_argument("--variants", help="some of them alone, e.g. phase-1,no-gating")
     parser.add_argument("--work", type=Path, default=Path("runs/ablation"))
@@ -59,9 +58,10 @@ def main() -> None:
         config,
         save_dir=place,
         out=place / "results",
-        seeds=args.seeds or SEEDS[args.corpus],
+        seeds=args.seeds,
         names=args.variants.split(",") if args.variants else NAMES[args.corpus],
         split=SPLITS[args.corpus],
+        jobs=None,
         workspace=Workspace(store=args.store or args.work / "features", data_dir=data_dir, quiet=True),
     )
     shipped = {"config": name, "settings": {k: v if "encoder" not in k else Path(v).name for k, v in more.items()}}
