@@ -6,7 +6,8 @@ same features, fitted on the same rows (`evaluation.baseline`), compared on the 
     meld       text, frozen MiniLM; a tenth of train's dialogues chooses the epochs, dev is the test part
     emorynlp   the settings of meld, untouched; val is the test part
 
-Beside the text networks stands a third rival: an MLP of 128 units on mean and maximum of the last layer's vectors.
+Beside each network stands itself with the steps of each row shuffled; beside those of text an MLP of 128 units on mean
+and maximum of the last layer's vectors, too.
 
 Runs lie in WORK/<corpus>: a killed call goes on.
 
@@ -14,6 +15,7 @@ Runs lie in WORK/<corpus>: a killed call goes on.
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from tricue.baseline.baselines import task_answers
 from tricue.baseline.models import outputs_of, perceptron
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.evaluate import Evaluation, baseline_metrics, measure, write_evaluation
+from tricue.evaluation.evaluate import Evaluation, baseline_metrics, measure, open_trial, score_trial, write_evaluation
 from tricue.evaluation.several_runs import measure_all, write_together
 from tricue.tasks.task import make_task
 from tricue.training.runs import train_all
@@ -35,6 +37,7 @@ from tricue.training.workspace import Workspace
 from tricue.types import Utterance
 
 KEPT = ("headline", "accuracy", "macro_f1", "uar", "baselines", "n", "interval", "groups", "seeds", "split_role")
+SHUFFLED = "the network, steps shuffled"
 SPLITS = {"ravdess": None, "crema-d": "val", "meld": "dev", "emorynlp": "val"}
 
 
@@ -72,9 +75,29 @@ def place(corpus: str, work: Path) -> dict[str, Any]:
     return {"manifest": manifest}
 
 
-def with_wide_mlp(model: Path, *, workspace: Workspace, **choices: Any) -> Evaluation:
-    """`measure`, and the third rival of a text network: as many updates and the same weights of classes as the MLP."""
-    result = measure(model, workspace=workspace, **choices)
+def with_rivals(model: Path, **choices: Any) -> Evaluation:
+    """`measure`, and the two rivals that no checkpoint holds."""
+    result = measure(model, **choices)
+    answers = {SHUFFLED: without_order(model, result, choices)}
+    if result.config.modalities == ["text"]:
+        answers["MLP of 128 units"] = wide_mlp(result, choices["workspace"])
+    result = replace(result, baselines={**result.baselines, **answers})
+    return replace(result, metrics=result.metrics | baseline_metrics([result]))
+
+
+def without_order(model: Path, result: Evaluation, choices: dict[str, Any]) -> np.ndarray:
+    """What the network answers to the same rows with the steps of each modality in another order."""
+    random = np.random.default_rng(result.config.seed)
+    arrays = {
+        modality: {id_: random.permutation(steps) for id_, steps in own.items()}
+        for modality, own in result.features.arrays.items()
+    }
+    trial = open_trial(model, **choices | {"corpus": result.corpus})
+    return score_trial(trial, replace(result.features, arrays=arrays), "cpu").answers
+
+
+def wide_mlp(result: Evaluation, workspace: Workspace) -> np.ndarray:
+    """Answers of an MLP with as many updates and the same weights of classes as the small one."""
     config = change_config(result.card.config, {"features.text.layer": -1}, "the rival")
     config, splits = settle(config, result.corpus)
     parts = {"train": splits["train"], "val": result.utterances}
@@ -88,9 +111,12 @@ def with_wide_mlp(model: Path, *, workspace: Workspace, **choices: Any) -> Evalu
     weights = task.objective(targets, config.training).weights.numpy()
     scaler = StandardScaler().fit(fit)
     layers = perceptron(scaler.transform(fit), targets, task.kind, task.outputs, config.seed, weights, units=128)
-    answers = task_answers(task, outputs_of(layers, scaler.transform(test)), None, result.card.prior)
-    result = replace(result, baselines={**result.baselines, "MLP of 128 units": answers})
-    return replace(result, metrics=result.metrics | baseline_metrics([result]))
+    return task_answers(task, outputs_of(layers, scaler.transform(test)), None, result.card.prior)
+
+
+def same_answers(runs: Iterable[Evaluation]) -> float:
+    """Share of the rows that the network answers alike in order and shuffled; mean over the runs."""
+    return float(np.mean([(run.answers.argmax(1) == run.baselines[SHUFFLED].argmax(1)).mean() for run in runs]))
 
 
 def main() -> None:
@@ -105,16 +131,18 @@ def main() -> None:
     workspace = Workspace(store=args.store or args.work / "features", quiet=True, **place(args.corpus, args.work))
     folder = args.work / name
     results = train_all(config, save_dir=folder, workspace=workspace, seeds=args.seeds)
-    of_run = with_wide_mlp if config.modalities == ["text"] else measure
     choices, out = {"workspace": workspace, "split": SPLITS[args.corpus]}, folder / "results"
     if len(results) > 1:
-        metrics = write_together(out, measure_all(folder, of_run=of_run, **choices)).metrics
+        together = measure_all(folder, of_run=with_rivals, **choices)
+        metrics, runs = write_together(out, together).metrics, list(together.pooled.values())
     else:
-        metrics = write_evaluation(out, of_run(results[0].best_model, **choices)).metrics
+        runs = [with_rivals(results[0].best_model, **choices)]
+        metrics = write_evaluation(out, runs[0]).metrics
     keep(f"simple_rivals_{name}", {
         "what": f"{args.corpus}, configs/{shipped}.yaml",
         "set": args.settings,
         **{key: metrics[key] for key in KEPT if key in metrics},
+        "same_answers_shuffled": round(same_answers(runs), 3),
         "phase_and_epoch": [[result.card.phase, result.card.epoch + 1] for result in results],
         "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
     })  # fmt: skip
