@@ -37,7 +37,7 @@ def test_every_variant_is_told_with_its_difference_and_verdict() -> None:
     assert drawn.data is RESULT
     assert "full 56.0;" in drawn.alt and "phase-1 55.0 (-1.0, no difference shown)" in drawn.alt
     assert "no-gating 50.0 (-6.0, worse)" in drawn.alt
-    assert "mean of 3 seeds, 12 epochs at most" in drawn.caption and "14 dialogues" in drawn.caption
+    assert "mean of 3 seeds, 12 epochs of each variant" in drawn.caption and "14 dialogues" in drawn.caption
     scores, differences = drawn.figure.axes  # type: ignore[union-attr]
     assert [t.get_text().splitlines()[0] for t in scores.get_yticklabels()] == ["full", "phase-1", "no-gating"]
     points = [line.get_xdata()[0] for line in differences.get_lines() if line.get_marker() == "o"]

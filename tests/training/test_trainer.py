@@ -1,6 +1,5 @@
 """The trainer on a few made-up rows: it learns, resumes to the same weights, hands phases on, stops loudly."""
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from tricue.prediction.batches import Examples, feature_statistics, hide_modalit
 from tricue.tasks.objectives import ClassObjective
 from tricue.training import trainer as trainer_module
 from tricue.training.phases import PHASES, parameter_groups
-from tricue.training.trainer import Standing, Trainer
+from tricue.training.trainer import Trainer
 from tricue.types import Batch, InvalidFileError, TrainingError, Utterance
 
 DIMS = {"text": (12,), "audio": (8, 5), "video": (10,)}

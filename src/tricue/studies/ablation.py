@@ -45,9 +45,8 @@ class Variant:
 def variants(config: Config) -> list[Variant]:
     """All variants that `config` has, the whole method first; each trains as many epochs as `config` does in all.
 
-    The epochs of phases that are left out go to the others in proportion. `no-counterfactual` keeps the three phases
-    with their learning rates and warm restarts, so that only the losses differ from the whole method; `phase-1` is one
-    long phase.
+    The epochs of phases that are left out go to the others in proportion. `no-counterfactual` keeps the three phases,
+    so that only the losses differ from the whole method; `phase-1` is one long phase, which hands nothing on.
     """
 
     def epochs(*phases: int) -> dict[str, Any]:

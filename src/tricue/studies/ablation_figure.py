@@ -44,8 +44,8 @@ def _caption(result: Mapping[str, Any]) -> str:
     notes = "".join(f" {note[0].upper()}{note[1:]}." for note in result["notes"])
     return (
         f"{mark}{result['corpus']} {result['split']}, protocol {result['protocol']}, n = {result['n']}; "
-        f"{'mean of ' if several else ''}{result['seeds']} seed{'s' if several else ''}, {result['epochs']} epochs at "
-        f"most for each variant; 95% intervals over {interval['groups']} {interval['unit']}s. Coloured where `compare` "
+        f"{'mean of ' if several else ''}{result['seeds']} seed{'s' if several else ''}, {result['epochs']} epochs of "
+        f"each variant; 95% intervals over {interval['groups']} {interval['unit']}s. Coloured where `compare` "
         f"finds a difference after Holm's correction.{notes}"
     )
 
