@@ -25,7 +25,7 @@ MARK = 5.0  # in deviations of the noise
 ORDER = {  # without noise of the labels nothing need be dropped
     "modalities": ["audio"], "task.targets": ["order"], "features.video.precomputed": None,
     "model.width": 64, "model.dropout": 0.0, "model.fusion_dropout": 0.0, "model.feature_dropout": 0.0,
-    "training.phase1_epochs": 14, "training.batch_size": 32, "training.rate": 2.0e-3,
+    "training.phase1_epochs": 14, "training.phase2_epochs": 4, "training.batch_size": 32, "training.rate": 2.0e-3,
 }  # fmt: skip
 
 

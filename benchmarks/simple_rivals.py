@@ -142,7 +142,7 @@ def main() -> None:
         "what": f"{args.corpus}, configs/{shipped}.yaml",
         "set": args.settings,
         **{key: metrics[key] for key in KEPT if key in metrics},
-        "same_answers_shuffled": round(same_answers(runs), 3),
+        "same_answers_shuffled": round(same_answers(runs), 4),
         "phase_and_epoch": [[result.card.phase, result.card.epoch + 1] for result in results],
         "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
     })  # fmt: skip

@@ -255,6 +255,18 @@ def test_non_finite_loss_names_phase_step_and_ids(tmp_path: Path) -> None:
     assert "lower training.rate" in str(stop.value) and "features" in str(stop.value)
 
 
+def test_all_epochs_are_trained_whatever_val_says_and_the_rate_ends_at_its_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """22 rows in batches of 4, two batches a step: 3 steps an epoch, the last of a single batch."""
+    monkeypatch.setattr(Trainer, "_score_val", lambda *_: {"val_weighted_f1": 0.5})
+    standing = make(tmp_path, config(training__phase1_epochs=9)).fit()
+    assert [(row["phase"], row["epoch"]) for row in standing.history] == [
+        *((1, epoch) for epoch in range(9)), (2, 0), (2, 1), (3, 0), (3, 1)
+    ]  # fmt: skip
+    assert standing.steps == 3 * 13 and standing.history[-1]["rate"] == pytest.approx(1e-7)
+
+
 def test_modality_dropout_never_takes_the_last_modality_nor_brings_one_back() -> None:
     batch = examples(22).batch(range(22))
     torch.manual_seed(0)

@@ -98,7 +98,7 @@ STEPS: list[Step] = [
             "training.onecycle_rise": FALLS,
             "training.onecycle_start": FALLS,
             "training.onecycle_end": FALLS,
-            "training.patience": "a phase runs to its end, for the rate has fallen only there",
+            "training.patience": "the rate falls over the epochs of all phases, so none ends early",
             "evaluation.draws": "intervals leave out each group in turn and draw nothing",
         },
     ),

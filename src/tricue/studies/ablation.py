@@ -103,7 +103,7 @@ def ablate(
     """Train, score and compare the variants; a killed call goes on where it stood.
 
     save_dir gets a folder of runs per variant; out a result folder per variant, compare.json, ablation.json and its
-    figure. names: of the variants; None: all. split: that is scored; None: test. jobs: runs at once, as `run_fleet`
+    figure. names: of the variants; None: all. split: that is scored; None: test. jobs: runs at once, as `choose_jobs`
     takes them. Raises InputError and FleetError as `train_groups`, `evaluate_all` and `compare` do.
     """
     check_place(out / RESULT)

@@ -90,8 +90,7 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 class Schedule:
     """The rate of a phase: its part of one warm-up and half a cosine over all phases. Never under LEAST_RATE.
 
-    A rate that started high again in phases 2 and 3 would undo what phase 1 has learnt, and one rate for each phase's
-    end would choose its best epoch by luck. `step()` comes after each optimizer step.
+    `step()` comes after each optimizer step.
     """
 
     def __init__(

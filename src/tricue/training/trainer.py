@@ -109,7 +109,7 @@ class Trainer:
         return self.standing
 
     def _start_phase(self, phase: Phase) -> None:
-        """The best weights of the phase before, a fresh optimizer and schedule."""
+        """The best weights of the phase before, a fresh optimizer."""
         if phase > 1:
             before = self.phases[self.phases.index(phase) - 1]
             self.network.load_state_dict(read_weights(self.save_dir / f"phase{before}", state.REMEDY))
