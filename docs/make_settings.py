@@ -28,8 +28,8 @@ FORMATS = f"""## Formats
 
 A YAML file states its format on a line of its own, `format: {FORMAT}`; one that states none is of format 1 (tricue
 0.1). Settings of an earlier format are read with one warning that gives the new name; so are old names in `--set`. A
-checkpoint or a run directory of a network before format {NETWORK_FORMAT} is refused, with the command that trains it again from its
-settings. A later format is an error. Two runs are the same run if all settings that decide a result are
+checkpoint or a run directory of a network before format {NETWORK_FORMAT} is refused, with the command that trains it
+again from its settings. A later format is an error. Two runs are the same run if all settings that decide a result are
 equal; `audit.*`, `training.save_minutes`, `training.tensorboard`, `evaluation.batch_size` and the features of unused
 modalities decide none."""
 
