@@ -28,7 +28,15 @@ from tricue.baseline.baselines import task_answers
 from tricue.baseline.models import outputs_of, perceptron
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.evaluate import Evaluation, baseline_metrics, measure, open_trial, score_trial, write_evaluation
+from tricue.evaluation.evaluate import (
+    Evaluation,
+    Trial,
+    baseline_metrics,
+    open_trial,
+    score_trial,
+    with_baselines,
+    write_evaluation,
+)
 from tricue.evaluation.several_runs import measure_all, write_together
 from tricue.tasks.task import make_task
 from tricue.training.runs import train_all
@@ -75,24 +83,24 @@ def place(corpus: str, work: Path) -> dict[str, Any]:
     return {"manifest": manifest}
 
 
-def with_rivals(model: Path, **choices: Any) -> Evaluation:
-    """`measure`, and the two rivals that no checkpoint holds."""
-    result = measure(model, **choices)
-    answers = {SHUFFLED: without_order(model, result, choices)}
+def with_rivals(model: Path, *, workspace: Workspace, **choices: Any) -> Evaluation:
+    """What `measure` gives, and the two rivals that no checkpoint holds."""
+    trial = open_trial(model, workspace=workspace, **choices)
+    result = with_baselines(score_trial(trial, trial.read_features(trial.usable(None), workspace), "cpu"))
+    answers = {SHUFFLED: without_order(trial, result)}
     if result.config.modalities == ["text"]:
-        answers["MLP of 128 units"] = wide_mlp(result, choices["workspace"])
+        answers["MLP of 128 units"] = wide_mlp(result, workspace)
     result = replace(result, baselines={**result.baselines, **answers})
     return replace(result, metrics=result.metrics | baseline_metrics([result]))
 
 
-def without_order(model: Path, result: Evaluation, choices: dict[str, Any]) -> np.ndarray:
+def without_order(trial: Trial, result: Evaluation) -> np.ndarray:
     """What the network answers to the same rows with the steps of each modality in another order."""
     random = np.random.default_rng(result.config.seed)
     arrays = {
         modality: {id_: random.permutation(steps) for id_, steps in own.items()}
         for modality, own in result.features.arrays.items()
     }
-    trial = open_trial(model, **choices | {"corpus": result.corpus})
     return score_trial(trial, replace(result.features, arrays=arrays), "cpu").answers
 
 
