@@ -29,7 +29,7 @@ SPLITS = {"meld": "dev", "ravdess": None, "toy": None}
 
 def settings(corpus: str) -> tuple[str, dict[str, Any]]:
     """The shipped config, and what is set on top of it."""
-    quiet = {"training.tensorboard": False}
+    quiet = {"training.tensorboard": False, "evaluation.baseline": False}
     if corpus == "meld":
         text = {"modalities": ["text"], "features.text.encoder": str(shared("models/minilm-l6"))}
         return "meld", quiet | text | {"data.val_from_train": 0.1}

@@ -63,9 +63,9 @@ class TrainingConfig(Section):
     """Weight of the penalty on |H_cf - H_org| in phases 2 and 3."""
     modality_dropout: Rate = 0.25
     """Chance that a modality of a training row is hidden; never its last one."""
-    whole_view: bool = False
-    """Whether a row with hidden modalities stands in its batch a second time, whole: each step then teaches both the
-    single modalities and their interplay, at about one and a half times the cost."""
+    whole_view: bool = True
+    """Whether a row with hidden modalities stands in its batch whole, too: each step then teaches both the single
+    modalities and their interplay."""
     save_minutes: NonNegative = 5.0
     """Minutes between saves of the state that `resume` starts from; it is also saved after each epoch."""
     tensorboard: bool = True
