@@ -23,7 +23,12 @@ from tricue.toy.toy_corpus import make_toy
 from tricue.toy.toy_settings import ToyConfig
 from tricue.training.workspace import Workspace
 
-NAMES = {"meld": ["phases-1+2", "phase-1"], "ravdess": None, "toy": None}
+PARTS = ["no-counterfactual", "no-intention", "no-statistics", "no-bilstm", "no-gating", "no-auxiliary"]
+NAMES = {
+    "meld": ["no-counterfactual", "no-statistics", "no-bilstm"],
+    "ravdess": [*PARTS, "no-cross-attention", "no-audio", "no-video"],
+    "toy": None,
+}
 SPLITS = {"meld": "dev", "ravdess": None, "toy": None}
 
 
