@@ -64,8 +64,8 @@ class TrainingConfig(Section):
     modality_dropout: Rate = 0.25
     """Chance that a modality of a training row is hidden; never its last one."""
     whole_view: bool = True
-    """Whether a row with hidden modalities stands in its batch whole, too: each step then teaches both the single
-    modalities and their interplay."""
+    """Whether each row stands in its batch whole, too, beside its view with hidden modalities: a step then teaches both
+    the single modalities and their interplay, at about one and a half times the cost."""
     save_minutes: NonNegative = 5.0
     """Minutes between saves of the state that `resume` starts from; it is also saved after each epoch."""
     tensorboard: bool = True

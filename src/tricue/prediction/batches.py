@@ -111,7 +111,7 @@ def hide_modalities(batch: Batch, chance: float, whole_too: bool = False) -> Bat
     """Modality dropout: each modality of a row is hidden with `chance`, never its last one. Draws from torch's CPU
     state.
 
-    whole_too: the batch is all rows whole and behind them, once more, those with hidden modalities.
+    whole_too: the rows with hidden modalities follow the whole ones in one batch of twice the size.
     """
     modalities = list(batch.masks)
     if chance == 0 or len(modalities) < 2:
@@ -123,12 +123,11 @@ def hide_modalities(batch: Batch, chance: float, whole_too: bool = False) -> Bat
     kept &= present
     masks = {modality: batch.masks[modality] & kept[i][:, None] for i, modality in enumerate(modalities)}
     if whole_too:
-        again = (present & ~kept).any(dim=0).nonzero().flatten()
         return Batch(
-            batch.ids + [batch.ids[i] for i in again.tolist()],
-            {modality: torch.cat([values, values[again]]) for modality, values in batch.values.items()},
-            {modality: torch.cat([batch.masks[modality], masks[modality][again]]) for modality in modalities},
-            None if batch.labels is None else torch.cat([batch.labels, batch.labels[again]]),
+            batch.ids * 2,
+            {modality: torch.cat([values, values]) for modality, values in batch.values.items()},
+            {modality: torch.cat([batch.masks[modality], masks[modality]]) for modality in modalities},
+            None if batch.labels is None else torch.cat([batch.labels, batch.labels]),
         )
     used = [modality for modality in modalities if bool(masks[modality].any())]
     return Batch(
