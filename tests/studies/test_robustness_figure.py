@@ -61,10 +61,10 @@ def lines(ax: Any) -> list[Any]:
 
 def test_a_panel_per_kind_and_one_for_the_subsets(result: dict[str, Any]) -> None:
     assert [ax.get_title() for ax in panels(result)] == [
-        "only these modalities", "white noise", "wrong words", "blurred picture",
+        "only these modalities", "white noise", "wrong words",
     ]  # fmt: skip
     del result["subsets"]
-    assert [ax.get_title() for ax in panels(result)] == ["white noise", "wrong words", "blurred picture"]
+    assert [ax.get_title() for ax in panels(result)] == ["white noise", "wrong words"]
 
 
 def test_the_curves_are_the_numbers_in_percent(result: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def test_the_curves_are_the_numbers_in_percent(result: dict[str, Any]) -> None:
 
 def test_damage_grows_to_the_right_true_to_scale(result: dict[str, Any]) -> None:
     """Decibels fall, so their axis is turned; undamaged stands a step before the first level."""
-    _, noise, words, _ = panels(result)
+    _, noise, words = panels(result)
     assert list(lines(noise)[0].get_xdata()) == [-50, -30, -10, 0]
     assert list(lines(words)[0].get_xdata()) == [0, 5, 40]
     assert [tick.get_text() for tick in noise.get_xticklabels()] == ["none", "30", "10", "0", "no\naudio"]
@@ -114,9 +114,18 @@ def test_phases_differ_in_colour_dashes_and_marker(result: dict[str, Any]) -> No
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(PHASES)
 
 
-def test_what_was_left_out_says_why_in_its_place(result: dict[str, Any]) -> None:
-    (told,) = panels(result)[3].texts
-    assert told.get_text().replace("\n", " ") == "Not measured: the model does not read video."
+def test_what_was_left_out_says_why_below_the_panels(result: dict[str, Any]) -> None:
+    """A reason once, with all kinds that it holds for; nothing where all was measured."""
+    no_video = {"modality": "video", "told": "lost key frames", "left_out": "the model does not read video"}
+    drawn = draw_robustness(result | {"kinds": result["kinds"] | {"frame-loss": no_video}})
+    assert drawn.figure is not None
+    told = "Not measured: blurred picture, lost key frames (the model does not read video)."
+    assert drawn.figure.get_supxlabel().replace("\n", " ") == told
+    del result["kinds"]["blur"]
+    assert draw_robustness(result).figure.get_supxlabel() == ""  # type: ignore[union-attr]
+
+
+def test_subsets_that_no_row_has(result: dict[str, Any]) -> None:
     result["subsets"][1] = {"modalities": ["audio"], "rows": 0, "left_out": "no row of the test split has audio"}
     assert [text.get_text() for text in panels(result)[0].texts] == ["no rows"]
     words = panels(result)[2]  # without text there is audio alone, which nobody has
@@ -161,7 +170,7 @@ def test_nothing_measured_is_no_figure(result: dict[str, Any]) -> None:
     del result["subsets"]
     result["kinds"] = {"blur": result["kinds"]["blur"]}
     drawn = draw_robustness(result)
-    assert drawn.figure is None and drawn.why_not == "blur: the model does not read video"
+    assert drawn.figure is None and drawn.why_not == "blurred picture (the model does not read video)"
 
 
 @pytest.mark.parametrize("kinds", [[], ["noise"], ["noise", "blur"]])

@@ -1,5 +1,5 @@
 """How the score falls as modalities go missing or are damaged: a panel for the subsets of modalities and one per
-kind of damage.
+kind of damage that was measured.
 """
 
 import math
@@ -19,6 +19,7 @@ _APART = 0.2  # between the phases of a subset, in subsets
 _BEYOND = 0.14  # of a panel's scale: how far to the right of it a missing modality stands
 _BESIDE = 0.025  # of a panel's scale: between the phases there
 _STEP = 0.05  # the axis ends at multiples of it
+_LETTERS = 60  # of a line below the panels, per panel
 
 Number = Mapping[str, Any]  # value, low, high; low and high None where there is no interval
 
@@ -27,11 +28,11 @@ def draw_robustness(result: Mapping[str, Any]) -> Drawn:
     """result: the content of robustness.json, as `evaluation.robustness.measure_robustness` gives it."""
     task = task_of(result)
     numbers = [number for number in _all_numbers(result, task) if number["value"] is not None]
-    subsets, kinds = result.get("subsets"), result["kinds"]
+    subsets = result.get("subsets")
+    kinds = [kind for kind in result["kinds"].values() if "left_out" not in kind]
     title = f"{task.numbers[task.headline()]} {TITLE}"
     if not numbers:
-        reasons = "; ".join(f"{name}: {kind['left_out']}" for name, kind in kinds.items())
-        return Drawn("robustness", title, "", why_not=reasons)
+        return Drawn("robustness", title, "", why_not="; ".join(_left_out(result)))
     count = len(kinds) + (subsets is not None)
     columns = min(2, count)
     rows = math.ceil(count / columns)
@@ -41,7 +42,7 @@ def draw_robustness(result: Mapping[str, Any]) -> Drawn:
             unused.set_visible(False)
         if subsets is not None:
             _draw_subsets(cells.pop(0), subsets, result["models"], task)
-        for ax, kind in zip(cells, kinds.values(), strict=False):
+        for ax, kind in zip(cells, kinds, strict=False):
             _draw_kind(ax, kind, result["models"], _without(kind["modality"], subsets or [], task), task)
         for ax in axes[:, 0]:
             ax.set_ylabel(task.axis_label())
@@ -50,6 +51,9 @@ def draw_robustness(result: Mapping[str, Any]) -> Drawn:
         axes[0, 0].set_ylim(step * math.floor(low / step), step * math.ceil(high / step))
         lines = [Line2D([], [], **_style(i, about)) for i, about in enumerate(result["models"].values())]
         figure.legend(lines, list(result["models"]), loc="outside upper center", ncols=len(lines), handlelength=3)
+        if left_out := _left_out(result):
+            told = f"Not measured: {'; '.join(left_out)}."
+            figure.supxlabel(textwrap.fill(told, _LETTERS * columns), fontsize="small")
         figure.get_layout_engine().set(hspace=0.06)
     return Drawn("robustness", title, _caption(result), _alt(result, title, task), figure, dict(result))
 
@@ -73,17 +77,11 @@ def _draw_subsets(ax: Any, points: Sequence[Mapping[str, Any]], models: Mapping[
 def _draw_kind(
     ax: Any, kind: Mapping[str, Any], models: Mapping[str, Any], without: Mapping[str, Number], task: type[Task]
 ) -> None:
-    """A curve with its band per phase, the undamaged rows at the left; or the reason why there is none.
+    """A curve with its band per phase, the undamaged rows at the left.
 
     without: per model its number where the modality is not damaged but missing, which stands at the right.
     """
     ax.set(title=kind["told"], xlabel=kind["unit"])
-    if "left_out" in kind:
-        reason = textwrap.fill(f"Not measured: {kind['left_out']}.", 34)
-        ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center", color=INK)
-        ax.set_xticks([])
-        ax.grid(visible=False)
-        return
     places = _places(kind["levels"])
     for i, (model, about) in enumerate(models.items()):
         numbers = kind[task.headline()][model]
@@ -99,6 +97,15 @@ def _draw_kind(
             shift = _BESIDE * (i - (len(models) - 1) / 2) * (places[-1] - places[0])
             _draw_point(ax, places[-1] + shift, without[model], _style(i, about), task)
     ax.set_xticks(places, ticks)
+
+
+def _left_out(result: Mapping[str, Any]) -> list[str]:
+    """Why kinds were not measured, a reason once with all kinds that it holds for."""
+    kinds: dict[str, list[str]] = {}
+    for kind in result["kinds"].values():
+        if "left_out" in kind:
+            kinds.setdefault(kind["left_out"], []).append(kind["told"])
+    return [f"{', '.join(told)} ({reason})" for reason, told in kinds.items()]
 
 
 def _draw_point(ax: Any, place: float, number: Number, style: Mapping[str, Any], task: type[Task]) -> None:
