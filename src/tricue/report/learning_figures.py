@@ -42,7 +42,7 @@ def draw_learning(history: History, task: Task | type[Task]) -> list[Drawn]:
     """Scores, loss, the parts of the loss, the learning rate: one picture each, all phases in a row."""
     keys = list(dict.fromkeys(key for row in history for key in row))
     term = next((k for k in keys if k.startswith("train_") and k.endswith("_loss") and k not in TERMS), "train_loss")
-    loss = term.removeprefix("train_").removesuffix("_loss")
+    loss = term.removeprefix("train_").removesuffix("_loss").replace("_", " ")
     pictures: list[tuple[str, str, str, list[Line], bool]] = [
         *_scores(keys, task),
         ("loss", "Loss", "loss", [

@@ -22,6 +22,10 @@ from tricue.tasks.task_losses import (
 )
 
 
+def _name(training: TrainingConfig) -> str:
+    return "focal" if training.focal_gamma else "cross_entropy"
+
+
 def _weights(counts: np.ndarray, training: TrainingConfig) -> torch.Tensor:
     return class_weights(torch.from_numpy(counts), training.class_weights)
 
@@ -29,12 +33,13 @@ def _weights(counts: np.ndarray, training: TrainingConfig) -> torch.Tensor:
 class ClassObjective(Objective):
     """One class per row, targets (B,); or shares of the classes, (B, C)."""
 
-    name, measure = "focal", "accuracy"
+    measure = "accuracy"
     weights: torch.Tensor
 
     def __init__(self, counts: np.ndarray, training: TrainingConfig) -> None:
         """counts: (C,) of the training rows."""
         self.training = training
+        self.name = _name(training)
         self.weights = _weights(counts, training)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -64,11 +69,12 @@ def _majority(targets: torch.Tensor) -> torch.Tensor:
 class LabelObjective(Objective):
     """Several classes per row: targets (B, C), 0 or 1."""
 
-    name, measure = "focal", "accuracy"
+    measure = "accuracy"
 
     def __init__(self, counts: np.ndarray, training: TrainingConfig, same_jaccard: float) -> None:
         """counts: (C,) of the training rows."""
         self.training = training
+        self.name = _name(training)
         self.label_weights = _weights(counts, training)
         self.same_jaccard = same_jaccard
 
