@@ -23,11 +23,14 @@ from tricue.toy.toy_corpus import make_toy
 from tricue.toy.toy_settings import ToyConfig
 from tricue.training.workspace import Workspace
 
-PARTS = ["no-counterfactual", "no-intention", "no-statistics", "no-bilstm", "no-gating", "no-auxiliary"]
+PARTS = [
+    "no-counterfactual", "no-intention", "no-statistics", "no-bilstm", "no-gating", "no-auxiliary",
+    "no-cross-attention", "no-text", "no-audio", "no-video",
+]  # fmt: skip
 NAMES = {
     "meld": ["no-counterfactual", "no-statistics", "no-bilstm"],
-    "ravdess": [*PARTS, "no-cross-attention", "no-audio", "no-video"],
-    "toy": None,
+    "ravdess": [name for name in PARTS if name not in ("no-intention", "no-text")],
+    "toy": PARTS,
 }
 SPLITS = {"meld": "dev", "ravdess": None, "toy": None}
 
