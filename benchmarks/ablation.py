@@ -27,7 +27,7 @@ PARTS = [
     "no-counterfactual", "no-intention", "no-statistics", "no-bilstm", "no-gating", "no-auxiliary",
     "no-cross-attention", "no-text", "no-audio", "no-video",
 ]  # fmt: skip
-NAMES = {
+NAMES = {  # RAVDESS: no-counterfactual leaves the intention loss out as well, and no text is read
     "meld": ["no-counterfactual", "no-statistics", "no-bilstm"],
     "ravdess": [name for name in PARTS if name not in ("no-intention", "no-text")],
     "toy": PARTS,

@@ -14,10 +14,11 @@ from tricue.tasks.dimensional import Dimensional
 
 HISTORY = [
     {"phase": 1, "epoch": 0, "train_accuracy": 0.25, "train_loss": 2.0, "train_auxiliary_loss": 2.5,
-     "train_focal_loss": 2.0, "val_accuracy": 0.5, "val_weighted_f1": 0.4, "val_loss": 1.5, "rate": 1e-3,
+     "train_cross_entropy_loss": 2.0, "val_accuracy": 0.5, "val_weighted_f1": 0.4, "val_loss": 1.5, "rate": 1e-3,
      "a_text": 0.12, "best": True},
-    {"phase": 3, "epoch": 0, "train_accuracy": 0.75, "train_loss": 1.0, "train_focal_loss": 0.9, "val_accuracy": 0.5,
-     "train_alignment_loss": 0.5, "train_change": 0.3, "train_flips": 0.1, "val_weighted_f1": 0.6, "val_loss": 1.0,
+    {"phase": 3, "epoch": 0, "train_accuracy": 0.75, "train_loss": 1.0, "train_cross_entropy_loss": 0.9,
+     "val_accuracy": 0.5, "train_alignment_loss": 0.5, "train_change": 0.3, "train_flips": 0.1,
+     "val_weighted_f1": 0.6, "val_loss": 1.0,
      "rate": 1e-4, "a_text": 0.2},
 ]  # fmt: skip
 
@@ -26,10 +27,10 @@ def test_curves_are_the_history(make_reading: Callable[..., Reading]) -> None:
     accuracy, loss, parts, rate = draw_learning(HISTORY, Categorical)
     assert accuracy.data["train_accuracy"] == [25.0, 75.0] and accuracy.data["val_weighted_f1"] == [40.0, 60.0]
     assert accuracy.data["phase"] == [1, 3] and accuracy.data["epoch"] == [1, 2]
-    assert loss.data["train_loss"] == [2.0, 1.0] and loss.data["train_focal_loss"] == [2.0, 0.9]
+    assert loss.data["train_loss"] == [2.0, 1.0] and loss.data["train_cross_entropy_loss"] == [2.0, 0.9]
     assert parts.data["train_auxiliary_loss"] == [2.5, None] and rate.data["rate"] == [1e-3, 1e-4]
     assert parts.data["train_alignment_loss"] == [None, 0.5]  # phase 1 has none: a gap, not a zero
-    assert "train accuracy from 25 to 75" in accuracy.alt
+    assert "train accuracy from 25 to 75" in accuracy.alt and "train, cross entropy alone from 2 to 0.9" in loss.alt
 
 
 def test_the_counterfactual_part(make_reading: Callable[..., Reading]) -> None:

@@ -85,6 +85,7 @@ def test_votes_are_shares_scored_on_the_first_of_the_most() -> None:
     assert VOTES.prior(targets) == pytest.approx([1.25 / 3, 0.75 / 3, 1 / 3])
     assert VOTES.label_cells((2.0, 2.0, 0.0)) == {"label": "joy"}
     objective = VOTES.objective(targets, settings().training)
+    assert objective.name == "cross_entropy" and settings().training.focal_gamma == 0
     own = torch.from_numpy(targets)
     assert objective.same(own, own).tolist() == [[True, True, False], [True, True, False], [False, False, True]]
     guesses = torch.tensor([[2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0]])
@@ -97,6 +98,7 @@ def test_shares_that_are_one_class_are_trained_as_that_class(gamma: float) -> No
     logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0])
     shares = torch.nn.functional.one_hot(labels, 3).float()
     objective = VOTES.objective(shares.numpy(), settings(training__focal_gamma=gamma).training)
+    assert objective.name == ("focal" if gamma else "cross_entropy")
     torch.testing.assert_close(objective.loss(logits, shares), objective.loss(logits, labels))
     args = (torch.randn(5, 3), 3 * logits)
     torch.testing.assert_close(intention_loss(*args, shares, 0.5, 0.1), intention_loss(*args, labels, 0.5, 0.1))

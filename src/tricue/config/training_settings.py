@@ -65,7 +65,7 @@ class TrainingConfig(Section):
     """Chance that a modality of a training row is hidden; never its last one."""
     whole_view: bool = True
     """Whether each row stands in its batch whole, too, beside its view with hidden modalities: a step then teaches both
-    the single modalities and their interplay, at about one and a half times the cost."""
+    the single modalities and their interplay, and costs up to twice as much."""
     save_minutes: NonNegative = 5.0
     """Minutes between saves of the state that `resume` starts from; it is also saved after each epoch."""
     tensorboard: bool = True

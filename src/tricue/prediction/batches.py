@@ -111,7 +111,7 @@ def hide_modalities(batch: Batch, chance: float, whole_too: bool = False) -> Bat
     """Modality dropout: each modality of a row is hidden with `chance`, never its last one. Draws from torch's CPU
     state.
 
-    whole_too: the rows with hidden modalities follow the whole ones in one batch of twice the size.
+    whole_too: one batch of twice the size, all rows whole and then all as dropout leaves them.
     """
     modalities = list(batch.masks)
     if chance == 0 or len(modalities) < 2:

@@ -19,7 +19,7 @@ _APART = 0.2  # between the phases of a subset, in subsets
 _BEYOND = 0.14  # of a panel's scale: how far to the right of it a missing modality stands
 _BESIDE = 0.025  # of a panel's scale: between the phases there
 _STEP = 0.05  # the axis ends at multiples of it
-_LETTERS = 60  # of a line below the panels, per panel
+_LETTERS, _LINE = 60, 0.15  # of a line below the panels: letters per panel, inches
 
 Number = Mapping[str, Any]  # value, low, high; low and high None where there is no interval
 
@@ -36,7 +36,10 @@ def draw_robustness(result: Mapping[str, Any]) -> Drawn:
     count = len(kinds) + (subsets is not None)
     columns = min(2, count)
     rows = math.ceil(count / columns)
-    with canvas(_WIDTH * columns, _HEIGHT * rows + 0.4, rows, columns, sharey=True) as (figure, axes):
+    left_out = _left_out(result)
+    below = textwrap.wrap(f"Not measured: {'; '.join(left_out)}.", _LETTERS * columns) if left_out else []
+    height = _HEIGHT * rows + 0.4 + _LINE * len(below)
+    with canvas(_WIDTH * columns, height, rows, columns, sharey=True) as (figure, axes):
         cells = list(axes.flatten())
         for unused in cells[count:]:
             unused.set_visible(False)
@@ -51,9 +54,7 @@ def draw_robustness(result: Mapping[str, Any]) -> Drawn:
         axes[0, 0].set_ylim(step * math.floor(low / step), step * math.ceil(high / step))
         lines = [Line2D([], [], **_style(i, about)) for i, about in enumerate(result["models"].values())]
         figure.legend(lines, list(result["models"]), loc="outside upper center", ncols=len(lines), handlelength=3)
-        if left_out := _left_out(result):
-            told = f"Not measured: {'; '.join(left_out)}."
-            figure.supxlabel(textwrap.fill(told, _LETTERS * columns), fontsize="small")
+        figure.supxlabel("\n".join(below), fontsize="small")
         figure.get_layout_engine().set(hspace=0.06)
     return Drawn("robustness", title, _caption(result), _alt(result, title, task), figure, dict(result))
 
