@@ -121,7 +121,7 @@ def test_a_kill_leaves_rows_and_the_same_call_ends_the_same(place: Path, make_cl
             "--output_file", f"o.{ending}"]  # fmt: skip
     part = unfinished(Path(f"o.{ending}"))
     process = subprocess.Popen(call, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    while process.poll() is None and not part.exists():
+    while process.poll() is None and not (part.exists() and part.read_bytes().count(b"\n") > 1):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
