@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     config = load_config("meld-finetuned", {
-        "modalities": ["text"], "model.finetune": "all", "features.text.context": 0,
+        "modalities": ["text"], "model.finetune": "all", "model.width": 256, "features.text.context": 0,
         "features.text.encoder": str(shared("models/minilm-l6")),
     })  # fmt: skip
     torch.manual_seed(0)
