@@ -59,8 +59,8 @@ def main() -> None:
             torch.set_num_threads(threads)
             runs.threads_each = lambda _, share=threads: share  # by itself it gives each its share
             found[way].append(measure_once(config, place, args.work / "runs", jobs))
-    weights = {way: {turn["weights"] for turn in turns} for way, turns in found.items()}
-    alone, shared_out = (weights[way] for way in list(WAYS)[1:])
+    of_one_thread = {turn["weights"] for way, turns in found.items() if WAYS[way][1] == 1 for turn in turns}
+    of_all = {turn["weights"] for turns in found.values() for turn in turns}
     seconds = {
         way: {"seconds": [t["seconds"] for t in turns], "load": [t["load"] for t in turns]}
         for way, turns in found.items()
@@ -78,8 +78,8 @@ def main() -> None:
                 way: round(best["one process, two threads"] / value, 2) for way, value in best.items()
             },
             "same_weights": {
-                "in one process and in two, one thread each": len(alone | shared_out) == 1,
-                "with two threads, too": len(set().union(*weights.values())) == 1,
+                "in one process and in two, one thread each": len(of_one_thread) == 1,
+                "with two threads, too": len(of_all) == 1,
             },
         },
     )

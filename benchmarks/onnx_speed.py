@@ -27,7 +27,6 @@ from tricue.export.onnx_network import NETWORK, OnnxNetwork, largest_difference
 from tricue.model.network import Network
 from tricue.types import Batch, ModalityName
 
-WIDTH = 256
 DIMS: dict[ModalityName, tuple[int, ...]] = {"text": (768,), "audio": (768, 35), "video": (2048,)}
 STEPS: dict[ModalityName, tuple[int, int]] = {"text": (1, 24), "audio": (10, 60), "video": (10, 10)}
 SIZES = (1, 32)
@@ -70,8 +69,7 @@ def compared(network: Network, opened: OnnxNetwork, rows: int, batches: int, rou
 
 
 def measured(modalities: list[ModalityName], folder: Path, batches: int, rounds: int) -> dict[str, Any]:
-    frozen = {"modalities": modalities, "model.finetune": "none", "model.width": WIDTH}
-    config = load_config("meld-finetuned", frozen)
+    config = load_config("meld-finetuned", {"modalities": modalities, "model.finetune": "none", "model.width": 256})
     torch.manual_seed(0)
     network = Network.from_config(config, {modality: DIMS[modality] for modality in modalities}, 7).eval()
     path = folder / "+".join(modalities) / NETWORK

@@ -18,8 +18,7 @@ HISTORY = [
      "a_text": 0.12, "best": True},
     {"phase": 3, "epoch": 0, "train_accuracy": 0.75, "train_loss": 1.0, "train_cross_entropy_loss": 0.9,
      "val_accuracy": 0.5, "train_alignment_loss": 0.5, "train_change": 0.3, "train_flips": 0.1,
-     "val_weighted_f1": 0.6, "val_loss": 1.0,
-     "rate": 1e-4, "a_text": 0.2},
+     "val_weighted_f1": 0.6, "val_loss": 1.0, "rate": 1e-4, "a_text": 0.2},
 ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ class TrainingConfig(Section):
     select: Literal["best", "last"] = "best"
     """`best`: each phase keeps its best epoch by the task's val score; `last`: fixed epochs, val is never read."""
     focal_gamma: NonNegative = 0.0
-    """Focal loss: how much easy samples are played down; 0 is weighted cross-entropy, the seed has 2."""
+    """Focal loss: how much easy samples are played down; 0 is weighted cross-entropy, the paper has 2."""
     auxiliary_weight: NonNegative = 0.3
     """Weight of the same loss on what each modality says alone, in all phases; answers come from all together."""
     class_weights: Literal["none", "sqrt", "inverse", "effective"] = "sqrt"
@@ -46,7 +46,7 @@ class TrainingConfig(Section):
     sampler: Literal["shuffle", "balanced"] = "shuffle"
     """`balanced`: as many training rows per epoch, drawn so that each class is as likely as any other."""
     alignment: Literal["mean", "seed", "supcon"] = "mean"
-    """Form of the alignment loss: means over the pairs, the seed's literal sums, or supervised contrastive."""
+    """Form of the alignment loss: means over the pairs, the paper's literal sums, or supervised contrastive."""
     alignment_weight: NonNegative = 0.1
     """Cap of the alignment loss's weight, which grows by 0.02 per epoch of phase 2."""
     temperature: Annotated[float, Field(gt=0.0)] = 0.1

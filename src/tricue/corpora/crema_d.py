@@ -6,7 +6,7 @@ and level (LO, MD, HI, XX where none was asked for); its emotion is what the act
 heard or saw. Only the names matter here, not the folders. The media are kept in Git LFS: a plain clone, or the zip of
 the site, has small text files in their place.
 
-Known defects (README.md there; its issue 6; the three pairs: reported by several users of the wav files):
+Known defects (that repository's README and issue 6; the three pairs: reported by several users of the wav files):
 `1040_ITH_SAD_XX` was published as `1040_ITH_SAD_X` until 2022; `1076_MTI_SAD_XX` has no sound and an error picture,
 `1076_MTI_NEU_XX` (mp3, flv) no sound, `1064_TIE_SAD_XX` (mp3, flv) no duration, `1064_IEO_DIS_MD` (mp3, flv) all
 emotions in one minute; and three recordings stand under two emotions each, so that one of the labels is wrong. The

@@ -27,7 +27,7 @@ LEAST_SHARE = 0.001  # of val; smaller ones would need more folds than are dealt
 LEVELS = 5  # strata of a number: fifths of its values
 MOST_PLACED = 10_000  # groups times folds that StratifiedGroupKFold deals; 50 microseconds each
 LEAKY_SEED = 42  # of 40 seeds, 0 copies fewest rows of MELD into val (82.0%); this one is ordinary (83.2%)
-LEAKY_VAL = 0.2  # the seed's: "80/20 train-validation split"
+LEAKY_VAL = 0.2  # the paper's: "80/20 train-validation split"
 
 Splits = dict[str, list[Utterance]]
 Unit = Callable[[Utterance], str | None]  # what must not stand on both sides of a split

@@ -1,4 +1,4 @@
-"""The seed's comparison table (seed.md, "Performance Comparison"), with the protocol behind each figure where known.
+"""The comparison table of the paper's README, "Performance Comparison"; with each figure its protocol where known.
 
 A figure stands beside a model of the same classes alone.
 """

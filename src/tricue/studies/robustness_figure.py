@@ -25,19 +25,18 @@ Number = Mapping[str, Any]  # value, low, high; low and high None where there is
 
 
 def draw_robustness(result: Mapping[str, Any]) -> Drawn:
-    """result: the content of robustness.json, as `evaluation.robustness.measure_robustness` gives it."""
+    """result: the content of robustness.json, as `studies.robustness.measure_robustness` gives it."""
     task = task_of(result)
     numbers = [number for number in _all_numbers(result, task) if number["value"] is not None]
     subsets = result.get("subsets")
     kinds = [kind for kind in result["kinds"].values() if "left_out" not in kind]
-    title = f"{task.numbers[task.headline()]} {TITLE}"
+    title, left_out = f"{task.numbers[task.headline()]} {TITLE}", "; ".join(_left_out(result))
     if not numbers:
-        return Drawn("robustness", title, "", why_not="; ".join(_left_out(result)))
+        return Drawn("robustness", title, "", why_not=left_out)
     count = len(kinds) + (subsets is not None)
     columns = min(2, count)
     rows = math.ceil(count / columns)
-    left_out = _left_out(result)
-    below = textwrap.wrap(f"Not measured: {'; '.join(left_out)}.", _LETTERS * columns) if left_out else []
+    below = textwrap.wrap(f"Not measured: {left_out}.", _LETTERS * columns) if left_out else []
     height = _HEIGHT * rows + 0.4 + _LINE * len(below)
     with canvas(_WIDTH * columns, height, rows, columns, sharey=True) as (figure, axes):
         cells = list(axes.flatten())
