@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from tricue.adaptation.contexts import Form
 from tricue.checkpoint.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
@@ -25,6 +26,7 @@ from tricue.features.feature_set import FeatureSet
 from tricue.features.pipeline import FeaturePipeline, Memory
 from tricue.files.atomic import check_not_input, is_folder
 from tricue.model.network import Network
+from tricue.prediction.adapted import Adaptation, make_adaptation
 from tricue.prediction.api_inputs import as_utterances
 from tricue.prediction.inference import Predictor
 from tricue.prediction.predictions import (
@@ -160,13 +162,15 @@ class MultimodalEmotionRecognizer:
         abstain: float | None = None,
         progress: bool = False,
         workers: int | None = 0,
+        speaker_adaptation: Form | None = None,
     ) -> list[Prediction]:
         """One prediction per input, in order; a failed one says why in `error`.
 
         inputs: whatever `preprocess` takes, mappings that name plugins' modalities, or Utterances; or a data frame,
         whose rows are read as those of a manifest (the modalities, start, end). A modality that the network knows from
         precomputed features alone is not used: no clip gives it. abstain: as of `predict`. workers: processes, as
-        `local_engine` takes them.
+        `local_engine` takes them. speaker_adaptation: off, past or all, of Utterances that name their speakers
+        (docs/speakers.md); None: as the model was trained to.
         Raises TypeError for one input in place of several, InputError for a frame without any of its columns.
         """
         pipeline = self.pipeline(self.clip_modalities(modalities))
@@ -175,7 +179,8 @@ class MultimodalEmotionRecognizer:
         asked = as_utterances(inputs)
         rows = [replace(u, id=str(i)) for i, u in enumerate(asked.rows)]  # two of them may share an id
         memory = {str(i): signals for i, signals in asked.memory.items()}
-        predictions = self.predict_rows(pipeline, rows, memory=memory, abstain=abstain)
+        adaptation = make_adaptation(self.card, speaker_adaptation, rows)
+        predictions = self.predict_rows(pipeline, rows, memory=memory, abstain=abstain, adaptation=adaptation)
         return [
             replace(p, id=u.id, error=asked.faults.get(i, p.error))
             for i, (p, u) in enumerate(zip(predictions, asked.rows, strict=True))
@@ -188,11 +193,13 @@ class MultimodalEmotionRecognizer:
         among: Sequence[Utterance] | None = None,
         memory: Memory | None = None,
         abstain: float | None = None,
+        adaptation: Adaptation | None = None,
     ) -> list[Prediction]:
         """One prediction per row, in order, from what a `pipeline` of this model reads of it; among, memory: as the
         pipeline takes them."""
         features = pipeline(rows, among, memory)
-        return abstained(with_notes(self.predict_features(rows, features), features.notes), abstain)
+        answers = self.predict_features(rows, features, adaptation=adaptation)
+        return abstained(with_notes(answers, features.notes), abstain)
 
     def predict_in_parts(
         self,
@@ -204,9 +211,10 @@ class MultimodalEmotionRecognizer:
         quiet: bool = False,
         folder: Path | None = None,
         faults: Sequence[Fault] = (),
+        speaker_adaptation: Form | None = None,
     ) -> Iterator[list[Prediction]]:
         """As `predict_batch`, with features that stay in `store` for another time: the predictions of the next few
-        utterances each time, as soon as they are read.
+        utterances each time, as soon as they are read; of answers that are adapted to speakers all at the end.
 
         folder: where files of precomputed features may lie. faults: of whoever made the utterances; they are told in
         `error`. Raises InputError where two utterances share an id.
@@ -216,13 +224,14 @@ class MultimodalEmotionRecognizer:
             raise InputError(f"{most[1]} utterances have the id {shown(most[0])}: give each its own.")
         pipeline = self._make_pipeline(usable_modalities(self.modalities, modalities), folder)
         pipeline = replace(pipeline, store=store, engine=local_engine(), progress=not quiet)
-        size = pipeline.batch_size(utterances)
+        adaptation = make_adaptation(self.card, speaker_adaptation, utterances)
+        size = pipeline.batch_size(utterances) if adaptation is None else max(len(utterances), 1)
         parts = [utterances[at : at + size] for at in range(0, len(utterances), size)]
         with closing(pipeline.in_parts(parts)) as read:
             for rows, features in zip(parts, read, strict=True):
                 ids = {row.id for row in rows}
                 own = [fault for fault in faults if fault.id in ids]
-                found = with_notes(self.predict_features(rows, features, own), features.notes)
+                found = with_notes(self.predict_features(rows, features, own, adaptation), features.notes)
                 yield abstained(found, abstain)
 
     def predict_file(
@@ -330,11 +339,17 @@ class MultimodalEmotionRecognizer:
         )  # fmt: skip
 
     def predict_features(
-        self, utterances: Sequence[Utterance], features: FeatureSet, faults: Sequence[Fault] = ()
+        self,
+        utterances: Sequence[Utterance],
+        features: FeatureSet,
+        faults: Sequence[Fault] = (),
+        adaptation: Adaptation | None = None,
     ) -> list[Prediction]:
         """One prediction per utterance from features that were read with this model's settings."""
         size = self.card.config.evaluation.batch_size
-        return predict_utterances(self.answering, self.card, utterances, features, size, self.device, faults)
+        return predict_utterances(
+            self.answering, self.card, utterances, features, size, self.device, faults, adaptation=adaptation
+        )
 
 
 def local_checkpoint(source: Source) -> Path:

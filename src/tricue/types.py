@@ -169,6 +169,7 @@ class Batch:
     values: dict[ModalityName, torch.Tensor]  # (B, T_m, D_m) float32; live text: (B, T_text, 2) int64, [token id, own?]
     masks: dict[ModalityName, torch.Tensor]  # (B, T_m) bool, True = valid, valid steps first
     labels: torch.Tensor | None = None  # (B,) int64 class numbers, or (B, ...) float32: as the task encodes them
+    offsets: dict[ModalityName, torch.Tensor] = field(default_factory=dict)  # (B, 2 D_m) taken off its statistics
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(
@@ -176,6 +177,7 @@ class Batch:
             {modality: value.to(device) for modality, value in self.values.items()},
             {modality: mask.to(device) for modality, mask in self.masks.items()},
             None if self.labels is None else self.labels.to(device),
+            {modality: offset.to(device) for modality, offset in self.offsets.items()},
         )
 
 
@@ -194,6 +196,7 @@ class Output:
     enhanced: dict[ModalityName, torch.Tensor] = field(default_factory=dict)  # standardised, (B, T_m, d)
     masks: dict[ModalityName, torch.Tensor] = field(default_factory=dict)  # (B, T_m) bool, the valid steps of both
     auxiliary: dict[ModalityName, torch.Tensor] = field(default_factory=dict)  # (B, C) of each alone
+    whole: dict[ModalityName, torch.Tensor] = field(default_factory=dict)  # all that the fusion reads, (B, W) each
 
     def change(self) -> torch.Tensor:
         """What the counterfactual does to each row: |H_cf - H_org| / |H_org| (B,).
@@ -221,6 +224,7 @@ class Prediction:
     modalities: tuple[ModalityName, ...]  # those that took part
     error: str | None = None  # why a modality, or the whole row, is missing
     note: str | None = None  # what to know of the model: a toy, not for real use
+    adapted_from: int | None = None  # other clips of the speaker that it was adapted to; None: it was not asked to
 
     @property
     def emotion(self) -> str | None:

@@ -109,6 +109,14 @@ class BaselineFields(_Fields):
     sha256: Sha256
 
 
+class SpeakerFields(_Fields):
+    """How speakers differ, in a file of its own."""
+
+    count: Positive
+    modalities: Annotated[list[ModalityName], Field(min_length=1, max_length=100)]
+    sha256: Sha256
+
+
 class CardFields(_Fields):
     """config.json. A name that it does not have is an error: a damaged name may be that of a field."""
 
@@ -140,6 +148,7 @@ class CardFields(_Fields):
     versions: dict[Text, Text] | None = None
     rows_sha256: Sha256 | None = None
     baseline: BaselineFields | None = None
+    speakers: SpeakerFields | None = None
     live_encoder_digests: dict[ModalityName, Digest] = {}
     config_sha256: Sha256 | None = None
 

@@ -1,5 +1,6 @@
 """A checkpoint is a folder: model.safetensors, rows.safetensors (which rows it has seen), baseline.safetensors (simple
-models of the same rows) and config.json (and, with a trained text encoder, its tokenizer).
+models of the same rows), speakers.safetensors (how their speakers differ) and config.json (and, with a trained text
+encoder, its tokenizer).
 
 Nothing is unpickled.
 """
@@ -17,6 +18,8 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 
 from tricue import __version__
+from tricue.adaptation.speaker_offsets import Speakers
+from tricue.adaptation.speakers_file import read_speakers, write_speakers
 from tricue.baseline.baseline_file import read_baselines, write_baselines
 from tricue.baseline.baselines import Baselines
 from tricue.checkpoint.card_fields import REMEDY, read_fields, sealed
@@ -28,14 +31,14 @@ from tricue.extractors.likeness import alike, sample
 from tricue.files.atomic import file_digest, is_file, recover_folder, replaced_folder
 from tricue.files.json_files import write_json
 from tricue.files.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
-from tricue.model.network import Network
+from tricue.model.network import Network, vector_width
 from tricue.tasks.task import Task, make_task
 from tricue.types import PHASES, Batch, InputError, InvalidFileError, ModalityName, as_invalid
 
 TOY_MARK = "toy: not for real use"
 LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, ROWS = "model.safetensors", "config.json", "rows.safetensors"
-BASELINES = "baseline.safetensors"
+BASELINES, SPEAKERS = "baseline.safetensors", "speakers.safetensors"
 ENCODER_FOLDERS = "*_encoder"  # of encoders that were trained along
 
 
@@ -91,6 +94,7 @@ class Card:
     versions: dict[str, str] | None = field(default=None, compare=False)  # that it was trained with
     seen: Seen | None = field(default=None, compare=False, repr=False)
     baselines: Baselines | None = field(default=None, compare=False, repr=False)
+    speakers: Speakers | None = field(default=None, compare=False, repr=False)  # None: too few had a name
 
     @cached_property
     def task(self) -> Task:
@@ -161,6 +165,7 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
         seen = {"trained": card.seen.trained, "chosen": card.seen.chosen}
         write_tensors(folder / ROWS, {name: torch.from_numpy(keys) for name, keys in seen.items()})
     baselines = write_baselines(folder / BASELINES, card.baselines) if card.baselines is not None else None
+    speakers = write_speakers(folder / SPEAKERS, card.speakers) if card.speakers is not None else None
     config = card.config.model_dump(mode="json")
     for modality in network.live:
         encoder = card.config.features[modality].encoder
@@ -180,6 +185,7 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
         "weights_sha256": file_digest(folder / WEIGHTS),
         "rows_sha256": file_digest(folder / ROWS) if (folder / ROWS).is_file() else None,
         "baseline": baselines,
+        "speakers": speakers,
         "live_encoder_digests": {m: _encoder_digest(folder, m) for m in network.live},
         "versions": card.versions or versions(),
     }
@@ -325,7 +331,16 @@ def read_card(folder: str | Path) -> Card:
         baselines=read_baselines(folder / BASELINES, told, widths, len(card["emotions"]), REMEDY)
         if told and is_file(folder / BASELINES)  # an exported folder has none
         else None,
+        speakers=_read_speakers(folder / SPEAKERS, card.get("speakers"), config, len(card["emotions"])),
     )
+
+
+def _read_speakers(path: Path, told: dict[str, Any] | None, config: Config, outputs: int) -> Speakers | None:
+    if told is None:
+        return None
+    width = vector_width(config.model.sizes[0], config.model.statistics)
+    own = width - vector_width(config.model.sizes[0], statistics=False)
+    return read_speakers(path, told, dict.fromkeys(config.modalities, own), outputs, REMEDY)
 
 
 def _read_seen(path: Path, sha256: str | None) -> Seen | None:

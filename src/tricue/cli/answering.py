@@ -20,6 +20,7 @@ from tricue.registry import MODALITIES
 from tricue.types import InputError, Prediction, Utterance
 
 if TYPE_CHECKING:  # `tricue -h` stays quick
+    from tricue.adaptation.contexts import Form
     from tricue.prediction.predictions import More
     from tricue.recognizer import MultimodalEmotionRecognizer
     from tricue.recording.segments import Segment
@@ -58,6 +59,7 @@ class Answering:
     quiet: bool
     model: str | Path  # folder or hub name of the checkpoint
     folders: list[Path]  # of encoders: nothing may be written there
+    speaker_adaptation: Form | None = None
 
     def timeline(
         self, recording: Path, subtitles: Path | None, windows: float | None, out: Path | None, store: Path | None
@@ -190,7 +192,7 @@ class Answering:
             row_of = {row.id: row for row in group.utterances}
             for predictions in self.recognizer.predict_in_parts(
                 group.utterances, store=store, modalities=self.modalities, abstain=self.abstain, quiet=self.quiet,
-                folder=folder, faults=group.faults,
+                folder=folder, faults=group.faults, speaker_adaptation=self.speaker_adaptation,
             ):  # fmt: skip
                 answers = with_notes(predictions, notes)
                 for i, p in enumerate(answers):
@@ -200,13 +202,17 @@ class Answering:
 
     def _transcribed(self, utterances: Sequence[Utterance], store: Path) -> Iterator[Transcribed]:
         """The utterances with their words, in groups that grow: the first answers come soon. Where a text is read with
-        the turns before it, all are transcribed first."""
+        the turns before it, or an answer adapted to the speaker, all are transcribed first."""
         from tricue.recording.words import Transcribed, with_words
 
         if self.hearing is None:
             yield Transcribed(list(utterances))
             return
-        together = self.recognizer.card.config.features.text.context and any(u.dialogue for u in utterances)
+        config = self.recognizer.card.config
+        together = config.features.text.context > 0 and any(u.dialogue for u in utterances)
+        together |= (self.speaker_adaptation or config.speaker.adaptation) != "off" and any(
+            u.speaker for u in utterances
+        )
         at, size = 0, len(utterances) if together else _GROUP
         while at < len(utterances):
             group = utterances[at : at + size]

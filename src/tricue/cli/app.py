@@ -84,4 +84,12 @@ Jobs = Annotated[
     ),
 ]
 Backend = Annotated[str, Option("--backend", help="torch or onnx.")]
+Adaptation = Annotated[
+    str | None,
+    Option(
+        "--speaker_adaptation",
+        help="off, past or all: adapt each answer to the earlier turns, or to all other clips, of its speaker (column "
+        "`speaker`), without labels. A speaker who shows one emotion only may lose by it. [as in training]",
+    ),
+]
 Quiet = Annotated[bool, Option("--quiet", help="No progress on the terminal.")]

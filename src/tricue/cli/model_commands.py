@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from tricue.adaptation.contexts import read_form
 from tricue.cli import app as cli
 from tricue.cli.app import console
 from tricue.cli.outputs import check_measured, check_outputs, check_store, result_outputs, run_outputs
@@ -136,6 +137,7 @@ def evaluate(
         Path | None,
         Option("--out", help="Gets metrics.json, predictions.csv and report.html. [results/<model>-<split>]"),
     ] = None,
+    speaker_adaptation: cli.Adaptation = None,
     no_report: Annotated[bool, Option("--no_report", help="Numbers only: the figures take a minute or more.")] = False,
     seed: cli.Seed = None,
     store: cli.Store = None,
@@ -158,6 +160,7 @@ def evaluate(
         "workspace": workspace(store, data_dir, manifest, device, quiet),
         "dataset": dataset,
         "split": split,
+        "speaker_adaptation": read_form(speaker_adaptation),
         "modalities": parse_modalities(modalities),
         "overrides": parse_overrides(settings or []) | task_flags(task, targets),
         "seed": seed,

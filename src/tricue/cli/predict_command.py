@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from tricue.adaptation.contexts import read_form
 from tricue.cli import app as cli
 from tricue.cli.answering import DEFAULT_TABLE, STDOUT, Answering, Hearing
 from tricue.cli.outputs import check_outputs
@@ -42,6 +43,7 @@ def predict(
     abstain: Annotated[
         float | None, Option("--abstain", help='Probability below which the answer is "uncertain".')
     ] = None,
+    speaker_adaptation: cli.Adaptation = None,
     subtitles: Annotated[
         Path | None, Option("--subtitles", help="SRT or WebVTT of a recording: makes a timeline.")
     ] = None,
@@ -79,6 +81,8 @@ def predict(
     timeline = cut or (hearing is not None and output_file is None and _is_recording(items))
     if subtitles is not None and (windows is not None or hearing is not None):
         raise InputError("--subtitles cut the recording and give its words: leave out --windows, --transcribe.")
+    if timeline and speaker_adaptation is not None:
+        raise InputError("--speaker_adaptation is for tables: a timeline is answered segment by segment.")
     _check_places(timeline, output_file, store if hearing is None else None, out)
     if output_file is not None:  # the rest is known once the model and the rows are
         check_outputs("--output_file", [output_file], files=map(Path, items))
@@ -88,8 +92,9 @@ def predict(
     places = [Path(item.rpartition("=")[2]) for item in (*(encoder or ()), *([whisper] if whisper else ()))]
     folders = [place for place in places if is_folder(place)]
     answer = Answering(
-        recognizer, parse_modalities(modalities), abstain, hearing, quiet, find_model(model_path), folders
-    )
+        recognizer, parse_modalities(modalities), abstain, hearing, quiet, find_model(model_path), folders,
+        read_form(speaker_adaptation),
+    )  # fmt: skip
     if timeline:
         failed = answer.timeline(_one_recording(items), subtitles, windows, out, store)
     else:

@@ -9,6 +9,7 @@ from tricue.config.data_settings import DataConfig
 from tricue.config.feature_settings import FeaturesConfig
 from tricue.config.model_settings import ModelConfig
 from tricue.config.section import PositiveInt, Section
+from tricue.config.speaker_settings import SpeakerConfig
 from tricue.config.task_settings import TaskConfig
 from tricue.config.training_settings import TrainingConfig
 from tricue.registry import EXTRACTORS, MODALITIES
@@ -51,6 +52,8 @@ class Config(Section):
     """The network."""
     training: TrainingConfig = TrainingConfig()
     """Phases, losses, rates."""
+    speaker: SpeakerConfig = SpeakerConfig()
+    """Adaptation to the speaker."""
     evaluation: EvaluationConfig = EvaluationConfig()
     """How quality is measured."""
     audit: AuditConfig = AuditConfig()
@@ -91,6 +94,20 @@ class Config(Section):
                     f"model.finetune needs a hub {modality} encoder; features.{modality}.encoder is {own.encoder}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _adaptation_has_something_to_adapt(self) -> "Config":
+        named = [modality for modality in self.speaker.modalities or [] if modality not in MODALITIES]
+        if named:
+            raise ValueError(f"speaker.modalities: {', '.join(named)} is none of {', '.join(MODALITIES)}")
+        if self.speaker.adaptation != "off" and not self.model.statistics:
+            raise ValueError("speaker.adaptation takes offsets off the statistics; model.statistics is false")
+        return self
+
+    @property
+    def adapted(self) -> list[ModalityName]:
+        """The modalities that may be adapted to the speaker."""
+        return self.speaker.adapted(self.modalities) if self.model.statistics else []
 
     @property
     def live(self) -> list[ModalityName]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tricue.adaptation.contexts import MARKS, Form
 from tricue.baseline.baselines import Baselines
 from tricue.baseline.group_score import group_score
 from tricue.baseline.label_probe import LabelProbe
@@ -27,6 +28,7 @@ from tricue.files.json_files import write_json
 from tricue.files.locks import locked
 from tricue.metrics.grouped_intervals import GroupKind
 from tricue.model.network import Network
+from tricue.prediction.adapted import Adaptation, make_adaptation
 from tricue.prediction.inference import Reader, read_logits
 from tricue.prediction.predictions import predict_utterances, with_notes, write_predictions
 from tricue.registry import MODALITIES
@@ -119,11 +121,13 @@ class Trial:
     dealt: bool  # as in Evaluation
     known: int  # rows that the model may know from its training
     chose: bool  # whether some of the rows chose its epochs
+    adaptation: Adaptation | None = None  # to the speakers
 
     def of_phase(self, path: Path) -> "Trial":
         """The model of another phase of the same run, on the same rows."""
         network, card = load_checkpoint(path)
-        return replace(self, path=path, network=network, card=card)
+        form = "off" if self.adaptation is None or card.speakers is None else self.adaptation.form
+        return replace(self, path=path, network=network, card=card, adaptation=make_adaptation(card, form, self.turns))
 
     def usable(self, modalities: Sequence[str] | None) -> list[ModalityName]:
         """The model's modalities, or those wanted of them. Raises InputError for others, and for encoders not its
@@ -137,8 +141,9 @@ class Trial:
         self, modalities: Sequence[ModalityName], workspace: Workspace, damage: Corruption | None = None
     ) -> FeatureSet:
         """`extract` for the rows, as the model reads them."""
+        read = self.rows if self.adaptation is None else self.turns  # others of a speaker tell of it without a label
         return extract(
-            list({row.id: row for row in self.rows}.values()),  # each once: the leaky protocol copies them
+            list({row.id: row for row in read}.values()),  # each once: the leaky protocol copies them
             located(self.config.features, self.corpus.folder),
             modalities,
             workspace.store,
@@ -159,6 +164,7 @@ def open_trial(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
     corpus: Corpus | None = None,
+    speaker_adaptation: Form | None = None,
 ) -> Trial:
     """All that is known before a feature is read.
 
@@ -170,6 +176,7 @@ def open_trial(
         overrides: Other places of the encoders, or how to measure (`features.<modality>.encoder`, `evaluation.*`).
         seed: Of the t-SNE maps.
         corpus: Where it has been read for another model.
+        speaker_adaptation: As `make_adaptation` takes it.
     """
     network, card = load_checkpoint(model_path)
     config = reading_config(card, overrides or {}, dataset, seed)
@@ -180,26 +187,42 @@ def open_trial(
     parts, dealt = deal(corpus, card)
     rows = labelled(parts, corpus, card, wanted)
     known, chose = known_rows(rows, card, wanted)
-    return Trial(model_path, network, card, config, corpus, wanted, parts[wanted], rows, dealt, known, chose)
+    adaptation = make_adaptation(card, speaker_adaptation, parts[wanted])
+    return Trial(
+        model_path, network, card, config, corpus, wanted, parts[wanted], rows, dealt, known, chose, adaptation
+    )
 
 
 def score_trial(trial: Trial, features: FeatureSet, device: str, read: Reader = read_logits) -> Evaluation:
     """What the model answers to `features` of the modalities that it may use. read: of `predict_utterances`."""
     card, config, corpus, rows = trial.card, trial.config, trial.corpus, trial.rows
     answers = predict_utterances(
-        trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults, read
-    )
+        trial.network.to(device), card, rows, features, config.evaluation.batch_size, device, corpus.faults, read,
+        trial.adaptation,
+    )  # fmt: skip
     predictions = with_notes(answers, features.notes)
     answered = card.task.answers(predictions, card.prior)
     metrics = score_rows(rows, [answered], card)
     metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
     role = _role(card, trial.split, trial.dealt, trial.chose)
-    metrics |= {"split_role": role, "known_rows": trial.known}
+    metrics |= {"split_role": role, "known_rows": trial.known, "speaker_adaptation": _adapted(trial, predictions)}
+    if trial.adaptation is not None:
+        metrics["mark"] = "; ".join(filter(None, [metrics["mark"], MARKS[trial.adaptation.form]]))
     result = Evaluation(
         metrics, title(metrics), corpus, rows, predictions, answered, card, config, trial.dealt, features,
         trial.turns,
     )  # fmt: skip
     return replace(result, metrics=metrics | calibration([result]))
+
+
+def _adapted(trial: Trial, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """`speaker_adaptation` of metrics.json: its form, and to how many other clips of the speaker."""
+    if trial.adaptation is None:
+        return {"form": "off"}
+    counts = [p.adapted_from for p in predictions if p.adapted_from is not None]
+    form = trial.adaptation.form
+    clips = {"median": float(np.median(counts)), "least": min(counts), "most": max(counts)} if counts else {}
+    return {"form": form, "transductive": form == "all", "clips": clips}
 
 
 def with_baselines(result: Evaluation) -> Evaluation:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -126,6 +127,15 @@ class Network(nn.Module):
         return self.classifier.out_features
 
     @property
+    def pooled_width(self) -> int:
+        """Of what the fusion reads of a modality's sequence; what its statistics add stands behind."""
+        return vector_width(self.classifier.in_features, statistics=False)
+
+    @property
+    def statistics_width(self) -> int:
+        return vector_width(self.classifier.in_features, bool(self.statistics)) - self.pooled_width
+
+    @property
     def live(self) -> dict[ModalityName, Any]:
         """The encoders that are trained with the network (`modality.LiveEncoder`)."""
         return {modality: getattr(self, LIVE + modality) for modality in self._live}
@@ -135,7 +145,7 @@ class Network(nn.Module):
 
         Raises ValueError if the batch has none of the network's modalities.
         """
-        return self.decide(*self.vectors(batch), counterfactual, intention)
+        return self.decide(*self.vectors(batch), counterfactual, intention, batch.offsets)
 
     def vectors(self, batch: Batch) -> tuple[dict[ModalityName, torch.Tensor], dict[ModalityName, torch.Tensor]]:
         """What `decide` reads: per modality the scaled vectors (B, T, D), zero where they are the training mean, and
@@ -162,17 +172,22 @@ class Network(nn.Module):
         masks: Mapping[ModalityName, torch.Tensor],
         counterfactual: bool = False,
         intention: bool = False,
+        offsets: Mapping[ModalityName, torch.Tensor] = MappingProxyType({}),
     ) -> Output:
-        """`forward` from the scaled vectors on; they are zero at masked steps, valid steps stand first."""
+        """`forward` from the scaled vectors on; they are zero at masked steps, valid steps stand first.
+
+        offsets: As of a batch.
+        """
         layers = {modality: self._refine(modality, own, masks[modality]) for modality, own in vectors.items()}
         enhanced = self.cross_attention({modality: outputs[-1] for modality, outputs in layers.items()}, masks)
         whole = {
-            modality: self._whole(modality, enhanced[modality], vectors[modality], masks[modality])
-            for modality in enhanced
+            modality: self._whole(modality, own, vectors[modality], masks[modality], offsets.get(modality))
+            for modality, own in enhanced.items()
         }
+        present = {modality: mask.any(dim=1) for modality, mask in masks.items()}
         views = [whole, self.counterfactual(whole)] if counterfactual or intention else [whole]
-        h = self.fusion(torch.stack([self._side_by_side(view, masks) for view in views]))
-        output = Output(self.classifier(h[0]), h[0], layers=layers, enhanced=enhanced, masks=dict(masks))
+        h = self.fusion(torch.stack([self._side_by_side(view, present) for view in views]))
+        output = Output(self.classifier(h[0]), h[0], layers=layers, enhanced=enhanced, masks=dict(masks), whole=whole)
         if len(h) > 1:
             output.h_cf = h[1]
             output.logits_cf = self.classifier(h[1])
@@ -180,6 +195,12 @@ class Network(nn.Module):
             output.logits_intention = self.intention(h[0], output.h_cf)
         output.auxiliary = {modality: self.auxiliary[modality](torch.relu(own)) for modality, own in whole.items()}
         return output
+
+    def conclude(
+        self, whole: Mapping[ModalityName, torch.Tensor], present: Mapping[ModalityName, torch.Tensor]
+    ) -> torch.Tensor:
+        """Logits (B, O) from all that the fusion reads: `Output.whole`, and (B,) which rows have each modality."""
+        return self.classifier(self.fusion(self._side_by_side(whole, present)[None])[0])
 
     def _vectors(self, modality: ModalityName, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Scaled feature vectors (B, T, D), zeros at masked steps (never read), and the mask (B, T)."""
@@ -198,16 +219,21 @@ class Network(nn.Module):
         return self.bilstms[modality](self.frontends[modality](self.feature_dropout(mixed), mask), mask)
 
     def _whole(
-        self, modality: ModalityName, enhanced: torch.Tensor, vectors: torch.Tensor, mask: torch.Tensor
+        self,
+        modality: ModalityName,
+        enhanced: torch.Tensor,
+        vectors: torch.Tensor,
+        mask: torch.Tensor,
+        offset: torch.Tensor | None,
     ) -> torch.Tensor:
         """All that the fusion reads of a modality: its pooled sequence and its statistics, (B, vector_width)."""
         pooled = self.pooling[modality](enhanced, mask)
         if modality not in self.statistics:
             return pooled
-        return torch.cat([pooled, self.statistics[modality](vectors, mask)], dim=-1)
+        return torch.cat([pooled, self.statistics[modality](vectors, mask, offset)], dim=-1)
 
     def _side_by_side(
-        self, whole: Mapping[ModalityName, torch.Tensor], masks: Mapping[ModalityName, torch.Tensor]
+        self, whole: Mapping[ModalityName, torch.Tensor], present: Mapping[ModalityName, torch.Tensor]
     ) -> torch.Tensor:
         """The modalities' vectors, a learned one where a modality is absent: (B, modalities x vector_width)."""
         rows = next(iter(whole.values())).shape[0]  # len() of it would fix the exported batch
@@ -215,8 +241,7 @@ class Network(nn.Module):
         for modality in self.modalities:
             vector = self.absent[modality].expand(rows, -1)
             if modality in whole:
-                present = masks[modality].any(dim=1, keepdim=True)
-                vector = torch.where(present, whole[modality], vector)
+                vector = torch.where(present[modality].unsqueeze(1), whole[modality], vector)
             vectors.append(vector)
         return torch.cat(vectors, dim=-1)
 

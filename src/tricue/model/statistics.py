@@ -22,9 +22,14 @@ class Statistics(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(2 * dim, width)
 
-    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        summary = self.scaling(summarise(x, mask)).clamp(-FARTHEST, FARTHEST)
-        return self.linear(self.dropout(summary))
+    def summary(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(B, 2 dim), scaled."""
+        return self.scaling(summarise(x, mask)).clamp(-FARTHEST, FARTHEST)
+
+    def forward(self, x: torch.Tensor, mask: torch.Tensor, offset: torch.Tensor | None = None) -> torch.Tensor:
+        """offset: (B, 2 dim), taken off the summary."""
+        summary = self.summary(x, mask)
+        return self.linear(self.dropout(summary if offset is None else summary - offset))
 
 
 def summarise(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -128,6 +128,7 @@ def hide_modalities(batch: Batch, chance: float, whole_too: bool = False) -> Bat
             {modality: torch.cat([values, values]) for modality, values in batch.values.items()},
             {modality: torch.cat([batch.masks[modality], masks[modality]]) for modality in modalities},
             None if batch.labels is None else torch.cat([batch.labels, batch.labels]),
+            {modality: torch.cat([offset, offset]) for modality, offset in batch.offsets.items()},
         )
     used = [modality for modality in modalities if bool(masks[modality].any())]
     return Batch(
@@ -135,6 +136,7 @@ def hide_modalities(batch: Batch, chance: float, whole_too: bool = False) -> Bat
         {modality: batch.values[modality] for modality in used},
         {modality: masks[modality] for modality in used},
         batch.labels,
+        {modality: offset for modality, offset in batch.offsets.items() if modality in used},
     )
 
 

@@ -17,12 +17,14 @@ from tricue.checkpoint.checkpoint import Card
 from tricue.features.feature_set import FeatureSet
 from tricue.files.atomic import check_place, replaced_file
 from tricue.files.spreadsheet import guarded
+from tricue.prediction.adapted import Adaptation, as_network
 from tricue.prediction.batches import gather_examples
 from tricue.prediction.inference import Predictor, Reader, read_logits
 from tricue.tasks.task import Task
 from tricue.types import UNCERTAIN, Fault, InputError, ModalityName, Prediction, Utterance
 
 _LOG = logging.getLogger(__name__)
+ADAPTED = "adapted_from"  # column and field: other clips of the speaker
 More = Mapping[str, Sequence[str]]  # further columns
 
 
@@ -35,11 +37,18 @@ def predict_utterances(
     device: str,
     faults: Iterable[Fault] = (),
     read: Reader = read_logits,
+    adaptation: Adaptation | None = None,
 ) -> list[Prediction]:
     """One prediction per utterance, in order; one without a usable modality has no label and says why.
 
-    Raises InputError for features of other widths than the network was trained on.
-    faults: of the reader, beside those of the features. read: `read_logits`, or what looks at more of the same pass.
+    Args:
+        network, card, utterances, features, batch_size, device: What answers, and what is read of the utterances.
+        faults: Of the reader, beside those of the features.
+        read: `read_logits`, or what looks at more of the same pass.
+        adaptation: How answers are adapted to the speakers of the utterances. None: they are not.
+
+    Raises:
+        InputError: Features of other widths than the network was trained on; as `Adaptation.adapt`.
     """
     for modality, dims in features.dims.items():
         if sum(dims) != sum(card.dims[modality]):
@@ -51,9 +60,12 @@ def predict_utterances(
     examples = gather_examples(utterances, features.arrays, None)
     row_of = {u.id: i for i, u in enumerate(examples.utterances)}
     task = card.task
-    values = torch.empty(0, task.outputs)
+    values, others = torch.empty(0, task.outputs), [0] * len(examples)
     if len(examples):
-        values = task.values(read(network, examples, batch_size, device), card.calibration)
+        logits = read(network, examples, batch_size, device)
+        if adaptation is not None:
+            logits, others = adaptation.adapt(as_network(network), examples, logits, batch_size, device)
+        values = task.values(logits, card.calibration)
     reasons: dict[str, list[str]] = defaultdict(list)
     for fault in [*faults, *features.faults]:
         reasons[fault.id].append(f"{fault.modality}: {fault.reason}")
@@ -71,7 +83,8 @@ def predict_utterances(
         own = values[row].tolist()
         label, confidence = task.decide(own, card.calibration)
         named = dict(zip(task.names, own, strict=True))
-        predictions.append(Prediction(utterance.id, label, confidence, named, modalities, error, card.note))
+        count = None if adaptation is None else others[row]
+        predictions.append(Prediction(utterance.id, label, confidence, named, modalities, error, card.note, count))
     return predictions
 
 
@@ -167,6 +180,7 @@ def as_json(prediction: Prediction, task: Task) -> dict[str, Any]:
         "modalities": list(prediction.modalities),
         "error": prediction.error,
         "note": prediction.note,
+        **({} if prediction.adapted_from is None else {ADAPTED: prediction.adapted_from}),
     }
 
 
@@ -174,6 +188,8 @@ def _csv(predictions: Sequence[Prediction], task: Task, more: More, *, head: boo
     """head: with the names of the columns. notes: with a column `note` even where there is none."""
     if notes or any(p.note for p in predictions):
         more = {"note": [p.note or "" for p in predictions], **more}
+    if any(p.adapted_from is not None for p in predictions):
+        more = {ADAPTED: [str(p.adapted_from or 0) for p in predictions], **more}
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     if head:

@@ -183,6 +183,12 @@ class Task(ABC):
     def prior(self, targets: np.ndarray) -> list[float]:
         """(V,) what is said of a row of which nothing can be read: class shares, means."""
 
+    def as_answers(self, targets: np.ndarray) -> np.ndarray:
+        """(N, V) the values of the answers that are right: of classes 1 for the class, or the shares of the votes."""
+        if self.kind == "classes" and targets.ndim == 1:
+            return np.eye(self.outputs)[targets]
+        return targets.reshape(len(targets), -1).astype(np.float64)
+
     def strata(self, targets: np.ndarray) -> np.ndarray:
         """(N,) class numbers, which `training.sampler: balanced` draws evenly: the targets, or of shares (N, C) the
         class with most. Raises InputError where answers are not one class."""

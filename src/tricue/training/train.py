@@ -31,6 +31,7 @@ from tricue.prediction.batches import Examples, gather_examples
 from tricue.tasks.task import Task, make_task
 from tricue.training.fresh_network import build_network
 from tricue.training.run_directory import RUN, describe, is_done
+from tricue.training.speaker_removal import check_training_speakers
 from tricue.training.trainer import Trainer
 from tricue.training.workspace import Workspace
 from tricue.types import InputError, ModalityName, Utterance
@@ -92,6 +93,7 @@ def settle(config: Config, corpus: Corpus, init_from: Path | None = None) -> tup
     config = with_modalities(make_task(config).fitted(config, corpus, splits["train"]), splits["train"])
     _check_rows(config, splits)
     make_task(config).check_training(splits, config)
+    check_training_speakers(splits["train"], config)
     labelled = sum(row.label is not None for row in splits["train"])
     like = read_card(init_from).config.model if init_from is not None else None
     return config.model_copy(update={"model": config.model.settled(labelled, like)}), splits

@@ -27,6 +27,7 @@ from tricue.training.phases import (
     parameter_groups,
     phases_of,
 )
+from tricue.training.speaker_removal import Removal, learn_speakers
 from tricue.types import Batch, InvalidFileError, Output, TrainingError
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ class Trainer:
         self.objective = self.task.objective(train.labels, self.training)
         balanced = self.training.sampler == "balanced"
         self.strata = self.task.strata(train.labels) if balanced else None
+        adapted = self.config.speaker.adaptation != "off"
+        self.removal = Removal.of(self.network, train, self.task, self.config) if adapted else None
         self.standing = Standing()
         self.log = RunLog(save_dir, self.training.tensorboard, quiet, "LEAKY" if card.leaky else "")
         self.saved_at = time.monotonic()
@@ -131,12 +134,23 @@ class Trainer:
         self.learner = state.Learner(self.network, self.average, self.optimizer, self.schedule, self.accelerator.scaler)
 
     def _end_phase(self) -> None:
+        self._learn_speakers()
         self.standing.phase_scores[str(self.standing.phase)] = self.standing.best_score
         if self.val is not None:
             self.log.line(
                 f"Phase {self.standing.phase}: best val {self.task.selected_words} {self.standing.best_score:.4f} "
                 f"in epoch {self.standing.best_epoch + 1}"
             )
+
+    def _learn_speakers(self) -> None:
+        """How the training speakers differ, by the weights that the phase kept."""
+        folder = self.save_dir / f"phase{self.standing.phase}"
+        card = read_card(folder)
+        network = self.averaged
+        network.load_state_dict(read_weights(folder, state.REMEDY))
+        found = learn_speakers(network, self.train, self.task, self.config, self.accelerator.device)
+        if found is not None:
+            save_checkpoint(folder, network, replace(card, speakers=found, config=self.config))
 
     def _keep_best_model(self) -> None:
         """best_model: the best phase by val, ties to the earlier; without val the last phase."""
@@ -163,7 +177,8 @@ class Trainer:
         for rows in self.log.bar(plan[standing.batches :], len(plan), standing.batches, title):
             window = standing.batches - standing.batches % accumulation  # first batch of this step
             size = min(accumulation, len(plan) - window)
-            self._train_batch(self.train.batch(rows), weights, size)
+            batch = self.train.batch(rows)
+            self._train_batch(self.removal.taken_off(batch, rows) if self.removal else batch, weights, size)
             standing.batches += 1
             standing.seconds = time.monotonic() - started
             if standing.batches == window + size:

@@ -1,0 +1,51 @@
+"""Which rows are of one speaker, and in which order: what each of them may be adapted to."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Literal
+
+from tricue.types import InputError, Utterance, shown
+
+Form = Literal["off", "past", "all"]  # `speaker.adaptation`
+FORMS: tuple[Form, ...] = ("off", "past", "all")
+MARKS = {
+    "all": "each row adapted to all other clips of its speaker (transductive: they were there before it was answered)",
+    "past": "each row adapted to the earlier turns of its speaker",
+}
+
+
+def read_form(word: str | None) -> Form | None:
+    """`--speaker_adaptation`. Raises InputError for another word."""
+    if word is None:
+        return None
+    for form in FORMS:
+        if form == word:
+            return form
+    raise InputError(f"--speaker_adaptation {shown(word, quoted=False)}: use one of {', '.join(FORMS)}.")
+
+
+def rows_of_speakers(rows: Sequence[Utterance], form: Form) -> list[list[int]]:
+    """The numbers of the rows of each speaker who has several; with `past` by dialogue, in the order of its turns.
+
+    Raises:
+        InputError: With `past`, a row of a speaker has no place among the others.
+    """
+    found: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        if row.speaker is not None:
+            found[row.corpus, row.dialogue if form == "past" else None, row.speaker].append(i)
+    several = [own for own in found.values() if len(own) > 1]
+    return several if form == "all" else [_in_order(rows, own) for own in several]
+
+
+def _in_order(rows: Sequence[Utterance], own: Sequence[int]) -> list[int]:
+    """By turn, else by start in the recording. Raises InputError where a row has neither, or two have the same."""
+    by_turn = all(rows[i].turn is not None for i in own)
+    places = {i: rows[i].turn if by_turn else rows[i].start for i in own}
+    if any(place is None for place in places.values()):
+        row = next(rows[i] for i in own if places[i] is None)
+        raise InputError(
+            f"speaker.adaptation=past: {shown(row.id)} has no place among the rows of speaker {shown(row.speaker)}. "
+            "Number them in the column `turn`, or choose all or off."
+        )
+    return sorted(own, key=lambda i: (places[i], i))

@@ -1,0 +1,107 @@
+"""Training with part of each speaker's offset taken off, so that the network knows rows that are adapted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+
+from tricue.adaptation.speaker_fit import FEWEST, fit_means, fit_offsets, number_speakers
+from tricue.adaptation.speaker_offsets import Speakers
+from tricue.config.settings import Config
+from tricue.model.network import Network
+from tricue.model.statistics import Statistics
+from tricue.prediction.adapted import read_wholes
+from tricue.prediction.batches import Examples, reading_plan, row_lengths
+from tricue.tasks.task import Task
+from tricue.types import Batch, InputError, ModalityName, Utterance
+
+UNTOUCHED = 1 / 3  # share of the rows whose offset stays: an answer without other clips is as good as before
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The offset of each training row's speaker in the summaries that the network's statistics are made of."""
+
+    speakers: np.ndarray  # (N,) numbers, -1 for a row without other rows of its speaker
+    offsets: dict[ModalityName, torch.Tensor]  # (S + 1, 2 D); the last is zero
+
+    @classmethod
+    def of(cls, network: Network, train: Examples, task: Task, config: Config) -> "Removal":
+        """From the training rows, whose labels are known. An encoder that is trained along has no lasting offsets."""
+        speakers = number_speakers(train.utterances)
+        assert train.labels is not None
+        answers = task.as_answers(train.labels)
+        modalities = [modality for modality in config.adapted if modality not in network.live]
+        found = {}
+        for modality, (rows, summaries) in _summaries(network, train, modalities).items():
+            of_several = speakers[rows] >= 0
+            known = rows[of_several]
+            numbers, compact = np.unique(speakers[known], return_inverse=True)
+            offsets = torch.zeros(speakers.max(initial=-1) + 2, summaries.shape[1])
+            fitted = fit_means(summaries[of_several].astype(np.float64), answers[known], compact)[1]
+            offsets[numbers] = torch.from_numpy(fitted).float()
+            found[modality] = offsets
+        return cls(speakers, found)
+
+    def taken_off(self, batch: Batch, rows: Sequence[int]) -> Batch:
+        """The batch with what is taken off each row: nothing, or a share of its speaker's offset, evenly drawn from
+        torch's CPU state."""
+        trust = (torch.rand(len(rows)) - UNTOUCHED).clamp_min(0.0) / (1.0 - UNTOUCHED)
+        numbers = torch.from_numpy(self.speakers[list(rows)])
+        batch.offsets = {m: own[numbers] * trust[:, None] for m, own in self.offsets.items() if m in batch.values}
+        return batch
+
+
+@torch.no_grad()
+def _summaries(
+    network: Network, train: Examples, modalities: Sequence[ModalityName]
+) -> dict[ModalityName, tuple[np.ndarray, np.ndarray]]:
+    """Per modality the numbers of the rows that have it, and their scaled summaries (n, 2 D)."""
+    network.eval()
+    found: dict[ModalityName, tuple[list[int], list[np.ndarray]]] = {modality: ([], []) for modality in modalities}
+    for rows in reading_plan(row_lengths(train), 64):
+        vectors, masks = network.vectors(train.batch(rows).to(next(network.parameters()).device))
+        for modality in found.keys() & vectors.keys():
+            present = masks[modality].any(dim=1).cpu().numpy()
+            summary = cast(Statistics, network.statistics[modality]).summary(vectors[modality], masks[modality])
+            found[modality][0].extend(np.array(rows)[present])
+            found[modality][1].append(summary.cpu().numpy()[present])
+    return {m: (np.array(rows), np.concatenate(own)) for m, (rows, own) in found.items() if rows}
+
+
+def learn_speakers(network: Network, train: Examples, task: Task, config: Config, device: str) -> Speakers | None:
+    """How the training speakers differ in what the fusion of the trained network reads; None of too few of them."""
+    speakers = number_speakers(train.utterances)
+    if speakers.max(initial=-1) + 1 < FEWEST or not config.adapted:
+        return None
+    assert train.labels is not None
+    answers = task.as_answers(train.labels)
+    wholes = read_wholes(network, train, config.evaluation.batch_size, device)
+    found = {}
+    for modality in config.adapted:
+        usable = wholes.present[modality].cpu().numpy() & (speakers >= 0)
+        numbers, compact = np.unique(speakers[usable], return_inverse=True)
+        if len(numbers) >= FEWEST:
+            vectors = wholes.statistics(modality)[usable].cpu().numpy().astype(np.float64)
+            found[modality] = fit_offsets(vectors, answers[usable], compact)
+    return Speakers(found, int(speakers.max()) + 1) if found else None
+
+
+def check_training_speakers(rows: Sequence[Utterance], config: Config) -> None:
+    """Raise InputError where `speaker.adaptation` is asked for and nothing can be learned of speakers."""
+    form = config.speaker.adaptation
+    count = int(number_speakers([row for row in rows if row.label is not None]).max(initial=-1)) + 1
+    if form == "off" or (count >= FEWEST and config.adapted):
+        return
+    if not config.adapted:
+        raise InputError(
+            f"speaker.adaptation={form}: none of {', '.join(config.modalities)} is adapted. Name them in "
+            "speaker.modalities, or choose off."
+        )
+    raise InputError(
+        f"speaker.adaptation={form}: the training rows have {count} speakers with two rows or more, and {FEWEST} are "
+        "the fewest that tell how speakers differ. Fill the column `speaker` with a name for each person, or choose "
+        "off."
+    )
