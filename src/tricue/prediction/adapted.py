@@ -20,8 +20,8 @@ from tricue.tasks.task import Calibration, Task
 from tricue.types import InputError, ModalityName, Utterance
 
 _LOG = logging.getLogger(__name__)
-ROUNDS = 3
-SHARPNESS = 2.0
+ROUNDS = 5
+SHARPNESS = 1.5
 """Power of the answers that stand in for labels. Soft ones, where all clips are of one emotion, give part of it to the
 speaker."""
 LONGEST_PAST = 256  # earlier rows that are looked at: what they cost grows with their square

@@ -1,0 +1,42 @@
+"""Which rows an answer may be adapted to."""
+
+import pytest
+
+from tricue.adaptation.contexts import read_form, rows_of_speakers
+from tricue.types import InputError, Utterance
+
+
+def test_all_rows_of_a_speaker_whatever_the_dialogue() -> None:
+    rows = [Utterance("a", speaker="Ann", dialogue="1"), Utterance("b", speaker="Bo"),
+            Utterance("c", speaker="Ann", dialogue="2"), Utterance("d")]  # fmt: skip
+    assert rows_of_speakers(rows, "all") == [[0, 2]]
+
+
+def test_the_past_is_that_of_the_dialogue_in_the_order_of_its_turns() -> None:
+    rows = [
+        Utterance("a", speaker="Ann", dialogue="1", turn=4), Utterance("b", speaker="Ann", dialogue="1", turn=0),
+        Utterance("c", speaker="Ann", dialogue="2", turn=1), Utterance("d", speaker="Ann", dialogue="1", turn=2),
+    ]  # fmt: skip
+    assert rows_of_speakers(rows, "past") == [[1, 3, 0]]
+
+
+def test_the_past_by_the_start_in_the_recording() -> None:
+    rows = [Utterance("a", speaker="Ann", start=9.0), Utterance("b", speaker="Ann", start=2.5)]
+    assert rows_of_speakers(rows, "past") == [[1, 0]]
+
+
+def test_without_an_order_there_is_no_past() -> None:
+    rows = [Utterance("a", speaker="Ann"), Utterance("b", speaker="Ann")]
+    with pytest.raises(InputError, match="'a' has no place among the rows of speaker 'Ann'.*column `turn`"):
+        rows_of_speakers(rows, "past")
+
+
+def test_the_same_name_in_two_corpora_is_two_speakers() -> None:
+    rows = [Utterance(f"{i}", speaker="01", corpus=name) for i, name in enumerate(["one", "two", "one"])]
+    assert rows_of_speakers(rows, "all") == [[0, 2]]
+
+
+def test_the_words_of_the_flag() -> None:
+    assert read_form(None) is None and read_form("past") == "past"
+    with pytest.raises(InputError, match="--speaker_adaptation future: use one of off, past, all"):
+        read_form("future")
