@@ -12,7 +12,7 @@ with `all`. Of the voice also a table: the gain by the number of other clips and
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 import simple_rivals
 from common import Measured, keep, make_parser, shared
 
-from tricue.adaptation.contexts import FORMS
+from tricue.adaptation.contexts import FORMS, Form
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.config.settings import Config
 from tricue.corpora.catalogue import read_corpus
@@ -108,6 +108,7 @@ def table(models: Sequence[Path], plain: Measured, workspace: Workspace, split: 
         trial = open_trial(model, workspace=workspace, split=split, speaker_adaptation="all")
         features = trial.read_features(trial.usable(None), workspace)
         examples = gather_examples(trial.rows, features.arrays, None)
+        assert trial.adaptation is not None
         opened.append((trial.network, trial.adaptation, read_wholes(trial.network, examples, 64, "cpu")))
     labels, speakers = [u.label for u in plain.rows], [u.speaker for u in plain.rows]
     found: dict[str, Any] = {}
@@ -125,11 +126,11 @@ def table(models: Sequence[Path], plain: Measured, workspace: Workspace, split: 
     return found
 
 
-def told(forms: dict[str, Measured]) -> dict[str, Any]:
+def told(forms: Mapping[Form, Measured]) -> dict[str, Any]:
     """The scores of each form and their differences to the answers without adaptation."""
     plain = forms["off"]
     answers = [run.answers for run in plain.runs]
-    content = {form: own.summary() for form, own in forms.items()}
+    content: dict[str, Any] = {form: own.summary() for form, own in forms.items()}
     for name in plain.runs[0].baselines:
         rival = [run.baselines[name] for run in plain.runs]
         content |= {f"{form}_minus_{name.replace(' ', '_')}": own.difference(*rival) for form, own in forms.items()}

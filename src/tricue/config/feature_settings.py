@@ -58,8 +58,9 @@ class AudioFeatures(ModalityFeatures):
 
     encoder: EncoderName = "facebook/wav2vec2-base-960h"
     """Hub name, local folder, `light` (log-mel spectrogram; nothing is downloaded), or `emotion`, as for text."""
-    layer: LayerChoice = None
-    """Hidden layer read: a number (0 = before the first block, -1 = last), a list, `mix`, or null, as for text."""
+    layer: LayerChoice = "mix"
+    """Hidden layer read: `mix` (all of them: the network learns a mix of their sequences, and their statistics stand
+    side by side), a number (0 = before the first block, -1 = last), a list, or null, as for text."""
     rate_hz: Annotated[float, Field(gt=0.0, le=50.0)] = 10.0
     """Feature vectors per second after pooling."""
     mfcc: Annotated[int, Field(ge=0, le=64)] = 25
