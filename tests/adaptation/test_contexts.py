@@ -27,7 +27,7 @@ def test_the_past_by_the_start_in_the_recording() -> None:
 
 def test_without_an_order_there_is_no_past() -> None:
     rows = [Utterance("a", speaker="Ann"), Utterance("b", speaker="Ann")]
-    with pytest.raises(InputError, match="'a' has no place among the rows of speaker 'Ann'.*column `turn`"):
+    with pytest.raises(InputError, match=r"'a' has no place among the rows of speaker 'Ann'.*column `turn`"):
         rows_of_speakers(rows, "past")
 
 

@@ -62,8 +62,10 @@ def test_evaluate_says_how_it_adapted(place: Path, tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_predictions_say_from_how_many_clips(place: Path, tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"answers.{ending}"
-    called = ["predict", place / "rows.csv", "--model_path", place / "run/best_model", "--output_file", target, "--quiet",
-              "--store", place / "store", "--speaker_adaptation", "past"]  # fmt: skip
+    called = [
+        "predict", place / "rows.csv", "--model_path", place / "run/best_model", "--output_file", target,
+        "--store", place / "store", "--speaker_adaptation", "past", "--quiet",
+    ]  # fmt: skip
     assert tricue(*called) == 0
     if ending == "csv":
         with target.open() as file:

@@ -177,11 +177,11 @@ def test_an_offset_is_taken_off_as_the_formula_says(model: tuple[Network, Card])
 def test_what_cannot_be_adapted_is_refused(model: tuple[Network, Card], caplog: pytest.LogCaptureFixture) -> None:
     _, card = model
     nameless = [Utterance("a"), Utterance("b")]
-    with pytest.raises(InputError, match="no row names its speaker.*column `speaker`, or choose off"):
+    with pytest.raises(InputError, match=r"no row names its speaker.*column `speaker`, or choose off"):
         make_adaptation(card, "all", nameless)
     assert make_adaptation(card, None, nameless) is None  # its default asks for nothing that is not there
     assert "no row names one" in caplog.text
-    with pytest.raises(InputError, match="knows nothing of how speakers differ. Train it anew"):
+    with pytest.raises(InputError, match=r"knows nothing of how speakers differ. Train it anew"):
         make_adaptation(replace(card, speakers=None), "past", [Utterance("a", speaker="Ann")])
     caplog.clear()
     made = make_adaptation(card, "all", [Utterance("a", speaker="Ann"), Utterance("b", speaker="Bo")])

@@ -82,7 +82,7 @@ def test_without_speakers_it_is_refused_before_the_extraction() -> None:
     with pytest.raises(InputError, match="have 1 speakers"):
         check_training_speakers([replace(row, speaker="one") for row in rows], config)
     words = small(speaker__adaptation="past")
-    with pytest.raises(InputError, match="none of text is adapted. Name them in speaker.modalities"):
+    with pytest.raises(InputError, match=r"none of text is adapted. Name them in speaker.modalities"):
         check_training_speakers([Utterance("a", label="joy")], words)
     check_training_speakers(rows, settings())  # off
 
