@@ -14,7 +14,6 @@ from tricue.types import ModalityName
 class ModalityFeatures(Section):
     """What the section of every modality has; a plugin's `Settings` adds its own."""
 
-    trainable: ClassVar[bool] = False  # whether `model.finetune` trains the encoder with the network
     preset: ClassVar[str | None] = None  # the encoder that `emotion` names
 
     encoder: EncoderName
@@ -33,7 +32,6 @@ class ModalityFeatures(Section):
 class TextFeatures(ModalityFeatures):
     """What is said."""
 
-    trainable = True
     preset = "SamLowe/roberta-base-go_emotions"
 
     encoder: EncoderName = "roberta-base"
@@ -83,6 +81,9 @@ class VideoFeatures(ModalityFeatures):
     text: one that looks at faces, so set `faces` too."""
     frames: Annotated[int, Field(ge=1, le=10_000)] = 10
     """Key frames per utterance."""
+    side: Annotated[int, Field(ge=16, le=2_048)] | None = None
+    """Pixels of the square that each picture is brought to for a hub encoder; null: as the encoder's own processor
+    does, often 224. Small faces want less."""
     faces: Literal["none", "largest", "central"] = "none"
     """What of a key frame is read: all of it, or the face of one person, followed through the clip: the one of the
     largest face, or the one nearest to the middle of the picture. Where it is not found the frame stays whole, and

@@ -1,14 +1,32 @@
 """Settings of the network."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from tricue.config.section import PositiveInt, Section
 from tricue.registry import FUSIONS
+from tricue.types import ModalityName
 
 ROWS = (8_000, 40_000)  # most training rows of all but the last of ...
 WIDTHS = (64, 128, 256)  # ... what `width: auto` takes
+
+
+Depth = Literal["none", "all"] | PositiveInt  # of an encoder: frozen, trained whole, or its top N layers trained
+
+
+class FinetuneConfig(Section):
+    """How much of each encoder is trained with the network; vectors of one that is frozen are cached."""
+
+    text: Depth = "none"
+    """Text encoder: frozen, trained whole, or its top N layers trained."""
+    video: Depth = "none"
+    """Image encoder: frozen, trained whole, or its top N layers trained. Frames are then varied in training: mirrored,
+    turned, cropped, brightened, a part covered."""
+
+    def __getitem__(self, modality: ModalityName) -> Depth:
+        """`none` of a modality whose encoder no setting trains."""
+        return dict(self).get(modality, "none")
 
 
 class ModelConfig(Section):
@@ -41,8 +59,13 @@ class ModelConfig(Section):
     """Dropout of the fusion and intention MLPs."""
     counterfactual_start: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.12
     """a_m at the start: how far the counterfactual features lean to their transformation."""
-    finetune: Literal["none", "all"] | PositiveInt = "none"
-    """Text encoder: frozen (its vectors are cached), trained whole, or its top N layers trained."""
+    finetune: FinetuneConfig = FinetuneConfig()
+    """How much of the encoders is trained. A word or number in its place is that of the text encoder."""
+
+    @field_validator("finetune", mode="before")
+    @classmethod
+    def _of_text_where_none_is_named(cls, given: Any) -> Any:
+        return {"text": given} if isinstance(given, str | int) and not isinstance(given, bool) else given
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "ModelConfig":

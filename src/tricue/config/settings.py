@@ -112,6 +112,4 @@ class Config(Section):
     @property
     def live(self) -> list[ModalityName]:
         """The modalities that reach the network as its encoder reads them, for the encoder is trained with it."""
-        if self.model.finetune == "none":
-            return []
-        return [modality for modality in self.modalities if self.features[modality].trainable]
+        return [modality for modality in self.modalities if self.model.finetune[modality] != "none"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,8 +72,9 @@ class HubVideo:
     def settings(self) -> dict[str, Any]:
         weights = hub.encoder_digest(self.folder)
         left_out = getattr(hub.load_model(self.folder, self.device), "pooler", ...) is None  # without weights
-        pooled = {"pooled": "mean"} if left_out else {}
-        return {"frames": self.config.frames, "weights": weights, **pooled, **_settings_of(self.faces)}
+        averaged = {"pooled": "mean"} if left_out else {}
+        side = {} if self.config.side is None else {"side": self.config.side}  # what was stored before stays valid
+        return {"frames": self.config.frames, "weights": weights, **side, **averaged, **_settings_of(self.faces)}
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
@@ -83,8 +84,12 @@ class HubVideo:
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, 3, h, w) float32 as the model's image processor makes them."""
-        process = _image_processor(self.folder)
-        pixels = process(images=list(frames), return_tensors="np", input_data_format="channels_last")
+        process, given = _image_processor(self.folder), list(frames)
+        more: dict[str, Any] = {}
+        if self.config.side is not None:
+            given = [_resized(frame, self.config.side) for frame in frames]
+            more = {"do_resize": False} | ({"do_center_crop": False} if hasattr(process, "do_center_crop") else {})
+        pixels = process(images=given, return_tensors="np", input_data_format="channels_last", **more)
         return np.asarray(pixels["pixel_values"], np.float32)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -99,21 +104,42 @@ class HubVideo:
 
         def vectors(part: torch.Tensor) -> np.ndarray:
             shown = part.to(self.device).contiguous(memory_format=torch.channels_last)
-            return hub.run_model(self.device, lambda: _pooled(model(pixel_values=shown)).flatten(1))
+            return hub.run_model(self.device, lambda: pooled(model(pixel_values=shown)))
 
         ends = np.cumsum([len(pixels) for pixels in prepared])
         return np.split(np.concatenate([vectors(part) for part in pictures.split(size)]), ends[:-1])
 
 
-def video_extractor(config: VideoFeatures, device: str = "cpu") -> LightVideo | HubVideo:
+@dataclass(frozen=True)
+class PixelVideo(HubVideo):
+    """For an encoder that is trained with the network: its pictures in place of vectors."""
+
+    is_stored: ClassVar[bool] = False
+
+    def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """(frames, 3 h w) float16 each."""
+        return [pixels.reshape(len(pixels), -1).astype(np.float16) for pixels in prepared]
+
+    @cached_property
+    def dims(self) -> tuple[int, ...]:
+        """Of the vectors that an encoder of this shape makes of them: a checkpoint has its weights elsewhere."""
+        import torch
+
+        black = torch.from_numpy(self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)]))
+        with torch.inference_mode():
+            return (pooled(hub.untrained_model(self.folder).eval()(pixel_values=black)).shape[1],)
+
+
+def video_extractor(config: VideoFeatures, device: str = "cpu", weights: bool = True) -> LightVideo | HubVideo:
     """The extractor that `features.video` asks for, with the cropping that its frames go through before it.
 
-    Raises InputError where its encoder or the face detector cannot be had.
+    weights: False where the encoder's own are not run. Raises InputError where its encoder or the face detector cannot
+    be had.
     """
     faces = face_crop(config)
     if config.encoder == hub.LIGHT:
         return LightVideo(config, faces=faces)
-    folder = hub.find_encoder(config.encoder, "video")
+    folder = hub.find_encoder(config.encoder, "video", weights)
     _image_processor(folder)
     return HubVideo(folder, config, device, faces=faces)
 
@@ -162,10 +188,17 @@ def _image_processor(folder: Path) -> Any:
     return pretrained.read_part(AutoImageProcessor, folder, "preprocessor_config.json", backend="pil")
 
 
-def _pooled(output: Any) -> Any:
-    """(B, D, ...) of the pooler; a model without one is averaged over its patches."""
-    pooled = getattr(output, "pooler_output", None)
-    if pooled is not None:
-        return pooled
+def _resized(frame: np.ndarray, side: int) -> np.ndarray:
+    """(H, W, 3) uint8 -> (side, side, 3)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(frame).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def pooled(output: Any) -> Any:
+    """(B, D) of the pooler; a model without one is averaged over its patches."""
+    own = getattr(output, "pooler_output", None)
+    if own is not None:
+        return own.flatten(1)
     states = output.last_hidden_state  # (B, patches, D) or (B, D, height, width)
     return states.mean(dim=1) if states.dim() == 3 else states.mean(dim=(2, 3))

@@ -80,7 +80,7 @@ class Modality(ABC, Generic[Settings_]):
         return 0
 
     def make_live_extractor(self, settings: Settings_, device: str) -> Extractor:
-        """For `Settings.trainable`: makes what the live encoder reads, in place of vectors.
+        """Makes what the live encoder reads, in place of vectors.
 
         Raises:
             InputError: The encoder cannot be had, or not be trained.
@@ -88,7 +88,7 @@ class Modality(ABC, Generic[Settings_]):
         raise NotImplementedError(f"{self.name}: its encoder is not trainable.")
 
     def make_live_encoder(self, encoder: nn.Module, settings: Settings_, finetune: str | int) -> nn.Module:
-        """A `LiveEncoder` around a hub encoder, for `Settings.trainable`. finetune: as `model.finetune`, not none.
+        """A `LiveEncoder` around a hub encoder. finetune: as `model.finetune`, not none.
 
         Raises:
             InputError: The encoder cannot be trained so.

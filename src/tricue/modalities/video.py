@@ -1,14 +1,20 @@
 """How it looks."""
 
 from dataclasses import replace
+from typing import Any
+
+from torch import nn
 
 from tricue.config.feature_settings import VideoFeatures
 from tricue.extractors.choice import Extractor
-from tricue.extractors.video_extractors import frame_moments, video_extractor
+from tricue.extractors.video_extractors import HubVideo, PixelVideo, frame_moments, pooled, video_extractor
 from tricue.modalities.modality import Modality, Rows
 from tricue.modalities.reading import request_media
 from tricue.modalities.requests import Request
-from tricue.types import Moment, Utterance
+from tricue.model.frontends import LiveVideo
+from tricue.types import InputError, Moment, Utterance
+
+_SIDE = 224  # pixels, of most image encoders
 
 
 class Video(Modality[VideoFeatures]):
@@ -22,6 +28,19 @@ class Video(Modality[VideoFeatures]):
 
     def make_extractor(self, settings: VideoFeatures, device: str, weights: bool = True) -> Extractor:
         return video_extractor(settings, device)
+
+    def make_live_extractor(self, settings: VideoFeatures, device: str) -> PixelVideo:
+        extractor = video_extractor(settings, device, weights=False)
+        if not isinstance(extractor, HubVideo):
+            raise InputError("Video can be fine-tuned with a hub encoder only; features.video.encoder is light.")
+        return PixelVideo(extractor.folder, settings, device, faces=extractor.faces)
+
+    def make_live_encoder(self, encoder: Any, settings: VideoFeatures, finetune: str | int) -> nn.Module:
+        side = settings.side or getattr(encoder.config, "image_size", None) or _SIDE
+        try:
+            return LiveVideo(encoder, None if finetune == "all" else int(finetune), pooled, int(side))
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
     def make_requests(self, rows: Rows, extractor: Extractor, among: Rows | None) -> dict[str, Request]:
         """Of a picture that shows two speakers, the half of the row's."""

@@ -1,5 +1,6 @@
 """From a modality's feature vectors to the input of its progressive BiLSTM."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 from tricue.model.transform import FeatureTransformation
+from tricue.model.vary_frames import vary
 
 
 class Frontend(nn.Module):
@@ -61,18 +63,65 @@ class LiveText(nn.Module):
         return tokens
 
 
+class LiveVideo(nn.Module):
+    """An image encoder that is trained with the network: pixels of frames in, a vector each out.
+
+    pixels (B, T, 3 S S) normalised, mask (B, T). Returns (B, T, dim) and the mask. In training frames are varied.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, finetune: int | None, read: Callable[[Any], torch.Tensor], side: int
+    ) -> None:
+        """finetune: number of top layers that are trained; None trains all.
+        read: (N, dim) of the encoder's output. side: S, of an ordinary picture.
+        """
+        super().__init__()
+        self.encoder = encoder
+        self.read = read
+        self.side = side
+        if finetune is not None:
+            freeze_below(encoder, finetune)
+
+    def train(self, mode: bool = True) -> "LiveVideo":
+        """What is frozen normalises by what it has learned, not by the batch."""
+        super().train(mode)
+        for module in self.encoder.modules():
+            own = list(module.parameters(recurse=False))
+            if own and not any(parameter.requires_grad for parameter in own):
+                module.training = False
+        return self
+
+    def forward(self, pixels: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        side = math.isqrt(pixels.shape[-1] // 3)
+        pictures = pixels[mask].view(-1, 3, side, side)
+        if self.training:
+            pictures = vary(pictures)
+        shown = pictures.contiguous(memory_format=torch.channels_last)
+        vectors = self.read(self.encoder(pixel_values=shown))
+        spread = vectors.new_zeros(*mask.shape, vectors.shape[-1])
+        spread[mask] = vectors
+        return spread, mask
+
+    def example(self, steps: int, context: int = 0) -> torch.Tensor:
+        """Gray frames of one row, (1, steps, 3 S S)."""
+        return torch.zeros(1, steps, 3 * self.side**2)
+
+
 def freeze_below(encoder: nn.Module, top: int) -> None:
-    """Freeze all of a hub encoder but its top layers. Raises ValueError where its layers are not found."""
-    stacks = [
-        module
+    """Freeze all of a hub encoder but its top layers and what comes after them. Raises ValueError where its layers are
+    not found."""
+    stacks = {
+        name: module
         for name, module in encoder.named_modules()
-        if isinstance(module, nn.ModuleList) and name.split(".")[-1] in ("layer", "layers", "h")
-    ]
+        if isinstance(module, nn.ModuleList) and name.split(".")[-1] in ("layer", "layers", "h", "stages")
+    }
     if not stacks:
         raise ValueError(f"{type(encoder).__name__} has no list of layers; use model.finetune=all or none.")
-    layers = max(stacks, key=len)
-    if top > len(layers):
-        raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {len(layers)} layers.")
-    encoder.requires_grad_(False)
-    for layer in list(layers)[-top:]:
-        layer.requires_grad_(True)
+    name = max(stacks, key=lambda stack: len(stacks[stack]))
+    count = len(stacks[name])
+    if top > count:
+        raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {count} layers.")
+    trained = False
+    for parameter, weight in encoder.named_parameters():  # in the order of the data
+        trained = trained or parameter.startswith(f"{name}.{count - top}.")
+        weight.requires_grad_(trained)

@@ -257,7 +257,7 @@ def _live_encoders(config: Config, encoders: Parts) -> Parts:
         raise ValueError(f"model.finetune is set, so the network needs its {lacking[0]} encoder.")
     return {
         modality: MODALITIES[modality].make_live_encoder(
-            encoders[modality], config.features[modality], config.model.finetune
+            encoders[modality], config.features[modality], config.model.finetune[modality]
         )
         for modality in config.live
     }
