@@ -30,7 +30,8 @@ class Audio(Modality[AudioFeatures]):
 
     def count_mixed_layers(self, settings: AudioFeatures, dims: Sequence[int]) -> int:
         beside = settings.mfcc > 0 or settings.spectral
-        return len(dims) - beside if reads_mix(settings, settings.layer) else 0
+        layers = len(dims) - beside
+        return layers if layers > 1 and reads_mix(settings, settings.layer) else 0
 
     def _spans(self, row: Utterance, count: int, settings: AudioFeatures, *_: object) -> list[Moment]:
         return stretches(count, settings.rate_hz, row.span(self.name)[0] or 0.0)
