@@ -179,7 +179,7 @@ class MultimodalEmotionRecognizer:
         asked = as_utterances(inputs)
         rows = [replace(u, id=str(i)) for i, u in enumerate(asked.rows)]  # two of them may share an id
         memory = {str(i): signals for i, signals in asked.memory.items()}
-        adaptation = make_adaptation(self.card, speaker_adaptation, rows)
+        adaptation = self._adaptation(speaker_adaptation, rows)
         predictions = self.predict_rows(pipeline, rows, memory=memory, abstain=abstain, adaptation=adaptation)
         return [
             replace(p, id=u.id, error=asked.faults.get(i, p.error))
@@ -224,7 +224,7 @@ class MultimodalEmotionRecognizer:
             raise InputError(f"{most[1]} utterances have the id {shown(most[0])}: give each its own.")
         pipeline = self._make_pipeline(usable_modalities(self.modalities, modalities), folder)
         pipeline = replace(pipeline, store=store, engine=local_engine(), progress=not quiet)
-        adaptation = make_adaptation(self.card, speaker_adaptation, utterances)
+        adaptation = self._adaptation(speaker_adaptation, utterances)
         size = pipeline.batch_size(utterances) if adaptation is None else max(len(utterances), 1)
         parts = [utterances[at : at + size] for at in range(0, len(utterances), size)]
         with closing(pipeline.in_parts(parts)) as read:
@@ -337,6 +337,15 @@ class MultimodalEmotionRecognizer:
             located(config.features, folder), modalities, live=config.live, device=self.device,
             workers=0, progress=False,
         )  # fmt: skip
+
+    def _adaptation(self, form: Form | None, rows: Sequence[Utterance]) -> Adaptation | None:
+        """`make_adaptation`; the ONNX file has no place for an offset."""
+        if self.answering is self.network or (form or self.card.config.speaker.adaptation) == "off":
+            return make_adaptation(self.card, form, rows)
+        if form is not None:
+            raise InputError(f"--speaker_adaptation {form}: answers are adapted with --backend torch; or choose off.")
+        logger.warning("With network.onnx answers are not adapted to the speaker.")
+        return None
 
     def predict_features(
         self,

@@ -1,5 +1,7 @@
 """Which rows an answer may be adapted to."""
 
+from pathlib import Path
+
 import pytest
 
 from tricue.adaptation.contexts import read_form, rows_of_speakers
@@ -28,6 +30,24 @@ def test_the_past_by_the_start_in_the_recording() -> None:
 def test_without_an_order_there_is_no_past() -> None:
     rows = [Utterance("a", speaker="Ann"), Utterance("b", speaker="Ann")]
     with pytest.raises(InputError, match=r"'a' has no place among the rows of speaker 'Ann'.*column `turn`"):
+        rows_of_speakers(rows, "past")
+
+
+def test_the_row_without_a_turn_is_named() -> None:
+    rows = [Utterance(f"{i}", speaker="Ann", turn=None if i == 2 else i, start=float(i)) for i in range(4)]
+    with pytest.raises(InputError, match=r"'2' has no place"):
+        rows_of_speakers(rows, "past")
+
+
+def test_two_rows_of_one_turn_have_no_order() -> None:
+    rows = [Utterance("a", speaker="Ann", turn=3), Utterance("b", speaker="Ann", turn=3)]
+    with pytest.raises(InputError, match=r"'a' shares its place \(turn 3\)"):
+        rows_of_speakers(rows, "past")
+
+
+def test_starts_in_two_recordings_are_no_order() -> None:
+    rows = [Utterance(name, speaker="Ann", audio=Path(f"{name}.wav"), start=1.0 + i) for i, name in enumerate("ab")]
+    with pytest.raises(InputError, match=r"'a' has no place"):
         rows_of_speakers(rows, "past")
 
 

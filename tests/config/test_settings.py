@@ -151,3 +151,16 @@ def test_learning_rate_goes_to_whoever_is_trained(caplog: pytest.LogCaptureFixtu
         assert not caplog.records
         assert with_learning_rate(frozen, 5e-5).training.rate == 5e-5
     assert "below 2e-4" in caplog.text
+
+
+def test_a_word_in_place_of_finetune_is_that_of_the_text_encoder(tmp_path: Path) -> None:
+    """As it was written before other encoders could be trained."""
+    config = tmp_path / "mine.yaml"
+    config.write_text("model:\n  finetune: all\n")
+    assert load_config(config).model.finetune.text == "all"
+    both = load_config(config, {"model.finetune.video": 3}).model.finetune
+    assert (both.text, both.video) == ("all", 3)
+    for order in (("model.finetune", "model.finetune.video"), ("model.finetune.video", "model.finetune")):
+        given = {name: 2 if name == "model.finetune" else 3 for name in order}
+        both = load_config(None, given).model.finetune
+        assert (both.text, both.video) == (2, 3)

@@ -93,6 +93,7 @@ def test_speakers_of_their_own_level_are_answered_better(place: Path) -> None:
     }  # fmt: skip
     assert "transductive" in all_.title and "adapted" not in off.title
     assert past.metrics["speaker_adaptation"]["clips"]["least"] == 0
+    assert "transductive" in all_.metrics["split_role"]
     assert scored(place, None).metrics["speaker_adaptation"]["form"] == "all"  # as it was trained
 
 

@@ -87,6 +87,32 @@ def test_without_speakers_it_is_refused_before_the_extraction() -> None:
     check_training_speakers(rows, settings())  # off
 
 
+@pytest.mark.parametrize("form", ["off", "all"])
+def test_speakers_with_one_row_of_a_modality_end_no_run(
+    tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each has two rows, but one with sound alone."""
+    rows, arrays = spoken(8, 2, seed=0)
+    save(tmp_path / "voice.npz", {id_: own for id_, own in arrays.items() if id_.endswith("-0")})
+    words = [replace(row, text=f"{row.label} {row.id}", split="train") for row in rows]
+    config = small(
+        modalities=["text", "audio"], features__audio__precomputed=str(tmp_path / "voice.npz"),
+        training__select="last", data__emotions=list(CLASSES), speaker__adaptation=form,
+    )  # fmt: skip
+    found = train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, words))
+    assert load_checkpoint(found.best_model)[1].speakers is None
+    assert ("nothing was learned of how speakers differ in audio" in caplog.text) == (form == "all")
+
+
+def test_rows_that_are_all_alike_end_no_run(tmp_path: Path) -> None:
+    rows, arrays = spoken(6, 4, seed=0)
+    save(tmp_path / "voice.npz", {id_: np.full_like(own, 0.3) for id_, own in arrays.items()})
+    config = settings(features__audio__precomputed=str(tmp_path / "voice.npz"), training__select="last")
+    named = [replace(row, split="train") for row in rows]
+    found = train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, named))
+    assert load_checkpoint(found.best_model)[1].speakers is None
+
+
 def test_a_model_knows_its_speakers_whatever_it_was_trained_for(tmp_path: Path) -> None:
     """Where enough of them are named; without names it is as before."""
     rows, arrays = spoken(6, 6, seed=0)

@@ -39,13 +39,22 @@ def rows_of_speakers(rows: Sequence[Utterance], form: Form) -> list[list[int]]:
 
 
 def _in_order(rows: Sequence[Utterance], own: Sequence[int]) -> list[int]:
-    """By turn, else by start in the recording. Raises InputError where a row has neither, or two have the same."""
-    by_turn = all(rows[i].turn is not None for i in own)
-    places = {i: rows[i].turn if by_turn else rows[i].start for i in own}
-    if any(place is None for place in places.values()):
-        row = next(rows[i] for i in own if places[i] is None)
-        raise InputError(
-            f"speaker.adaptation=past: {shown(row.id)} has no place among the rows of speaker {shown(row.speaker)}. "
-            "Number them in the column `turn`, or choose all or off."
-        )
-    return sorted(own, key=lambda i: (places[i], i))
+    """By turn; where no row has one, by start in their common recording. Raises InputError for a row without a place,
+    and for two in the same."""
+    turns = {i: rows[i].turn for i in own}
+    recorded = len({tuple(rows[i].media.items()) for i in own}) == 1
+    timed = recorded and all(turn is None for turn in turns.values())
+    places = {i: rows[i].start for i in own} if timed else turns
+    for i, place in places.items():
+        if place is None:
+            raise InputError(_without_order(rows[i], "has no place"))
+        if sum(other == place for other in places.values()) > 1:
+            raise InputError(_without_order(rows[i], f"shares its place ({'start' if timed else 'turn'} {place:g})"))
+    return sorted(own, key=lambda i: places[i] or 0.0)
+
+
+def _without_order(row: Utterance, what: str) -> str:
+    return (
+        f"speaker adaptation past: {shown(row.id)} {what} among the rows of speaker {shown(row.speaker)}. Number them "
+        "in the column `turn` (in each `dialogue`), or choose all or off."
+    )

@@ -13,6 +13,7 @@ from tricue.types import Utterance
 
 FEWEST = 5  # speakers with two rows and more: of fewer, how they differ cannot be told from how their rows do
 _ROUNDS = 3  # of means and offsets in turn: after them neither moves by more than a hundredth
+_FLAT = 1e-6  # variance that every direction has, as a share of the mean one
 _LEAST = 1e-4  # ratio of a direction in which speakers differ
 
 
@@ -33,16 +34,18 @@ def fit_means(vectors: np.ndarray, answers: np.ndarray, speakers: np.ndarray) ->
         speakers: (N,) numbers from 0 to S - 1.
     """
     design = np.column_stack([answers, np.ones(len(answers))])
-    share = _membership(speakers)
-    offsets = np.zeros((len(share), vectors.shape[1]))
+    counts = np.bincount(speakers)[:, None]
+    offsets = np.zeros((len(counts), vectors.shape[1]))
     for _ in range(_ROUNDS):
         means = np.linalg.lstsq(design, vectors - offsets[speakers], rcond=None)[0]
-        offsets = share @ (vectors - design @ means)
+        offsets = np.zeros_like(offsets)
+        np.add.at(offsets, speakers, vectors - design @ means)
+        offsets /= counts
     return means, offsets
 
 
-def fit_offsets(vectors: np.ndarray, answers: np.ndarray, speakers: np.ndarray) -> Offsets:
-    """How speakers differ: of `FEWEST` speakers and more. Arguments as of `fit_means`.
+def fit_offsets(vectors: np.ndarray, answers: np.ndarray, speakers: np.ndarray) -> Offsets | None:
+    """How speakers differ; None where all rows are alike. Arguments as of `fit_means`, of each speaker several rows.
 
     Both covariances, of the offsets and of what is left within a speaker, are shrunk to a multiple of the unit matrix
     (Ledoit and Wolf, 2004), for there may be fewer speakers than directions.
@@ -52,13 +55,10 @@ def fit_offsets(vectors: np.ndarray, answers: np.ndarray, speakers: np.ndarray) 
     counts = np.bincount(speakers)
     within = ledoit_wolf(left, assume_centered=True)[0] * len(left) / (len(left) - len(counts))
     between = ledoit_wolf(offsets, assume_centered=True)[0] - within * np.mean(1.0 / counts)
+    if np.trace(within) < _FLAT * len(within):  # vectors of scaled features: what is left are roundings
+        return None
+    within += _FLAT * np.trace(within) / len(within) * np.eye(len(within))
     ratio, into = eigh(between, within)
     kept = ratio > _LEAST
     parts = means, into[:, kept], (within @ into[:, kept]).T, ratio[kept]
     return Offsets(*(torch.from_numpy(np.ascontiguousarray(part)).float() for part in parts))
-
-
-def _membership(speakers: np.ndarray) -> np.ndarray:
-    """(S, N) that makes the mean of each speaker's rows."""
-    own = np.arange(speakers.max(initial=-1) + 1)[:, None] == speakers[None, :]
-    return own / own.sum(axis=1, keepdims=True)

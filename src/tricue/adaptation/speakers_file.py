@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tricue.adaptation.speaker_offsets import Offsets, Speakers
 from tricue.files.atomic import file_digest
-from tricue.files.tensors import read_tensors, write_tensors
+from tricue.files.tensors import read_tensors, tensor_shapes, write_tensors
 from tricue.types import InvalidFileError, ModalityName
 
 _PARTS = ("means", "into", "out", "ratio")
@@ -36,13 +38,16 @@ def read_speakers(
     Raises:
         InvalidFileError: The file is damaged, or its arrays do not fit the network.
     """
-    arrays = read_tensors(path, told["sha256"], remedy)
-    found = {}
+    shapes = tensor_shapes(path, remedy)  # before any of it is read
     for modality in told["modalities"]:
-        parts = [arrays.get(f"{modality}.{part}") for part in _PARTS]
-        width, directions = widths.get(modality, 0), len(parts[3]) if parts[3] is not None and parts[3].ndim else 0
-        shapes = [(outputs + 1, width), (width, directions), (directions, width), (directions,)]
-        if [None if part is None else tuple(part.shape) for part in parts] != shapes:
+        width = widths.get(modality, -1)
+        directions = next(iter(shapes.get(f"{modality}.ratio", ())), -1)
+        wanted = [(outputs + 1, width), (width, directions), (directions, width), (directions,)]
+        if [shapes.get(f"{modality}.{part}") for part in _PARTS] != wanted or not 0 <= directions <= width:
             raise InvalidFileError(f"{path}: the offsets of {modality} do not fit the network. {remedy}")
-        found[modality] = Offsets(*(part.float() for part in parts if part is not None))
+    arrays = read_tensors(path, told["sha256"], remedy)
+    found = {m: Offsets(*(arrays[f"{m}.{part}"] for part in _PARTS)) for m in told["modalities"]}
+    for modality, own in found.items():
+        if any(getattr(own, part).dtype != torch.float32 for part in _PARTS) or bool((own.ratio <= 0).any()):
+            raise InvalidFileError(f"{path}: the offsets of {modality} are no such numbers. {remedy}")
     return Speakers(found, told["count"])

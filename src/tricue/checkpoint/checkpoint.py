@@ -31,7 +31,7 @@ from tricue.extractors.likeness import alike, sample
 from tricue.files.atomic import file_digest, is_file, recover_folder, replaced_folder
 from tricue.files.json_files import write_json
 from tricue.files.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
-from tricue.model.network import Network, vector_width
+from tricue.model.network import LIVE, Network, vector_width
 from tricue.tasks.task import Task, make_task
 from tricue.types import PHASES, Batch, InputError, InvalidFileError, ModalityName, as_invalid
 
@@ -264,16 +264,21 @@ def _belonging(folder: Path) -> AbstractContextManager[None]:
 
 
 def _network_of(folder: Path, card: Card, shapes: Shapes) -> Network:
-    encoders = {m: _live_encoder(encoder_folder(folder, m), shapes) for m in card.config.live}
+    encoders = {m: _live_encoder(encoder_folder(folder, m), m, shapes) for m in card.config.live}
     return Network.from_config(card.config, card.dims, len(card.emotions), encoders)
 
 
-def _live_encoder(folder: Path, shapes: Shapes) -> torch.nn.Module:
+def _live_encoder(folder: Path, modality: ModalityName, shapes: Shapes) -> torch.nn.Module:
     """The encoder that was trained along, without its weights. Raises ValueError for more layers than weights."""
     for name, value in hub.load_settings(folder).to_dict().items():
         if "layers" in name and isinstance(value, int) and value > len(shapes):
             raise ValueError(f"{folder.name} has {name}={value:,}, and there are {len(shapes):,} weights")
-    return hub.untrained_model(folder)
+    encoder = hub.untrained_model(folder)
+    began = f"{LIVE}{modality}.encoder.pooler."
+    pooler = getattr(encoder, "pooler", None)
+    if pooler is not None and list(pooler.parameters()) and not any(name.startswith(began) for name in shapes):
+        encoder.register_module("pooler", None)  # it came without, and was trained so
+    return encoder
 
 
 @torch.no_grad()

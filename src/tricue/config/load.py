@@ -158,6 +158,8 @@ def build_settings(
 
     written = format_of(settings, origin, "the settings")
     tree, changes = migrate({name: own for name, own in settings.items() if name != "format"}, written)
+    if isinstance(own := tree.get("model"), dict) and is_depth(own.get("finetune")):
+        own["finetune"] = {"text": own["finetune"]}
     for change in changes:
         tell(change)
         line_of |= _moved(line_of, change)
@@ -189,6 +191,12 @@ def build_settings(
     raise kind(f"{said[0]}." if len(said) == 1 else "Settings are not valid:\n  " + "\n  ".join(said))
 
 
+def is_depth(value: Any) -> bool:
+    """Whether a value of `model.finetune` is that of the text encoder, as it was before other encoders could be
+    trained."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
 def _moved(lines: Lines, change: Change) -> Lines:
     """The lines of a renamed setting, and of those in it, by their new names."""
     old = tuple(change.old.split("."))
@@ -201,6 +209,8 @@ def _override(tree: dict[str, Any], dotted: str, value: Any, model: type[Section
 
     Raises UnknownSetting.
     """
+    if dotted == "model.finetune" and is_depth(value):
+        dotted = "model.finetune.text"
     parts = dotted.split(".")
     moved, changes = migrate(_nested(parts[:MAX_DEPTH], value), 1)
     if not changes and parts[0] not in OTHER_COMMANDS.keys() - model.model_fields.keys():

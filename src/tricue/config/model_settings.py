@@ -1,8 +1,8 @@
 """Settings of the network."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tricue.config.section import PositiveInt, Section
 from tricue.registry import FUSIONS
@@ -61,11 +61,6 @@ class ModelConfig(Section):
     """a_m at the start: how far the counterfactual features lean to their transformation."""
     finetune: FinetuneConfig = FinetuneConfig()
     """How much of the encoders is trained. A word or number in its place is that of the text encoder."""
-
-    @field_validator("finetune", mode="before")
-    @classmethod
-    def _of_text_where_none_is_named(cls, given: Any) -> Any:
-        return {"text": given} if isinstance(given, str | int) and not isinstance(given, bool) else given
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> "ModelConfig":

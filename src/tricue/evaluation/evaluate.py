@@ -205,9 +205,8 @@ def score_trial(trial: Trial, features: FeatureSet, device: str, read: Reader = 
     metrics = score_rows(rows, [answered], card)
     metrics |= circumstances(card, corpus, trial.split, list(features.arrays), predictions, trial.path)
     role = _role(card, trial.split, trial.dealt, trial.chose)
-    metrics |= {"split_role": role, "known_rows": trial.known, "speaker_adaptation": _adapted(trial, predictions)}
-    if trial.adaptation is not None:
-        metrics["mark"] = "; ".join(filter(None, [metrics["mark"], MARKS[trial.adaptation.form]]))
+    adapted = _adapted(trial, predictions)
+    metrics |= {"split_role": with_adaptation(role, adapted), "known_rows": trial.known, "speaker_adaptation": adapted}
     result = Evaluation(
         metrics, title(metrics), corpus, rows, predictions, answered, card, config, trial.dealt, features,
         trial.turns,
@@ -216,13 +215,18 @@ def score_trial(trial: Trial, features: FeatureSet, device: str, read: Reader = 
 
 
 def _adapted(trial: Trial, predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """`speaker_adaptation` of metrics.json: its form, and to how many other clips of the speaker."""
-    if trial.adaptation is None:
-        return {"form": "off"}
+    """`speaker_adaptation` of metrics.json: its form, and to how many other clips of the speaker; `off` where there
+    were none."""
     counts = [p.adapted_from for p in predictions if p.adapted_from is not None]
-    form = trial.adaptation.form
-    clips = {"median": float(np.median(counts)), "least": min(counts), "most": max(counts)} if counts else {}
-    return {"form": form, "transductive": form == "all", "clips": clips}
+    if trial.adaptation is None or not any(counts):
+        return {"form": "off"}
+    clips = {"median": float(np.median(counts)), "least": min(counts), "most": max(counts)}
+    return {"form": trial.adaptation.form, "transductive": trial.adaptation.form == "all", "clips": clips}
+
+
+def with_adaptation(role: str, adapted: Mapping[str, Any]) -> str:
+    """What the scores of a split are worth, with the adaptation of its answers: both stand wherever a score does."""
+    return role if adapted["form"] == "off" else f"{role}; {MARKS[adapted['form']]}"
 
 
 def with_baselines(result: Evaluation) -> Evaluation:

@@ -22,6 +22,7 @@ from tricue.evaluation.evaluate import (
     measure,
     score_rows,
     title,
+    with_adaptation,
     write_rows,
     write_scores,
 )
@@ -111,7 +112,8 @@ def measure_all(folder: Path, of_run: Callable[..., Evaluation] = measure, **cho
     metrics["audit"] = worst_summary(audits) if audits else None
     if folds:
         metrics["folds"] = _folds(measured)
-        metrics["split_role"] = f"test: each of {len(metrics['folds']['each'])} folds left out in turn"
+        role = f"test: each of {len(metrics['folds']['each'])} folds left out in turn"
+        metrics["split_role"] = with_adaptation(role, metrics["speaker_adaptation"])
     return Together(measured, pooled, metrics)
 
 
@@ -211,7 +213,13 @@ def _circumstances(folder: Path, measured: Sequence[tuple[Run, Evaluation]], fir
     metrics = circumstances(
         first.card, first.corpus, first.metrics["split"], first.metrics["modalities"], first.predictions, folder
     )
-    metrics["split_role"] = first.metrics["split_role"]
+    each = [result.metrics["speaker_adaptation"] for _, result in measured]
+    adapted = next((own for own in each if own["form"] != "off"), each[0])
+    if clips := [own["clips"] for own in each if "clips" in own]:
+        median = float(np.median([own["median"] for own in clips]))
+        least, most = min(own["least"] for own in clips), max(own["most"] for own in clips)
+        adapted = adapted | {"clips": {"median": median, "least": least, "most": most}}
+    metrics |= {"split_role": first.metrics["split_role"], "speaker_adaptation": adapted}
     metrics["model"] |= {"phase": None, "epoch": None, "fold": None, "weights_sha256": None}
     metrics["model"]["runs"] = [str(run) for run, _ in measured]
     metrics["model"]["runs_sha256"] = [result.card.weights_sha256 for _, result in measured]

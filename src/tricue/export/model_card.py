@@ -108,13 +108,20 @@ def model_card(
 def front_matter(
     card: Card, modalities: Sequence[ModalityName], name: str, results: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What the hub reads. It shows no scores of a toy or leaky model, which compare with nothing, and none of rows that
-    trained it or chose its epochs, which are too good.
+    """What the hub reads. It shows no scores of a toy or leaky model, which compare with nothing, none of rows that
+    trained it or chose its epochs, which are too good, and none that looked at other test rows (transductive).
     """
     licence = hub_licence(card)
     terms = {"license_name": "see-data", "license_link": "README.md"} if licence == "other" else {}
     marks = [mark for mark, holds in (("toy", card.toy), ("leaky", card.leaky)) if holds]
-    shown = [r for r in results if not marks and r["comparable"] and r["split_role"].startswith(COUNTS)]
+    shown = [
+        r
+        for r in results
+        if not marks
+        and r["comparable"]
+        and r["split_role"].startswith(COUNTS)
+        and not r.get("speaker_adaptation", {}).get("transductive")
+    ]
     matter = {
         "language": _languages(card),
         "license": licence,

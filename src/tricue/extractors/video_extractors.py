@@ -1,7 +1,7 @@
 """How it looks: key frames to one vector each."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -14,7 +14,7 @@ from tricue.config.feature_settings import VideoFeatures
 from tricue.extractors import hub, pretrained
 from tricue.extractors.faces import FaceCrop, face_crop
 from tricue.media.decoding import MediaError, decode, picture_span
-from tricue.types import Moment, Utterance
+from tricue.types import InputError, Moment, Utterance, first_line
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
 _ORIENTATIONS, _CELL = 8, 8
@@ -80,7 +80,21 @@ class HubVideo:
     def dims(self) -> tuple[int, ...]:
         """Measured on a black picture: no field of the models' configs says it for all of them."""
         black = self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)])
-        return (self.encode([black])[0].shape[1],)
+        with self.fitting():
+            return (self.encode([black])[0].shape[1],)
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Raise InputError where the encoder does not take pictures of `side`."""
+        try:
+            yield
+        except ValueError as error:
+            if self.config.side is None:
+                raise
+            raise InputError(
+                f"features.video.side={self.config.side}: {self.config.encoder} does not read such pictures "
+                f"({first_line(error)}). Leave it out, or give what the encoder reads."
+            ) from error
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, 3, h, w) float32 as the model's image processor makes them."""
@@ -126,7 +140,7 @@ class PixelVideo(HubVideo):
         import torch
 
         black = torch.from_numpy(self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)]))
-        with torch.inference_mode():
+        with torch.inference_mode(), self.fitting():
             return (pooled(hub.untrained_model(self.folder).eval()(pixel_values=black)).shape[1],)
 
 

@@ -36,9 +36,10 @@ class Video(Modality[VideoFeatures]):
         return PixelVideo(extractor.folder, settings, device, faces=extractor.faces)
 
     def make_live_encoder(self, encoder: Any, settings: VideoFeatures, finetune: str | int) -> nn.Module:
-        side = settings.side or getattr(encoder.config, "image_size", None) or _SIDE
+        own = getattr(encoder.config, "image_size", None)
+        side = settings.side or (own if isinstance(own, int) else _SIDE)
         try:
-            return LiveVideo(encoder, None if finetune == "all" else int(finetune), pooled, int(side))
+            return LiveVideo(encoder, None if finetune == "all" else int(finetune), pooled, side)
         except ValueError as error:
             raise InputError(str(error)) from error
 

@@ -80,7 +80,7 @@ class LiveVideo(nn.Module):
         self.read = read
         self.side = side
         if finetune is not None:
-            freeze_below(encoder, finetune)
+            freeze_below(encoder, finetune, after=True)
 
     def train(self, mode: bool = True) -> "LiveVideo":
         """What is frozen normalises by what it has learned, not by the batch."""
@@ -97,7 +97,10 @@ class LiveVideo(nn.Module):
         if self.training:
             pictures = vary(pictures)
         shown = pictures.contiguous(memory_format=torch.channels_last)
-        vectors = self.read(self.encoder(pixel_values=shown))
+        alone = self.training and len(shown) == 1  # of which a batch norm learns nothing
+        vectors = self.read((self.encoder.eval() if alone else self.encoder)(pixel_values=shown))
+        if alone:
+            self.train()
         spread = vectors.new_zeros(*mask.shape, vectors.shape[-1])
         spread[mask] = vectors
         return spread, mask
@@ -107,9 +110,9 @@ class LiveVideo(nn.Module):
         return torch.zeros(1, steps, 3 * self.side**2)
 
 
-def freeze_below(encoder: nn.Module, top: int) -> None:
-    """Freeze all of a hub encoder but its top layers and what comes after them. Raises ValueError where its layers are
-    not found."""
+def freeze_below(encoder: nn.Module, top: int, after: bool = False) -> None:
+    """Freeze all of a hub encoder but its top layers, and with `after` what is registered after them. Raises ValueError
+    where its layers are not found."""
     stacks = {
         name: module
         for name, module in encoder.named_modules()
@@ -121,7 +124,7 @@ def freeze_below(encoder: nn.Module, top: int) -> None:
     count = len(stacks[name])
     if top > count:
         raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {count} layers.")
-    trained = False
-    for parameter, weight in encoder.named_parameters():  # in the order of the data
-        trained = trained or parameter.startswith(f"{name}.{count - top}.")
-        weight.requires_grad_(trained)
+    reached = False
+    for parameter, weight in encoder.named_parameters():
+        reached = reached or parameter.startswith(f"{name}.{count - top}.")
+        weight.requires_grad_(reached and (after or parameter.startswith(f"{name}.")))

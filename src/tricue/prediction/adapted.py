@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tricue.adaptation.contexts import Form, rows_of_speakers
+from tricue.adaptation.contexts import Form, read_form, rows_of_speakers
 from tricue.adaptation.speaker_fit import FEWEST
 from tricue.adaptation.speaker_offsets import Offsets, Speakers
 from tricue.checkpoint.checkpoint import Card
@@ -128,7 +128,7 @@ def make_adaptation(card: Card, form: Form | None, rows: Sequence[Utterance]) ->
     Raises:
         InputError: It was asked for, and the model knows nothing of speakers, or no row names its speaker.
     """
-    asked = form or card.config.speaker.adaptation
+    asked = read_form(form) or card.config.speaker.adaptation
     if asked == "off":
         return None
     what, told = f"speaker adaptation {asked}", any(row.speaker is not None for row in rows)
@@ -143,21 +143,13 @@ def make_adaptation(card: Card, form: Form | None, rows: Sequence[Utterance]) ->
             "choose off."
         )
     if card.speakers is None or not told:
+        why = "it has learned nothing of how speakers differ" if card.speakers is None else "no row names one"
         if len(rows) > 1:
-            _LOG.warning(
-                "This model adapts answers to the speaker (%s); no row names one: they stay as they are.", asked
-            )
+            _LOG.warning("This model is to adapt answers to the speaker (%s); %s: they stay as they are.", asked, why)
         return None
     if not rows_of_speakers(rows, asked) and len(rows) > 1:
         _LOG.warning("%s: no speaker has two rows; the answers are those without adaptation.", what.capitalize())
     return Adaptation(asked, card.task, card.calibration, card.speakers, rows)
-
-
-def as_network(predictor: object) -> Network:
-    """Raise InputError for what stands in a network's place."""
-    if not isinstance(predictor, Network):
-        raise InputError("Answers are adapted to speakers with --backend torch; or choose --speaker_adaptation off.")
-    return predictor
 
 
 class SpeakerRows:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -17,7 +17,8 @@ from tricue.checkpoint.checkpoint import Card
 from tricue.features.feature_set import FeatureSet
 from tricue.files.atomic import check_place, replaced_file
 from tricue.files.spreadsheet import guarded
-from tricue.prediction.adapted import Adaptation, as_network
+from tricue.model.network import Network
+from tricue.prediction.adapted import Adaptation
 from tricue.prediction.batches import gather_examples
 from tricue.prediction.inference import Predictor, Reader, read_logits
 from tricue.tasks.task import Task
@@ -64,7 +65,7 @@ def predict_utterances(
     if len(examples):
         logits = read(network, examples, batch_size, device)
         if adaptation is not None:
-            logits, others = adaptation.adapt(as_network(network), examples, logits, batch_size, device)
+            logits, others = adaptation.adapt(cast(Network, network), examples, logits, batch_size, device)
         values = task.values(logits, card.calibration)
     reasons: dict[str, list[str]] = defaultdict(list)
     for fault in [*faults, *features.faults]:

@@ -1,5 +1,6 @@
 """Training with part of each speaker's offset taken off, so that the network knows rows that are adapted."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -17,6 +18,7 @@ from tricue.prediction.batches import Examples, reading_plan, row_lengths
 from tricue.tasks.task import Task
 from tricue.types import Batch, InputError, ModalityName, Utterance
 
+logger = logging.getLogger(__name__)
 UNTOUCHED = 1 / 3  # share of the rows whose offset stays: an answer without other clips is as good as before
 
 
@@ -33,15 +35,15 @@ class Removal:
         speakers = number_speakers(train.utterances)
         assert train.labels is not None
         answers = task.as_answers(train.labels)
-        modalities = [modality for modality in config.adapted if modality not in network.live]
         found = {}
+        modalities = [modality for modality in config.adapted if modality not in network.live]
         for modality, (rows, summaries) in _summaries(network, train, modalities).items():
-            of_several = speakers[rows] >= 0
-            known = rows[of_several]
-            numbers, compact = np.unique(speakers[known], return_inverse=True)
+            own = number_speakers([train.utterances[row] for row in rows])  # of the rows that have it
+            met = own >= 0
             offsets = torch.zeros(speakers.max(initial=-1) + 2, summaries.shape[1])
-            fitted = fit_means(summaries[of_several].astype(np.float64), answers[known], compact)[1]
-            offsets[numbers] = torch.from_numpy(fitted).float()
+            if met.any():
+                fitted = fit_means(summaries[met].astype(np.float64), answers[rows[met]], own[met])[1]
+                offsets[speakers[rows[met]]] = torch.from_numpy(fitted[own[met]]).float()
             found[modality] = offsets
         return cls(speakers, found)
 
@@ -59,6 +61,8 @@ def _summaries(
     network: Network, train: Examples, modalities: Sequence[ModalityName]
 ) -> dict[ModalityName, tuple[np.ndarray, np.ndarray]]:
     """Per modality the numbers of the rows that have it, and their scaled summaries (n, 2 D)."""
+    if not modalities:
+        return {}
     network.eval()
     found: dict[ModalityName, tuple[list[int], list[np.ndarray]]] = {modality: ([], []) for modality in modalities}
     for rows in reading_plan(row_lengths(train), 64):
@@ -71,22 +75,33 @@ def _summaries(
     return {m: (np.array(rows), np.concatenate(own)) for m, (rows, own) in found.items() if rows}
 
 
-def learn_speakers(network: Network, train: Examples, task: Task, config: Config, device: str) -> Speakers | None:
+def learn_speakers(
+    network: Network, train: Examples, task: Task, config: Config, device: str | torch.device
+) -> Speakers | None:
     """How the training speakers differ in what the fusion of the trained network reads; None of too few of them."""
-    speakers = number_speakers(train.utterances)
-    if speakers.max(initial=-1) + 1 < FEWEST or not config.adapted:
+    if number_speakers(train.utterances).max(initial=-1) + 1 < FEWEST or not config.adapted:
         return None
     assert train.labels is not None
     answers = task.as_answers(train.labels)
     wholes = read_wholes(network, train, config.evaluation.batch_size, device)
-    found = {}
+    found, counts = {}, []
     for modality in config.adapted:
-        usable = wholes.present[modality].cpu().numpy() & (speakers >= 0)
-        numbers, compact = np.unique(speakers[usable], return_inverse=True)
-        if len(numbers) >= FEWEST:
-            vectors = wholes.statistics(modality)[usable].cpu().numpy().astype(np.float64)
-            found[modality] = fit_offsets(vectors, answers[usable], compact)
-    return Speakers(found, int(speakers.max()) + 1) if found else None
+        rows = np.flatnonzero(wholes.present[modality].cpu().numpy())
+        own = number_speakers([train.utterances[row] for row in rows])
+        met = own >= 0
+        if own.max(initial=-1) + 1 >= FEWEST:
+            vectors = wholes.statistics(modality).cpu().numpy()[rows[met]].astype(np.float64)
+            offsets = fit_offsets(vectors, answers[rows[met]], own[met])
+            if offsets is not None:
+                found[modality] = offsets
+                counts.append(int(own.max()) + 1)
+    if not found and config.speaker.adaptation != "off":
+        logger.warning(
+            "speaker.adaptation=%s: nothing was learned of how speakers differ in %s: fewer than %d of them have two "
+            "rows with it, or all rows are alike. The model answers without adaptation.",
+            config.speaker.adaptation, ", ".join(config.adapted), FEWEST,
+        )  # fmt: skip
+    return Speakers(found, max(counts)) if found else None
 
 
 def check_training_speakers(rows: Sequence[Utterance], config: Config) -> None:
