@@ -174,7 +174,7 @@ def test_hub_encoders_for_all_modalities(rows, tiny_bert, tiny_wav2vec2, tiny_re
     )
     assert prefetch(config, ALL) == folders
     found = extract(rows, config, ALL, tmp_path)
-    assert found.dims == {"text": (16,), "audio": (16, 34), "video": (16,)}
+    assert found.dims == {"text": (16,), "audio": (16, 16, 16, 34), "video": (16,)}
     assert all(len(found.arrays[modality]) == 3 for modality in ALL)
     alone = extract(rows[1:2], config, ALL, tmp_path / "alone")
     for modality in ALL:

@@ -1,7 +1,9 @@
 """An image encoder trained with the network: from pictures to a checkpoint that needs nothing else."""
 
+import copy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,6 +55,11 @@ def settings(encoder: Path, finetune: object = "all") -> Config:
     })  # fmt: skip
 
 
+def fresh(encoder: Path) -> Any:
+    """A copy: the loaded one is shared by all of a process."""
+    return copy.deepcopy(hub.load_model(encoder, "cpu"))
+
+
 def test_before_it_is_trained_it_gives_the_features_of_the_frozen_encoder(
     pictures: Path, tiny_resnet: Path, tmp_path: Path
 ) -> None:
@@ -71,7 +78,7 @@ def test_before_it_is_trained_it_gives_the_features_of_the_frozen_encoder(
 
 
 def test_each_row_alone_as_in_a_batch(tiny_resnet: Path) -> None:
-    live = VIDEO.make_live_encoder(hub.load_model(tiny_resnet, "cpu"), settings(tiny_resnet).features.video, "all")
+    live = VIDEO.make_live_encoder(fresh(tiny_resnet), settings(tiny_resnet).features.video, "all")
     torch.manual_seed(0)
     values, mask = torch.randn(3, 2, 3 * SIDE * SIDE), torch.tensor([[True, True], [True, False], [True, True]])
     with torch.no_grad():
@@ -82,7 +89,7 @@ def test_each_row_alone_as_in_a_batch(tiny_resnet: Path) -> None:
 
 
 def test_frames_are_varied_in_training_alone(tiny_resnet: Path) -> None:
-    live = VIDEO.make_live_encoder(hub.load_model(tiny_resnet, "cpu"), settings(tiny_resnet).features.video, 1)
+    live = VIDEO.make_live_encoder(fresh(tiny_resnet), settings(tiny_resnet).features.video, 1)
     assert isinstance(live, LiveVideo)
     values, mask = torch.randn(2, 1, 3 * SIDE * SIDE), torch.ones(2, 1, dtype=torch.bool)
     with torch.no_grad():
@@ -93,7 +100,7 @@ def test_frames_are_varied_in_training_alone(tiny_resnet: Path) -> None:
 
 
 def test_only_the_top_is_trained_and_what_is_frozen_keeps_its_norms(tiny_resnet: Path) -> None:
-    encoder = hub.load_model(tiny_resnet, "cpu")
+    encoder = fresh(tiny_resnet)
     live = VIDEO.make_live_encoder(encoder, settings(tiny_resnet).features.video, 1).train()
     trained = {name.split(".")[3] for name, own in live.named_parameters() if own.requires_grad}
     stages = len(encoder.encoder.stages)
@@ -125,7 +132,7 @@ def test_the_checkpoint_answers_without_the_encoder_it_came_from(
 
 def test_more_layers_than_there_are(tiny_resnet: Path) -> None:
     with pytest.raises(InputError, match=r"model.finetune=99, but ResNetModel has \d+ layers"):
-        VIDEO.make_live_encoder(hub.load_model(tiny_resnet, "cpu"), settings(tiny_resnet).features.video, 99)
+        VIDEO.make_live_encoder(fresh(tiny_resnet), settings(tiny_resnet).features.video, 99)
 
 
 def test_what_cannot_be_trained_is_refused(tiny_resnet: Path) -> None:
