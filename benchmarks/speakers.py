@@ -21,9 +21,10 @@ import numpy as np
 import simple_rivals
 from common import Measured, keep, make_parser, shared
 
-from tricue.adaptation.contexts import FORMS, Form
+from tricue.adaptation.contexts import FORMS
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.config.settings import Config
+from tricue.config.speaker_settings import Form
 from tricue.corpora.catalogue import read_corpus
 from tricue.data.manifest import read_manifest, write_manifest
 from tricue.evaluation.evaluate import Evaluation, measure, open_trial
@@ -126,6 +127,13 @@ def table(models: Sequence[Path], plain: Measured, workspace: Workspace, split: 
     return found
 
 
+def in_all_forms(models: Sequence[Path], workspace: Workspace, split: str) -> dict[Form, Measured]:
+    return {
+        form: Measured([measure(m, workspace=workspace, split=split, speaker_adaptation=form) for m in models])
+        for form in FORMS
+    }
+
+
 def told(forms: Mapping[Form, Measured]) -> dict[str, Any]:
     """The scores of each form and their differences to the answers without adaptation."""
     plain = forms["off"]
@@ -155,10 +163,7 @@ def voice(place: Place, overrides: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for corpus, split in (("crema-d", "val"), ("ravdess", "test")):
         own = replace(workspace, manifest=places[corpus])
-        forms = {
-            form: Measured([measure(m, workspace=own, split=split, speaker_adaptation=form) for m in models])
-            for form in FORMS
-        }
+        forms = in_all_forms(models, own, split)
         content[corpus] = told(forms) | {"gain": table(models, forms["off"], own, split)}
     return content
 
@@ -191,11 +196,7 @@ def text(place: Place, overrides: dict[str, Any]) -> dict[str, Any]:
     workspace = Workspace(store=place.store, quiet=True, **simple_rivals.place("emorynlp", place.work))
     results = train_all(config, save_dir=place.work / "text", workspace=workspace, seeds=place.seeds)
     models = [result.best_model for result in results]
-    forms = {
-        form: Measured([measure(m, workspace=workspace, split="val", speaker_adaptation=form) for m in models])
-        for form in FORMS
-    }
-    return {"emorynlp": told(forms)}
+    return {"emorynlp": told(in_all_forms(models, workspace, "val"))}
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tricue.adaptation.contexts import Form
 from tricue.checkpoint.checkpoint import SETTINGS, Card, check_encoders, checkpoint_folder, load_checkpoint
+from tricue.config.speaker_settings import Form
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
 from tricue.evaluation.evaluate import reading_config, usable_modalities

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tests.small_runs import small, workspace
 
-from tricue.adaptation.contexts import Form
 from tricue.checkpoint.checkpoint import Card, load_checkpoint
+from tricue.config.speaker_settings import Form
 from tricue.evaluation.evaluate import Evaluation, measure
 from tricue.model.network import Network
 from tricue.prediction.adapted import Adaptation, make_adaptation

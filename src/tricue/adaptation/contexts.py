@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
+from tricue.config.speaker_settings import Form
 from tricue.types import InputError, Utterance, shown
 
-Form = Literal["off", "past", "all"]  # `speaker.adaptation`
-FORMS: tuple[Form, ...] = ("off", "past", "all")
+FORMS: tuple[Form, ...] = get_args(Form)
 MARKS = {
     "all": "each row adapted to all other clips of its speaker (transductive: they were there before it was answered)",
     "past": "each row adapted to the earlier turns of its speaker",

@@ -11,7 +11,6 @@ from sklearn.covariance import ledoit_wolf
 from tricue.adaptation.speaker_offsets import Offsets
 from tricue.types import Utterance
 
-FEWEST = 5  # speakers with two rows and more: of fewer, how they differ cannot be told from how their rows do
 _ROUNDS = 3  # of means and offsets in turn: after them neither moves by more than a hundredth
 _FLAT = 1e-6  # variance that every direction has, as a share of the mean one
 _LEAST = 1e-4  # ratio of a direction in which speakers differ

@@ -12,6 +12,8 @@ import torch
 
 from tricue.types import ModalityName
 
+FEWEST = 5  # speakers with two rows and more: of fewer, how they differ cannot be told from how their rows do
+
 
 @dataclass(frozen=True)
 class Offsets:

@@ -20,7 +20,7 @@ from tricue.registry import MODALITIES
 from tricue.types import InputError, Prediction, Utterance
 
 if TYPE_CHECKING:  # `tricue -h` stays quick
-    from tricue.adaptation.contexts import Form
+    from tricue.config.speaker_settings import Form
     from tricue.prediction.predictions import More
     from tricue.recognizer import MultimodalEmotionRecognizer
     from tricue.recording.segments import Segment

@@ -8,13 +8,14 @@ from pydantic import model_validator
 from tricue.config.section import Section
 from tricue.types import ModalityName
 
+Form = Literal["off", "past", "all"]
 WORDS: ModalityName = "text"  # of which the speaker is no part
 
 
 class SpeakerConfig(Section):
     """What is peculiar to a speaker is taken off, without labels (docs/speakers.md)."""
 
-    adaptation: Literal["off", "past", "all"] = "off"
+    adaptation: Form = "off"
     """What an answer may be adapted to: nothing, the earlier turns of the same speaker in its dialogue, or all other
     clips of the speaker that are there, which a result then calls transductive. Training with `past` or `all` takes
     part of each speaker's offset off, so that the network knows adapted rows. Wants the column `speaker`. A speaker who

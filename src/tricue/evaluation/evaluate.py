@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tricue.adaptation.contexts import MARKS, Form
+from tricue.adaptation.contexts import MARKS
 from tricue.baseline.baselines import Baselines
 from tricue.baseline.group_score import group_score
 from tricue.baseline.label_probe import LabelProbe
 from tricue.checkpoint.checkpoint import Card, check_encoders, load_checkpoint
 from tricue.config.load import change_config
 from tricue.config.settings import Config
+from tricue.config.speaker_settings import Form
 from tricue.corpora.catalogue import config_of, report
 from tricue.data.corpus import Corpus
 from tricue.device import choose_device

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import torch
 
-from tricue.adaptation.contexts import Form, read_form, rows_of_speakers
-from tricue.adaptation.speaker_fit import FEWEST
-from tricue.adaptation.speaker_offsets import Offsets, Speakers
+from tricue.adaptation.contexts import read_form, rows_of_speakers
+from tricue.adaptation.speaker_offsets import FEWEST, Offsets, Speakers
 from tricue.checkpoint.checkpoint import Card
+from tricue.config.speaker_settings import Form
 from tricue.model.network import Network
 from tricue.prediction.batches import Examples, gather_examples, reading_plan, row_lengths
 from tricue.tasks.task import Calibration, Task
@@ -95,6 +95,8 @@ class Adaptation:
         beside = gather_examples([row for row in self.among if row.id not in asked], examples.arrays, None)
         read = Examples([*examples.utterances, *beside.utterances], examples.arrays, None)
         several = rows_of_speakers(read.utterances, self.form)
+        if not several:
+            return adapted, counts
         wholes = read_wholes(network, read, batch_size, device)
         offsets = {modality: own.to(device) for modality, own in self.speakers.offsets.items()}
         for rows in several:

@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 import torch
 
-from tricue.adaptation.speaker_fit import FEWEST, fit_means, fit_offsets, number_speakers
-from tricue.adaptation.speaker_offsets import Speakers
+from tricue.adaptation.speaker_fit import fit_means, fit_offsets, number_speakers
+from tricue.adaptation.speaker_offsets import FEWEST, Speakers
 from tricue.config.settings import Config
 from tricue.model.network import Network
 from tricue.model.statistics import Statistics
@@ -78,9 +78,8 @@ def _summaries(
 def learn_speakers(
     network: Network, train: Examples, task: Task, config: Config, device: str | torch.device
 ) -> Speakers | None:
-    """How the training speakers differ in what the fusion of the trained network reads; None of too few of them."""
-    if number_speakers(train.utterances).max(initial=-1) + 1 < FEWEST or not config.adapted:
-        return None
+    """How the training speakers differ in what the fusion of the trained network reads, of `has_speakers`; None where
+    too few of them have the modalities that are adapted."""
     assert train.labels is not None
     answers = task.as_answers(train.labels)
     wholes = read_wholes(network, train, config.evaluation.batch_size, device)
@@ -104,11 +103,20 @@ def learn_speakers(
     return Speakers(found, max(counts)) if found else None
 
 
+def has_speakers(rows: Sequence[Utterance], config: Config) -> bool:
+    """Whether there is anything to learn of how speakers differ, before a feature is looked at."""
+    return bool(config.adapted) and _count(rows) >= FEWEST
+
+
+def _count(rows: Sequence[Utterance]) -> int:
+    """Speakers with two rows and more."""
+    return int(number_speakers(rows).max(initial=-1)) + 1
+
+
 def check_training_speakers(rows: Sequence[Utterance], config: Config) -> None:
     """Raise InputError where `speaker.adaptation` is asked for and nothing can be learned of speakers."""
-    form = config.speaker.adaptation
-    count = int(number_speakers([row for row in rows if row.label is not None]).max(initial=-1)) + 1
-    if form == "off" or (count >= FEWEST and config.adapted):
+    form, labelled = config.speaker.adaptation, [row for row in rows if row.label is not None]
+    if form == "off" or has_speakers(labelled, config):
         return
     if not config.adapted:
         raise InputError(
@@ -116,7 +124,7 @@ def check_training_speakers(rows: Sequence[Utterance], config: Config) -> None:
             "speaker.modalities, or choose off."
         )
     raise InputError(
-        f"speaker.adaptation={form}: the training rows have {count} speakers with two rows or more, and {FEWEST} are "
-        "the fewest that tell how speakers differ. Fill the column `speaker` with a name for each person, or choose "
-        "off."
+        f"speaker.adaptation={form}: the training rows have {_count(labelled)} speakers with two rows or more, and "
+        f"{FEWEST} are the fewest that tell how speakers differ. Fill the column `speaker` with a name for each "
+        "person, or choose off."
     )

@@ -27,7 +27,7 @@ from tricue.training.phases import (
     parameter_groups,
     phases_of,
 )
-from tricue.training.speaker_removal import Removal, learn_speakers
+from tricue.training.speaker_removal import Removal, has_speakers, learn_speakers
 from tricue.types import Batch, InvalidFileError, Output, TrainingError
 
 logger = logging.getLogger(__name__)
@@ -144,6 +144,8 @@ class Trainer:
 
     def _learn_speakers(self) -> None:
         """How the training speakers differ, by the weights that the phase kept."""
+        if not has_speakers(self.train.utterances, self.config):
+            return
         folder = self.save_dir / f"phase{self.standing.phase}"
         card = read_card(folder)
         network = self.averaged
