@@ -35,7 +35,7 @@ def utterances(count: int, config: Config) -> Examples:
     corpus = read_corpus(config, data_dir=shared("data/meld"))
     train = [u for u in corpus.utterances if u.split == "train"]
     drawn = [train[i] for i in np.random.default_rng(0).choice(len(train), count, replace=False)]
-    features = extract(drawn, config.features, ["text"], shared("data"), live=["text"])  # nothing is stored
+    features = extract(drawn, config.features, ["text"], shared("data"), live={"text": "all"})  # nothing is stored
     return gather_examples(drawn, features.arrays, make_task(config))
 
 

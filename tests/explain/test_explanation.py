@@ -283,7 +283,7 @@ def test_an_encoder_that_is_trained_along_is_explained_from_its_vectors_on(tiny_
     reading = card.config.features
     reading = reading.model_copy(update={"text": reading.text.model_copy(update={"context": 1})})
     card = replace(card, config=card.config.model_copy(update={"features": reading}))
-    features = extract(rows, reading, ["text"], tmp_path, live=["text"], progress=False)
+    features = extract(rows, reading, ["text"], tmp_path, live={"text": "all"}, progress=False)
     whole = explain(network, card, rows[1], features, among=rows)
     words = [step.moment.label for step in whole.steps["text"]]
     assert words == ["oh", "my", "god", ",", "unbelievably", "lost", "!"]

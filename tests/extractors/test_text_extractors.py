@@ -303,7 +303,7 @@ def test_notes_reach_the_feature_set_and_the_store(tiny_bert, tmp_path):
         assert [note.id for note in found.notes] == [rows[0].id] and "24 tokens" in found.notes[0].reason
         assert [fault.id for fault in found.faults] == [rows[2].id]
         assert len(found.arrays["text"][rows[0].id]) == 24
-    live = extract(rows, config, ["text"], tmp_path, live=["text"], progress=False)
+    live = extract(rows, config, ["text"], tmp_path, live={"text": "all"}, progress=False)
     assert "14 tokens" in live.notes[0].reason and live.faults == found.faults
 
 

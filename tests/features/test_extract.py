@@ -154,7 +154,7 @@ def test_live_text_gives_token_ids_and_stores_nothing(tiny_bert, tmp_path):
         Utterance(id="b", text="you are fine", speaker="Joey", dialogue="d", turn=1),
         Utterance(id="c", text=""),
     ]
-    found = extract(rows, config, ["text"], tmp_path / "store", live=["text"])
+    found = extract(rows, config, ["text"], tmp_path / "store", live={"text": "all"})
     assert found.dims["text"] == (16,) and not (tmp_path / "store").exists()
     assert [fault.id for fault in found.faults] == ["c"]
     a, b = found.arrays["text"]["a"], found.arrays["text"]["b"]
@@ -163,7 +163,7 @@ def test_live_text_gives_token_ids_and_stores_nothing(tiny_bert, tmp_path):
     frozen = extract(rows, config, ["text"], tmp_path / "store")
     assert {k: len(v) for k, v in frozen.arrays["text"].items()} == {"a": a[:, 1].sum(), "b": b[:, 1].sum()}
     with pytest.raises(InputError, match="light"):
-        extract(rows, LIGHT, ["text"], tmp_path, live=["text"])
+        extract(rows, LIGHT, ["text"], tmp_path, live={"text": "all"})
 
 
 def test_hub_encoders_for_all_modalities(rows, tiny_bert, tiny_wav2vec2, tiny_resnet, tmp_path):

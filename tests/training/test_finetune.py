@@ -51,7 +51,7 @@ def settings(encoder: Path) -> Config:
 def test_its_vectors_reach_the_network_scaled(manifest: Path, tiny_bert: Path, tmp_path: Path) -> None:
     config = settings(tiny_bert)
     rows = [u for u in read_manifest(manifest) if u.split == "train"]
-    features = extract(rows, config.features, ["text"], tmp_path / "store", live=["text"], progress=False)
+    features = extract(rows, config.features, ["text"], tmp_path / "store", live={"text": "all"}, progress=False)
     config = config.model_copy(update={"data": config.data.model_copy(update={"emotions": list(SAID)})})
     examples = gather_examples(rows, features.arrays, Categorical(tuple(SAID)))
     network = build_network(config, features, examples).eval()

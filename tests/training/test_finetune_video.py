@@ -65,7 +65,7 @@ def test_before_it_is_trained_it_gives_the_features_of_the_frozen_encoder(
 ) -> None:
     config, own = settings(tiny_resnet), rows(pictures)
     frozen = extract(own, config.features, ["video"], tmp_path / "store", progress=False)
-    live = extract(own, config.features, ["video"], tmp_path / "store", live=["video"], progress=False)
+    live = extract(own, config.features, ["video"], tmp_path / "store", live={"video": "all"}, progress=False)
     assert live.arrays["video"]["u0"].shape == (1, 3 * SIDE * SIDE) and live.dims == frozen.dims
     examples = gather_examples(own, live.arrays, Categorical(CLASSES))
     network = build_network(config, live, examples).eval()

@@ -31,7 +31,9 @@ from tricue.extractors.likeness import alike, sample
 from tricue.files.atomic import file_digest, is_file, recover_folder, replaced_folder
 from tricue.files.json_files import write_json
 from tricue.files.tensors import Shapes, read_tensors, tensor_shapes, write_tensors
+from tricue.modalities.modality import without_frozen_part
 from tricue.model.network import LIVE, Network, vector_width
+from tricue.registry import MODALITIES
 from tricue.tasks.task import Task, make_task
 from tricue.types import PHASES, Batch, InputError, InvalidFileError, ModalityName, as_invalid
 
@@ -39,7 +41,7 @@ TOY_MARK = "toy: not for real use"
 LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, ROWS = "model.safetensors", "config.json", "rows.safetensors"
 BASELINES, SPEAKERS = "baseline.safetensors", "speakers.safetensors"
-ENCODER_FOLDERS = "*_encoder"  # of encoders that were trained along
+ENCODER_FOLDERS = "*_encoder"  # of encoders that were trained along: settings and tokenizer
 
 
 PLAIN_FIELDS = (  # of a card, written and read as they are
@@ -90,7 +92,7 @@ class Card:
     weights_sha256: str | None = None  # of the file beside it, once it is saved
     began_as: dict[ModalityName, str] = field(
         default_factory=dict
-    )  # modality -> the encoder that was trained along, before it was
+    )  # modality -> the encoder that was trained along and is all here, before it was
     versions: dict[str, str] | None = field(default=None, compare=False)  # that it was trained with
     seen: Seen | None = field(default=None, compare=False, repr=False)
     baselines: Baselines | None = field(default=None, compare=False, repr=False)
@@ -167,9 +169,14 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
     baselines = write_baselines(folder / BASELINES, card.baselines) if card.baselines is not None else None
     speakers = write_speakers(folder / SPEAKERS, card.speakers) if card.speakers is not None else None
     config = card.config.model_dump(mode="json")
-    for modality in network.live:
+    for modality, live in network.live.items():
+        own = encoder_folder(folder, modality)
+        if MODALITIES[modality].has_frozen_part:
+            own.mkdir()
+            hub.write_settings(live.settings, own)
+            continue
         encoder = card.config.features[modality].encoder
-        hub.copy_shape(encoder, modality, encoder_folder(folder, modality))
+        hub.copy_shape(encoder, modality, own)
         config["features"][modality]["encoder"] = card.began_as.get(modality, encoder)
     shares = card.task.priors_are_shares
     fields = {
@@ -265,14 +272,23 @@ def _belonging(folder: Path) -> AbstractContextManager[None]:
 
 def _network_of(folder: Path, card: Card, shapes: Shapes) -> Network:
     encoders = {m: _live_encoder(encoder_folder(folder, m), m, shapes) for m in card.config.live}
-    return Network.from_config(card.config, card.dims, len(card.emotions), encoders)
+    network = Network.from_config(card.config, card.dims, len(card.emotions), encoders)
+    for modality, live in network.live.items():
+        if MODALITIES[modality].has_frozen_part:  # its layers only are given numbers
+            live.to_empty(device=torch.get_default_device())
+    return network
 
 
 def _live_encoder(folder: Path, modality: ModalityName, shapes: Shapes) -> torch.nn.Module:
-    """The encoder that was trained along, without its weights. Raises ValueError for more layers than weights."""
+    """The encoder that was trained along, without its weights; without memory for them where a part stayed frozen.
+
+    Raises ValueError for more layers than weights."""
     for name, value in hub.load_settings(folder).to_dict().items():
         if "layers" in name and isinstance(value, int) and value > len(shapes):
             raise ValueError(f"{folder.name} has {name}={value:,}, and there are {len(shapes):,} weights")
+    if MODALITIES[modality].has_frozen_part:
+        with torch.device("meta"):  # nothing in `shapes` bounds the part that stays frozen
+            return hub.untrained_model(folder)
     encoder = hub.untrained_model(folder)
     began = f"{LIVE}{modality}.encoder.pooler."
     pooler = getattr(encoder, "pooler", None)
@@ -314,9 +330,9 @@ def read_card(folder: str | Path) -> Card:
         config = build_config(card["config"] | {"format": card["format"]}, {}, str(path))
     except InputError as error:  # named setting by setting
         raise InvalidFileError(f"{error} {REMEDY}") from error
-    began_as = {modality: config.features[modality].encoder for modality in config.live}
+    began_as = {modality: config.features[modality].encoder for modality in without_frozen_part(config.live)}
     digests = card.get("live_encoder_digests", {})
-    for modality in began_as:  # settings and tokenizer travel with the weights
+    for modality in config.live:  # settings and tokenizer travel with the weights
         if digests.get(modality) not in (None, _encoder_digest(folder, modality)):
             raise InvalidFileError(f"{encoder_folder(folder, modality)} has changed since it was written. {REMEDY}")
     here = {

@@ -50,6 +50,7 @@ def extract(
     from tricue.extractors.precomputed import located
     from tricue.features import extract as room
     from tricue.features.pipeline import FeaturePipeline
+    from tricue.modalities.modality import without_frozen_part
     from tricue.scale import ray_engine
 
     if ray_address is not None and engine != "ray":
@@ -59,7 +60,7 @@ def extract(
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_label=False)
     report(corpus)
     reading, where = located(chosen.features, corpus.folder), store or default_store()
-    for modality in chosen.live:
+    for modality in without_frozen_part(chosen.live):
         cli.console.print(f"{modality}: encoded while it is trained (model.finetune); nothing of it is stored.")
     pipeline = FeaturePipeline.from_settings(
         reading, chosen.modalities, where, live=chosen.live,

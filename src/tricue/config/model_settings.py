@@ -23,6 +23,9 @@ class FinetuneConfig(Section):
     video: Depth = "none"
     """Image encoder: frozen, trained whole, or its top N layers trained. Frames are then varied in training: mirrored,
     turned, cropped, brightened, a part covered."""
+    audio: Depth = "none"
+    """Speech encoder: frozen, all its transformer layers trained, or its top N. The convolutions and positions before
+    the layers always stay frozen; what they and the frozen layers give is stored once (docs/features.md)."""
 
     def __getitem__(self, modality: ModalityName) -> Depth:
         """`none` of a modality whose encoder no setting trains."""

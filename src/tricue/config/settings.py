@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tricue.config.data_settings import DataConfig
 from tricue.config.feature_settings import FeaturesConfig
-from tricue.config.model_settings import ModelConfig
+from tricue.config.model_settings import Depth, ModelConfig
 from tricue.config.section import PositiveInt, Section
 from tricue.config.speaker_settings import SpeakerConfig
 from tricue.config.task_settings import TaskConfig
@@ -110,6 +110,8 @@ class Config(Section):
         return self.speaker.adapted(self.modalities) if self.model.statistics else []
 
     @property
-    def live(self) -> list[ModalityName]:
-        """The modalities that reach the network as its encoder reads them, for the encoder is trained with it."""
-        return [modality for modality in self.modalities if self.model.finetune[modality] != "none"]
+    def live(self) -> dict[ModalityName, Depth]:
+        """The modalities that reach the network as its encoder reads them, for the encoder is trained with it; and how
+        much of each encoder."""
+        depths = {modality: self.model.finetune[modality] for modality in self.modalities}
+        return {modality: depth for modality, depth in depths.items() if depth != "none"}

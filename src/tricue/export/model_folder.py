@@ -22,6 +22,7 @@ from tricue.export.onnx_network import NETWORK
 from tricue.extractors.hub import has_weights
 from tricue.files.atomic import check_place, replaced_folder
 from tricue.files.locks import locked
+from tricue.modalities.modality import without_frozen_part
 from tricue.model.network import Network
 from tricue.types import InputError, ModalityName, first_line
 
@@ -126,7 +127,7 @@ def _for_others(card: Card, encoders: Mapping[ModalityName, str]) -> Card:
             settings[f"features.{modality}.precomputed"] = Path(own.precomputed).name
         if modality not in config.modalities or own.precomputed is not None:
             settings[f"features.{modality}.encoder"] = Config().features[modality].encoder  # is not read
-        elif modality in config.live:  # its shape is copied from where it lies
+        elif modality in without_frozen_part(config.live):  # its shape is copied from where it lies
             began_as[modality] = _hub_name(modality, began_as.get(modality, own.encoder), encoders)
         elif modality in encoded:
             settings[f"features.{modality}.encoder"] = _hub_name(modality, own.encoder, encoders)

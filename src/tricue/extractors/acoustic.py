@@ -36,10 +36,16 @@ def average(frames: np.ndarray, centres: np.ndarray, count: int, rate_hz: float)
 
     A cell without a frame takes the nearest after it, else the last; frames beyond the last cell join it.
     """
-    starts = np.minimum(np.searchsorted(centres, np.arange(count) / rate_hz), len(frames) - 1)
+    starts = np.minimum(first_frames(centres, count, rate_hz), len(frames) - 1)
     ends = np.maximum(np.append(starts[1:], len(frames)), starts + 1)
     sums = np.cumsum(np.vstack([np.zeros_like(frames[:1]), frames]), axis=0, dtype=np.float64)
     return ((sums[ends] - sums[starts]) / (ends - starts)[:, None]).astype(np.float32)
+
+
+def first_frames(centres: np.ndarray, count: int, rate_hz: float) -> np.ndarray:
+    """(count,) number of the first frame at or after the beginning of each grid cell; the number of frames where there
+    is none. centres: of the frames, in seconds, ascending."""
+    return np.searchsorted(centres, np.arange(count) / rate_hz)
 
 
 def signal_features(sound: np.ndarray, *, mels: bool, mfcc: int, spectral: bool) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from tricue.extractors import acoustic, hub, pretrained
 from tricue.media.decoding import SAMPLE_RATE, MediaError
 from tricue.types import InputError, Moment
 
-_SHORTEST = 1600  # samples; shorter sound is padded with silence to give one analysis window
+if TYPE_CHECKING:
+    import torch
+
+SHORTEST = 1600  # samples; shorter sound is padded with silence to give one analysis window
 _LOUDEST = 1e6  # times full scale: float files may hold anything, and their squares overflow
 _BATCH_SECONDS = 60.0  # sound per forward pass; bounds memory, changes no value
 
@@ -97,13 +100,13 @@ class HubAudio:
         for batch in _equal_lengths([heard.wave for heard in prepared]):
             inputs = [self._inputs(prepared[i].wave) for i in batch]
             for i, (frames, seconds) in zip(batch, self._frames(inputs), strict=True):
-                rows[i] = self._beside(prepared[i], frames, seconds)
+                heard = prepared[i]
+                frames = frames[: math.ceil(heard.wave.size / SAMPLE_RATE / seconds - 1e-6)]  # those of padding go
+                rows[i] = self._row(heard, frames, (np.arange(len(frames)) + 0.5) * seconds)
         return [rows[i] for i in range(len(prepared))]
 
-    def _beside(self, heard: Heard, frames: np.ndarray, seconds: float) -> np.ndarray:
-        """Encoder frames of `seconds` each, padding left out, on the grid beside the acoustic features."""
-        frames = frames[: math.ceil(heard.wave.size / SAMPLE_RATE / seconds - 1e-6)]
-        centres = (np.arange(len(frames)) + 0.5) * seconds
+    def _row(self, heard: Heard, frames: np.ndarray, centres: np.ndarray) -> np.ndarray:
+        """(T, D + A): encoder frames (N, D), their centres in seconds, on the grid beside the acoustic features."""
         speech = acoustic.average(frames, centres, len(heard.acoustic), self.config.rate_hz)
         return np.hstack([speech, heard.acoustic])
 
@@ -117,6 +120,10 @@ class HubAudio:
         coded = extractor(wave, sampling_rate=SAMPLE_RATE, padding=padding, return_tensors="np")
         return next(iter(coded.values()))[0]
 
+    def _choose(self, output: Any) -> "torch.Tensor":
+        """(B, frames, D) of what the encoder gives."""
+        return hub.choose_layer(output, self.config.layer, "features.audio.layer")
+
     def _frames(self, inputs: list[np.ndarray]) -> list[tuple[np.ndarray, float]]:
         """(frames, D) of the chosen layer for each, and the seconds from one frame to the next."""
         import torch
@@ -128,7 +135,7 @@ class HubAudio:
             read, frames = (model.get_encoder(), values.shape[-1] // 2) if self.is_whisper else (model, None)
             with _positions(read, frames):
                 output = read(values, output_hidden_states=True)
-            return hub.choose_layer(output, self.config.layer, "features.audio.layer")
+            return self._choose(output)
 
         states = hub.run_model(self.device, compute)
         extractor = _feature_extractor(self.folder)
@@ -202,7 +209,7 @@ def _checked(wave: np.ndarray) -> np.ndarray:
         raise MediaError("its sound holds samples that are not finite numbers")
     if np.abs(wave).max(initial=0.0) > _LOUDEST:
         raise MediaError(f"its sound holds samples beyond {_LOUDEST:g} times full scale")
-    return np.pad(wave, (0, max(0, _SHORTEST - wave.size)))
+    return np.pad(wave, (0, max(0, SHORTEST - wave.size)))
 
 
 def _on_grid(wave: np.ndarray, config: AudioFeatures, *, mels: bool) -> np.ndarray:
@@ -216,5 +223,10 @@ def _on_grid(wave: np.ndarray, config: AudioFeatures, *, mels: bool) -> np.ndarr
 
 
 def _dims(speech: tuple[int, ...], config: AudioFeatures) -> tuple[int, ...]:
-    beside = config.mfcc + len(acoustic.SPECTRAL) * config.spectral
+    beside = acoustic_width(config)
     return (*speech, beside) if beside else speech
+
+
+def acoustic_width(config: AudioFeatures) -> int:
+    """A: MFCC and spectral features."""
+    return config.mfcc + len(acoustic.SPECTRAL) * config.spectral

@@ -1,12 +1,14 @@
 """Which extractor reads which modality: what the settings ask for, made ready."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 
 from tricue.config.feature_settings import FeaturesConfig, ModalityFeatures
+from tricue.config.model_settings import Depth
 from tricue.extractors import hub
 from tricue.extractors.precomputed import read_precomputed
 from tricue.registry import EXTRACTORS, MODALITIES
@@ -34,14 +36,18 @@ class Extractor(Protocol):
 
 
 def make_extractors(
-    config: FeaturesConfig, modalities: Sequence[ModalityName], device: str, live: Collection[ModalityName] = ()
+    config: FeaturesConfig,
+    modalities: Sequence[ModalityName],
+    device: str,
+    live: Mapping[ModalityName, Depth] = MappingProxyType({}),
 ) -> dict[ModalityName, Extractor]:
     """The extractor of each modality that is not precomputed. Raises InputError where an encoder cannot be had.
 
-    live: modalities whose encoder is trained with the network: what it reads is made in place of its vectors.
+    live: Modalities whose encoder is trained with the network, and how much of it (`Config.live`): what is trained
+        reads what is made, in place of the encoder's vectors.
     """
     return {
-        modality: MODALITIES[modality].make_live_extractor(config[modality], device)
+        modality: MODALITIES[modality].make_live_extractor(config[modality], device, live[modality])
         if modality in live
         else _make_extractor(modality, config[modality], device)
         for modality in modalities
@@ -59,6 +65,11 @@ def _make_extractor(modality: ModalityName, settings: ModalityFeatures, device: 
             f"encoder, or set features.{plugin.modality}.encoder."
         )
     return plugin(settings, device)
+
+
+def row_width(extractor: Extractor) -> int:
+    """Numbers per time step: of the streams side by side, or of what a live encoder makes them of."""
+    return getattr(extractor, "row_width", None) or sum(extractor.dims)
 
 
 def precomputed_files(config: FeaturesConfig, modalities: Iterable[ModalityName]) -> dict[ModalityName, str]:

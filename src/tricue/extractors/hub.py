@@ -23,6 +23,7 @@ from tricue.config.section import LayerChoice
 from tricue.config.tuned import tuned_on
 from tricue.extractors import pretrained
 from tricue.files.atomic import is_folder
+from tricue.files.json_files import write_json
 from tricue.registry import EXTRACTORS
 from tricue.types import InputError, InvalidFileError, ModalityName, first_line
 
@@ -247,18 +248,29 @@ def choose_layer(output: Any, layer: LayerChoice, setting: str) -> torch.Tensor:
     if layer is None:
         return output.last_hidden_state
     states: Sequence[torch.Tensor] = output.hidden_states
-    if layer == "mix":
-        import torch
+    return join_states([states[i] for i in layer_numbers(layer, len(states), setting)], layer)
 
-        return torch.cat(list(states), dim=-1)
-    wanted = layer if isinstance(layer, list) else [layer]
-    wrong = [i for i in wanted if not -len(states) <= i < len(states)]
-    if wrong or not wanted:
+
+def layer_numbers(layer: LayerChoice, count: int, setting: str) -> list[int]:
+    """Which of an encoder's `count` hidden states are asked for, counted from 0.
+
+    Raises InputError for a layer that the encoder does not have.
+    """
+    if layer == "mix":
+        return list(range(count))
+    wanted = layer if isinstance(layer, list) else [-1 if layer is None else layer]
+    if not wanted or not all(-count <= i < count for i in wanted):
         raise InputError(
-            f"{setting}={layer}: the encoder has layers 0 to {len(states) - 1} "
-            f"(or {-len(states)} to -1, counted from the last)."
+            f"{setting}={layer}: the encoder has layers 0 to {count - 1} (or {-count} to -1, counted from the last)."
         )
-    return sum(states[i] for i in wanted) / len(wanted)  # type: ignore[return-value]
+    return [i % count for i in wanted]
+
+
+def join_states(states: Sequence[torch.Tensor], layer: LayerChoice) -> torch.Tensor:
+    """(..., D) of the hidden states that were asked for: their mean, or side by side for `mix`, (..., layers * D)."""
+    import torch
+
+    return torch.cat(list(states), dim=-1) if layer == "mix" else sum(states) / len(states)  # type: ignore[return-value]
 
 
 def copy_shape(source: str, modality: ModalityName, target: Path) -> None:
@@ -269,6 +281,12 @@ def copy_shape(source: str, modality: ModalityName, target: Path) -> None:
         for path in folder.glob(pattern):
             if not path.name.endswith(".safetensors.index.json"):
                 shutil.copyfile(path, target / path.name)
+
+
+def write_settings(settings: Any, target: Path) -> None:
+    """An encoder's settings as config.json in `target`, without the place that they were read from."""
+    places = ("_name_or_path", "name_or_path")
+    write_json(target / "config.json", {n: value for n, value in settings.to_dict().items() if n not in places})
 
 
 def untrained_model(folder: Path) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tricue.config.feature_settings import FeaturesConfig
+from tricue.extractors.choice import row_width
 from tricue.features.feature_set import FeatureSet
 from tricue.features.pipeline import FeaturePipeline
 from tricue.features.store import Store
@@ -46,7 +47,7 @@ def verify(pipeline: FeaturePipeline, utterances: Sequence[Utterance]) -> dict[M
             if not isinstance(held, Store):
                 continue
             rows = [held[key] for key in keys.values() if key in held]
-            width = sum(pipeline.extractors[modality].dims)
+            width = row_width(pipeline.extractors[modality])
             bar.begin(f"Checking {modality}", len(rows))
             values = [bar.passed(row.values) for row in rows]
             counts[modality] = {

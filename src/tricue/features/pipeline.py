@@ -2,12 +2,14 @@
 
 import logging
 from collections import defaultdict, deque
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tricue.config.feature_settings import FeaturesConfig
+from tricue.config.model_settings import Depth
 from tricue.extractors.choice import Extractor, make_extractors, precomputed_files
 from tricue.extractors.corruption import Corruption, with_damage
 from tricue.extractors.precomputed import Precomputed, read_precomputed
@@ -58,7 +60,7 @@ class FeaturePipeline:
         modalities: Sequence[ModalityName],
         store: Path | None = None,
         *,
-        live: Collection[ModalityName] = (),
+        live: Mapping[ModalityName, Depth] = MappingProxyType({}),
         damage: Corruption | None = None,
         device: str = "cpu",
         workers: int | None = None,
@@ -71,8 +73,9 @@ class FeaturePipeline:
             config: With whole paths of precomputed files (`located`).
             modalities: Those to read.
             store: As of the class.
-            live: Modalities whose encoder is trained with the network: what it reads is made, and never stored. Of
-                text that is (T, 2) int32 [token id, own?].
+            live: Modalities whose encoder is trained with the network, and how much of it (`Config.live`): what is
+                trained reads what is made. Of text that is (T, 2) int32 [token id, own?], never stored, as pixels are
+                not; of audio what the frozen part gives, stored.
             damage: Done to the signal of its modality before the extractor reads it; faults are not logged again then.
             device: What encoders run on.
             workers: Processes, as `local_engine` takes them.

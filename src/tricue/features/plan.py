@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from rich.filesize import decimal
 
 from tricue.device import cores
-from tricue.extractors.choice import Extractor
+from tricue.extractors.choice import Extractor, row_width
 from tricue.features.store import Row, Store
 from tricue.features.worker import Job
 from tricue.modalities.requests import KeyPart, Opener, Request
@@ -109,7 +109,7 @@ def _estimate(plan: Plan, extractors: Mapping[ModalityName, Extractor]) -> float
         asked = [job.requests[modality] for job in plan.jobs if modality in job.requests]
         few = asked[:: max(1, len(asked) // _PROBED)]
         steps = sum(request.opener.estimate_steps(modality, extractor) for request in few)
-        total += steps / max(1, len(few)) * len(asked) * sum(extractor.dims) * _BYTES
+        total += steps / max(1, len(few)) * len(asked) * row_width(extractor) * _BYTES
     return total
 
 

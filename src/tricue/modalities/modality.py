@@ -1,19 +1,21 @@
 """What the package asks of a modality. A plugin's class derives from `Modality` (docs/plugins.md)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from tricue.config.feature_settings import ModalityFeatures
+from tricue.config.model_settings import Depth
+from tricue.config.section import LayerChoice
 from tricue.extractors import hub
 from tricue.extractors.choice import Extractor
 from tricue.modalities.requests import Request
 from tricue.model.frontends import Frontend
-from tricue.registry import EXTRACTORS
-from tricue.types import ModalityName, Moment, Utterance
+from tricue.registry import EXTRACTORS, MODALITIES
+from tricue.types import InputError, ModalityName, Moment, Utterance
 
 Settings_ = TypeVar("Settings_", bound=ModalityFeatures)
 Rows = Sequence[Utterance]
@@ -40,6 +42,9 @@ class Modality(ABC, Generic[Settings_]):
     panel: ClassVar[Literal["words", "times", "frames"]] = "times"  # how an explanation draws its time spans
     hub_task: ClassVar[str] = "other"  # of a model that reads nothing else, as the hub names it
     example: ClassVar[str | None] = None  # the argument of `predict`, in a model card
+    # whether a live encoder is its trained layers alone, behind an extractor that runs the frozen ones: a checkpoint
+    # then holds no more of it, and the encoder is still needed
+    has_frozen_part: ClassVar[bool] = False
 
     @abstractmethod
     def make_extractor(self, settings: Settings_, device: str, weights: bool = True) -> Extractor:
@@ -79,15 +84,15 @@ class Modality(ABC, Generic[Settings_]):
         """Streams, the first of `dims`, that are layers of one encoder for the network to mix; 0: there is no mix."""
         return 0
 
-    def make_live_extractor(self, settings: Settings_, device: str) -> Extractor:
-        """Makes what the live encoder reads, in place of vectors.
+    def make_live_extractor(self, settings: Settings_, device: str, finetune: Depth) -> Extractor:
+        """Makes what the live encoder reads, in place of vectors. finetune: as `model.finetune`, not none.
 
         Raises:
-            InputError: The encoder cannot be had, or not be trained.
+            InputError: The encoder cannot be had, or not be trained so.
         """
         raise NotImplementedError(f"{self.name}: its encoder is not trainable.")
 
-    def make_live_encoder(self, encoder: nn.Module, settings: Settings_, finetune: str | int) -> nn.Module:
+    def make_live_encoder(self, encoder: nn.Module, settings: Settings_, finetune: Depth) -> nn.Module:
         """A `LiveEncoder` around a hub encoder. finetune: as `model.finetune`, not none.
 
         Raises:
@@ -131,6 +136,20 @@ class Modality(ABC, Generic[Settings_]):
 
 def number_steps(count: int) -> list[Moment]:
     return [Moment(f"step {i + 1}") for i in range(count)]
+
+
+def without_frozen_part(live: Iterable[ModalityName]) -> list[ModalityName]:
+    """Those of the live modalities whose encoder is all in the network, and in its checkpoints."""
+    return [modality for modality in live if not MODALITIES[modality].has_frozen_part]
+
+
+def check_last_is_read(layer: LayerChoice, modality: ModalityName, last: int) -> None:
+    """Raise InputError where a layer choice leaves out the last layer, whose weights would then never be trained."""
+    if layer not in (None, "mix") and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
+        raise InputError(
+            f"features.{modality}.layer={layer}: model.finetune trains the encoder up to its last layer, "
+            f"which then must be read too (-1 or {last})."
+        )
 
 
 def reads_mix(settings: ModalityFeatures, layer: object) -> bool:

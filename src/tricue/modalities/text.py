@@ -7,11 +7,12 @@ from typing import Any
 from torch import nn
 
 from tricue.config.feature_settings import TextFeatures
+from tricue.config.model_settings import Depth
 from tricue.extractors import hub
 from tricue.extractors.choice import Extractor
 from tricue.extractors.likeness import sample_text
 from tricue.extractors.text_extractors import HubText, LightText, TokenText, text_extractor, with_context
-from tricue.modalities.modality import Modality, Rows, reads_mix
+from tricue.modalities.modality import Modality, Rows, check_last_is_read, reads_mix
 from tricue.modalities.reading import request_words
 from tricue.modalities.requests import Request
 from tricue.model.frontends import LiveText
@@ -32,7 +33,7 @@ class Text(Modality[TextFeatures]):
     def make_extractor(self, settings: TextFeatures, device: str, weights: bool = True) -> Extractor:
         return text_extractor(settings, device, weights)
 
-    def make_live_extractor(self, settings: TextFeatures, device: str) -> TokenText:
+    def make_live_extractor(self, settings: TextFeatures, device: str, finetune: Depth) -> TokenText:
         extractor = text_extractor(settings, device, weights=False)
         if not isinstance(extractor, HubText):
             raise InputError("Text can be fine-tuned with a hub encoder only; features.text.encoder is light.")
@@ -50,14 +51,9 @@ class Text(Modality[TextFeatures]):
     def count_mixed_layers(self, settings: TextFeatures, dims: Sequence[int]) -> int:
         return len(dims) if reads_mix(settings, settings.layer) else 0
 
-    def make_live_encoder(self, encoder: Any, settings: TextFeatures, finetune: str | int) -> nn.Module:
-        layer, last = settings.layer, int(encoder.config.num_hidden_layers)
-        if layer not in (None, "mix") and not {-1, last} & set(layer if isinstance(layer, list) else [layer]):
-            raise InputError(
-                f"features.text.layer={layer}: model.finetune trains the encoder up to its last layer, "
-                f"which then must be read too (-1 or {last})."
-            )
-        read = partial(hub.choose_layer, layer=layer, setting="features.text.layer")
+    def make_live_encoder(self, encoder: Any, settings: TextFeatures, finetune: Depth) -> nn.Module:
+        check_last_is_read(settings.layer, self.name, int(encoder.config.num_hidden_layers))
+        read = partial(hub.choose_layer, layer=settings.layer, setting="features.text.layer")
         top = None if finetune == "all" else int(finetune)
         try:
             return LiveText(encoder, top, read)
@@ -72,7 +68,7 @@ class Text(Modality[TextFeatures]):
     ) -> list[Moment]:
         """Its words. Raises InputError where the tokenizer cannot be had."""
         extractor: LightText | HubText = (
-            self.make_live_extractor(settings, "cpu") if live else text_extractor(settings, weights=False)
+            self.make_live_extractor(settings, "cpu", "all") if live else text_extractor(settings, weights=False)
         )
         (spoken,) = with_context([row], getattr(extractor, "turns", 0), among)
         return [] if spoken is None else extractor.moments(spoken)

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from tricue.config.feature_settings import VideoFeatures
+from tricue.config.model_settings import Depth
 from tricue.extractors.choice import Extractor
 from tricue.extractors.video_extractors import HubVideo, PixelVideo, frame_moments, pooled, video_extractor
 from tricue.modalities.modality import Modality, Rows
@@ -29,13 +30,13 @@ class Video(Modality[VideoFeatures]):
     def make_extractor(self, settings: VideoFeatures, device: str, weights: bool = True) -> Extractor:
         return video_extractor(settings, device)
 
-    def make_live_extractor(self, settings: VideoFeatures, device: str) -> PixelVideo:
+    def make_live_extractor(self, settings: VideoFeatures, device: str, finetune: Depth) -> PixelVideo:
         extractor = video_extractor(settings, device, weights=False)
         if not isinstance(extractor, HubVideo):
             raise InputError("Video can be fine-tuned with a hub encoder only; features.video.encoder is light.")
         return PixelVideo(extractor.folder, settings, device, faces=extractor.faces)
 
-    def make_live_encoder(self, encoder: Any, settings: VideoFeatures, finetune: str | int) -> nn.Module:
+    def make_live_encoder(self, encoder: Any, settings: VideoFeatures, finetune: Depth) -> nn.Module:
         own = getattr(encoder.config, "image_size", None)
         side = settings.side or (own if isinstance(own, int) else _SIDE)
         try:

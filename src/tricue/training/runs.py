@@ -144,7 +144,7 @@ def _extract_ahead(settled: Sequence[tuple[Config, Splits]], corpus: Corpus, wor
     for config, splits in settled:
         train_rows, val_rows = (frozenset(row.id for row in splits[name]) for name in ("train", "val"))
         rows = train_rows | val_rows if config.training.select == "best" else (train_rows, val_rows)
-        reads = (rows, tuple(config.modalities), config.features.model_dump_json(), tuple(config.live))
+        reads = (rows, tuple(config.modalities), config.features.model_dump_json(), tuple(config.live.items()))
         if reads not in done:
             read_features(config, corpus, splits, workspace)
             done.add(reads)

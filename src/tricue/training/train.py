@@ -27,6 +27,7 @@ from tricue.features.feature_set import FeatureSet
 from tricue.files.atomic import check_place
 from tricue.files.json_files import write_json
 from tricue.files.locks import locked
+from tricue.modalities.modality import without_frozen_part
 from tricue.prediction.batches import Examples, gather_examples
 from tricue.tasks.task import Task, make_task
 from tricue.training.fresh_network import build_network
@@ -118,7 +119,9 @@ def _fit(
         loaded, fresh = map(", ".join, load_matching(network, init_from, task.names))
         logger.info("From %s: loaded %s; made anew %s.", init_from, loaded, fresh)
     assert train_rows.labels is not None
-    frozen = [modality for modality in config.modalities if modality not in config.live]  # the others' weights are ours
+    ours = without_frozen_part(config.live)  # all weights of these encoders
+    frozen = [modality for modality in config.modalities if modality not in ours]
+    pooled = [modality for modality in frozen if modality not in config.live]
     rows = _labelled(train_rows), None if val_rows is None else _labelled(val_rows)
     card = Card(
         config=config,
@@ -131,7 +134,7 @@ def _fit(
         encoders={modality: digest for modality, digest in run["encoders"].items() if modality in frozen},
         samples=sample(config.features, frozen),
         tuned=hub.emotion_tuned(config.features, config.modalities),
-        baselines=_baselines(task, *rows, frozen, config) if config.evaluation.baseline else None,
+        baselines=_baselines(task, *rows, pooled, config) if config.evaluation.baseline else None,
     )
     Trainer(network, card, train_rows, val_rows, save_dir, accelerator, workspace.quiet).fit()
 
