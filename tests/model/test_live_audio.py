@@ -106,6 +106,29 @@ def test_a_row_that_is_hidden_gives_finite_numbers_and_gradients(tiny_whisper: P
     assert all(bool(own.grad.isfinite().all()) for own in live.parameters() if own.grad is not None)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_activations_that_are_computed_again_give_the_same_gradients(kind: str, request: pytest.FixtureRequest) -> None:
+    """The layers keep what transformers set on the encoder that they come from; dropout is drawn alike."""
+    folder, config, gradients = request.getfixturevalue(kind), AudioFeatures(encoder="x"), []
+    values, mask = batch(stored(made(folder, "all")[1], [wave(9_000), wave(5_000, 1)]))
+    for again in (False, True):
+        encoder = copy.deepcopy(hub.load_model(folder, "cpu"))
+        if again:
+            encoder.activation_checkpointing_enable({"use_reentrant": False})
+        live = AUDIO.make_live_encoder(encoder, config, "all").train()
+        torch.manual_seed(0)
+        live(values, mask)[0][mask].square().sum().backward()
+        gradients.append([own.grad for own in live.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_depths_are_counted_from_the_top(tiny_whisper: Path) -> None:
+    depths = made(tiny_whisper, "all")[2].depths()
+    parts = {".".join(name.split(".")[:2]): depth for name, depth in depths.items()}
+    assert parts == {"layers.0": 1, "layers.1": 0, "norm.weight": 0, "norm.bias": 0}
+
+
 def test_only_the_top_layers_are_held_by_their_own_numbers(tiny_whisper: Path, tiny_wav2vec2: Path) -> None:
     names = {name.split(".")[1] for name, _ in made(tiny_whisper, 1)[2].named_parameters() if "layers" in name}
     assert names == {"1"}

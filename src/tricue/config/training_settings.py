@@ -21,7 +21,15 @@ class TrainingConfig(Section):
     accumulation: PositiveInt = 1
     """Batches per optimizer step."""
     encoder_rate: Annotated[float, Field(gt=0.0)] = 5e-5
-    """Learning rate of a fine-tuned encoder."""
+    """Learning rate of a fine-tuned encoder, of its top layer."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Factor of a fine-tuned encoder's learning rate from each of its layers to the one below; what lies before the
+    lowest layer counts as one more."""
+    head_first_epochs: NonNegativeInt = 0
+    """First epochs of phase 1 in which fine-tuned encoders stay as they came, and all else is trained."""
+    checkpointing: bool = False
+    """Compute the activations of fine-tuned encoders again in the backward pass in place of keeping them: less memory,
+    about a third more time."""
     rate: Annotated[float, Field(gt=0.0)] = 1e-3
     """Learning rate of the rest of the network."""
     weight_decay: NonNegative = 0.05

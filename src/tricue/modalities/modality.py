@@ -25,6 +25,9 @@ class LiveEncoder(Protocol):
     """A module that encodes inside the network: its input and mask (B, T) to vectors (B, T', D) and their mask."""
 
     def __call__(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def depths(self) -> dict[str, int]:
+        """Parameter -> how many of the encoder's layers lie above it. Raises ValueError where it has no layers."""
+
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """An input for one row, (1, T, ...), that gives `steps` vectors; `context`: steps that are read beside them."""
 

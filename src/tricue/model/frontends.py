@@ -56,6 +56,9 @@ class LiveText(nn.Module):
         vectors = hidden.gather(1, own_first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
         return vectors, own.gather(1, own_first)
 
+    def depths(self) -> dict[str, int]:
+        return {f"encoder.{name}": depth for name, depth in count_depths(self.encoder).items()}
+
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """One row (1, context + steps, 2) with as many tokens of its own, after those of the context."""
         tokens = torch.zeros(1, context + steps, 2, dtype=torch.long)
@@ -105,6 +108,9 @@ class LiveVideo(nn.Module):
         spread[mask] = vectors
         return spread, mask
 
+    def depths(self) -> dict[str, int]:
+        return {f"encoder.{name}": depth for name, depth in count_depths(self.encoder).items()}
+
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """Gray frames of one row, (1, steps, 3 S S)."""
         return torch.zeros(1, steps, 3 * self.side**2)
@@ -113,18 +119,37 @@ class LiveVideo(nn.Module):
 def freeze_below(encoder: nn.Module, top: int, after: bool = False) -> None:
     """Freeze all of a hub encoder but its top layers, and with `after` what is registered after them. Raises ValueError
     where its layers are not found."""
+    name, count = _find_layers(encoder)
+    if top > count:
+        raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {count} layers.")
+    depths = count_depths(encoder)
+    for parameter, weight in encoder.named_parameters():
+        weight.requires_grad_(depths[parameter] < top and (after or parameter.startswith(f"{name}.")))
+
+
+def count_depths(encoder: nn.Module) -> dict[str, int]:
+    """Layers of a hub encoder above each of its parameters: none above those of the top layer and of what is registered
+    after it, all of them above what is registered before the lowest. Raises ValueError where they are not found."""
+    name, count = _find_layers(encoder)
+    depths, depth = {}, count
+    for parameter, _ in encoder.named_parameters():
+        if parameter.startswith(f"{name}."):
+            depth = count - 1 - int(parameter.removeprefix(f"{name}.").split(".")[0])
+        depths[parameter] = depth
+    return depths
+
+
+def _find_layers(encoder: nn.Module) -> tuple[str, int]:
+    """Name of a hub encoder's list of layers, and how many there are. Raises ValueError where there is none."""
     stacks = {
         name: module
         for name, module in encoder.named_modules()
         if isinstance(module, nn.ModuleList) and name.split(".")[-1] in ("layer", "layers", "h", "stages")
     }
     if not stacks:
-        raise ValueError(f"{type(encoder).__name__} has no list of layers; use model.finetune=all or none.")
+        raise ValueError(
+            f"{type(encoder).__name__} has no list of layers; use model.finetune=all or none, without "
+            "training.layer_decay."
+        )
     name = max(stacks, key=lambda stack: len(stacks[stack]))
-    count = len(stacks[name])
-    if top > count:
-        raise ValueError(f"model.finetune={top}, but {type(encoder).__name__} has {count} layers.")
-    reached = False
-    for parameter, weight in encoder.named_parameters():
-        reached = reached or parameter.startswith(f"{name}.{count - top}.")
-        weight.requires_grad_(reached and (after or parameter.startswith(f"{name}.")))
+    return name, len(stacks[name])

@@ -65,6 +65,11 @@ class LiveAudio(nn.Module):
             states[self.form.layers] = self.norm(sequence)
         return states
 
+    def depths(self) -> dict[str, int]:
+        numbers = {name: name.split(".")[1] for name, _ in self.layers.named_parameters(prefix="layers")}
+        above = {name: self.form.layers - 1 - int(number) for name, number in numbers.items()}
+        return {name: above.get(name, 0) for name, _ in self.named_parameters()}
+
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """One row (1, steps, row width) of zeros, with as many frames as an ordinary cell holds."""
         row = torch.zeros(1, steps, sum(self.form.sizes))

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from tricue.model.network import Network
 from tricue.model.statistics import Statistics, summarise
 from tricue.prediction.batches import Examples, feature_statistics, row_lengths, training_plan
 from tricue.tasks.task import make_task
-from tricue.types import ModalityName
+from tricue.types import InputError, ModalityName, first_line
 
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 
@@ -25,6 +25,9 @@ def build_network(config: Config, features: FeatureSet, train_rows: Examples) ->
         modality: copy.deepcopy(hub.load_model(folder, "cpu"))  # the cached one stays as it came
         for modality, folder in hub.encoder_folders(config.features, config.live).items()
     }
+    if config.training.checkpointing:
+        for modality, encoder in encoders.items():
+            _keep_no_activations(encoder, modality)
     network = Network.from_config(config, features.dims, make_task(config).outputs, encoders)
     for modality, held in features.arrays.items():
         rows: Iterable[np.ndarray] = (held[u.id] for u in train_rows.utterances if u.id in held)
@@ -34,6 +37,17 @@ def build_network(config: Config, features: FeatureSet, train_rows: Examples) ->
     if network.statistics:
         _scale_statistics(network, train_rows, config)
     return network
+
+
+def _keep_no_activations(encoder: Any, modality: ModalityName) -> None:
+    """Compute an encoder's activations again in the backward pass. Raises InputError where transformers cannot."""
+    try:
+        encoder.activation_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise InputError(
+            f"training.checkpointing: the {modality} encoder cannot compute its activations again "
+            f"({first_line(error)}); set training.checkpointing=false."
+        ) from error
 
 
 @torch.no_grad()

@@ -25,7 +25,7 @@ PARTS = (RUN, *TRAINED, "tensorboard", "history.json", "metrics.json", "leaky.js
 # settings that decide no result: a run of other ones is the same run
 NO_RESULT: dict[str, Any] = {
     "audit": True,
-    "training": {"save_minutes", "tensorboard"},
+    "training": {"checkpointing", "save_minutes", "tensorboard"},
     "evaluation": {"baseline", "batch_size"},
 }
 REMEDY = "--restart deletes the run and begins anew."
