@@ -16,6 +16,9 @@ class TrainingConfig(Section):
     """Epochs of phase 2: + alignment; 0 leaves the phase out."""
     phase3_epochs: NonNegativeInt = 10
     """Epochs of phase 3: + intention; 0 leaves the phase out."""
+    audio_copies: Annotated[int, Field(ge=0, le=100)] = 0
+    """Copies of the sound of each training row with other speed, loudness, noise and gaps, whose features are stored
+    beside those of the true one; each epoch draws one of them all per row. Val and test rows have none."""
     batch_size: PositiveInt = 16
     """Utterances per batch."""
     accumulation: PositiveInt = 1

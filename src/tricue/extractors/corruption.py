@@ -9,13 +9,16 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from tricue.extractors.choice import Extractor
 from tricue.types import InputError, ModalityName
+
+if TYPE_CHECKING:
+    from tricue.extractors.vary_sound import VariedSound
 
 GRAY = 128  # of 0 to 255: what stands in front of the picture
 Frames = Sequence[np.ndarray]  # (H, W, 3) uint8 RGB each
@@ -118,7 +121,7 @@ class Damaged:
     """An extractor that reads its signal damaged; its store is another one, all else is the inner extractor's."""
 
     inner: Extractor
-    corruption: Corruption
+    corruption: "Corruption | VariedSound"
 
     @property
     def name(self) -> str:
@@ -153,7 +156,9 @@ class Damaged:
         return self.inner.encode(prepared)
 
 
-def with_damage(extractors: Mapping[ModalityName, Extractor], corruption: Corruption) -> dict[ModalityName, Extractor]:
+def with_damage(
+    extractors: Mapping[ModalityName, Extractor], corruption: "Corruption | VariedSound"
+) -> dict[ModalityName, Extractor]:
     """The extractors, one of them reading damaged signals. Raises InputError where none reads that modality."""
     if corruption.modality not in extractors:
         raise InputError(

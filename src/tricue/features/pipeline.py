@@ -13,6 +13,7 @@ from tricue.config.model_settings import Depth
 from tricue.extractors.choice import Extractor, make_extractors, precomputed_files
 from tricue.extractors.corruption import Corruption, with_damage
 from tricue.extractors.precomputed import Precomputed, read_precomputed
+from tricue.extractors.vary_sound import VariedSound
 from tricue.features.engine import Engine, local_engine
 from tricue.features.feature_set import FeatureSet, check_ids
 from tricue.features.plan import Plan, Requests, Rows, make_plan, size_line
@@ -61,7 +62,7 @@ class FeaturePipeline:
         store: Path | None = None,
         *,
         live: Mapping[ModalityName, Depth] = MappingProxyType({}),
-        damage: Corruption | None = None,
+        damage: Corruption | VariedSound | None = None,
         device: str = "cpu",
         workers: int | None = None,
         engine: Engine | None = None,

@@ -24,7 +24,7 @@ from tricue.tasks.task import make_task
 from tricue.training.fleet import Call, choose_jobs, run_fleet, threads_each
 from tricue.training.log import said_once
 from tricue.training.run_directory import RUN, OtherRun, clear, has_begun, is_complete
-from tricue.training.train import TrainResult, read_features, settle, train
+from tricue.training.train import TrainResult, read_copies, read_features, settle, train
 from tricue.training.workspace import Workspace
 from tricue.types import InputError, InvalidFileError, shown
 
@@ -144,9 +144,12 @@ def _extract_ahead(settled: Sequence[tuple[Config, Splits]], corpus: Corpus, wor
     for config, splits in settled:
         train_rows, val_rows = (frozenset(row.id for row in splits[name]) for name in ("train", "val"))
         rows = train_rows | val_rows if config.training.select == "best" else (train_rows, val_rows)
-        reads = (rows, tuple(config.modalities), config.features.model_dump_json(), tuple(config.live.items()))
+        copied = (train_rows, config.training.audio_copies) if config.training.audio_copies else None
+        live = tuple(config.live.items())
+        reads = (rows, copied, tuple(config.modalities), config.features.model_dump_json(), live)
         if reads not in done:
             read_features(config, corpus, splits, workspace)
+            read_copies(config, splits, workspace)
             done.add(reads)
 
 

@@ -22,6 +22,7 @@ from tricue.device import choose_device
 from tricue.extractors import hub
 from tricue.extractors.likeness import sample
 from tricue.extractors.precomputed import located
+from tricue.extractors.vary_sound import VariedSound
 from tricue.features.extract import extract
 from tricue.features.feature_set import FeatureSet
 from tricue.files.atomic import check_place
@@ -32,6 +33,7 @@ from tricue.prediction.batches import Examples, gather_examples
 from tricue.tasks.task import Task, make_task
 from tricue.training.fresh_network import build_network
 from tricue.training.run_directory import RUN, describe, is_done
+from tricue.training.sound_copies import SoundCopies
 from tricue.training.speaker_removal import check_training_speakers
 from tricue.training.trainer import Trainer
 from tricue.training.workspace import Workspace
@@ -108,6 +110,7 @@ def _fit(
     found = audit(splits, config.audit, corpus.name, config, progress=not workspace.quiet, folder=corpus.folder)
     found.report()
     features = read_features(config, corpus, splits, workspace)
+    copies = read_copies(config, splits, workspace)
     train_rows = _examples("train", splits["train"], features, config)
     val_rows = _examples("val", splits["val"], features, config) if config.training.select == "best" else None
     accelerator = make_accelerator(config, workspace.device)
@@ -136,7 +139,7 @@ def _fit(
         tuned=hub.emotion_tuned(config.features, config.modalities),
         baselines=_baselines(task, *rows, pooled, config) if config.evaluation.baseline else None,
     )
-    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, workspace.quiet).fit()
+    Trainer(network, card, train_rows, val_rows, save_dir, accelerator, workspace.quiet, copies).fit()
 
 
 def _baselines(
@@ -177,6 +180,28 @@ def read_features(config: Config, corpus: Corpus, splits: Splits, workspace: Wor
     if missing:
         logger.warning("%d modalities of %d train and val rows are missing; the rows stay.", missing, len(wanted))
     return features
+
+
+def read_copies(config: Config, splits: Splits, workspace: Workspace) -> SoundCopies | None:
+    """The training rows' varied sound, extracted where the store lacks it. None: there is to be none.
+
+    Raises InputError where no sound is read.
+    """
+    wanted = _once([row for row in splits["train"] if row.label is not None])
+    numbers = range(1, config.training.audio_copies + 1)
+    if numbers and ("audio" not in config.modalities or config.features.audio.precomputed is not None):
+        raise InputError(
+            f"training.audio_copies={len(numbers)}: no sound is read here to make copies of (modalities, "
+            "features.audio.precomputed); set it to 0."
+        )
+    found = [
+        extract(
+            wanted, config.features, ["audio"], workspace.store, live=config.live, damage=VariedSound(number),
+            device=choose_device(workspace.device), progress=not workspace.quiet,
+        ).arrays["audio"]
+        for number in numbers
+    ]  # fmt: skip
+    return SoundCopies(found) if found else None
 
 
 def _once(rows: list[Utterance]) -> list[Utterance]:

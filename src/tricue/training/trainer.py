@@ -27,6 +27,7 @@ from tricue.training.phases import (
     parameter_groups,
     phases_of,
 )
+from tricue.training.sound_copies import SoundCopies
 from tricue.training.speaker_removal import Removal, has_speakers, learn_speakers
 from tricue.types import Batch, InvalidFileError, Output, TrainingError
 
@@ -67,6 +68,7 @@ class Trainer:
         save_dir: Path,
         accelerator: Accelerator,
         quiet: bool = False,
+        copies: SoundCopies | None = None,
     ) -> None:
         self.network = network.to(accelerator.device)
         self.average = running_average(self.network, card.config.training.average)
@@ -74,6 +76,7 @@ class Trainer:
         self.config = card.config
         self.training = card.config.training
         self.train, self.val = train, val
+        self.copies = copies
         self.save_dir = save_dir
         self.accelerator = accelerator
         self.phases = phases_of(self.training)
@@ -173,13 +176,14 @@ class Trainer:
         key = (self.config.seed, standing.phase, standing.epoch)
         plan = training_plan(self.lengths, self.training.batch_size, key, self.strata)
         weights = loss_weights(standing.phase, standing.epoch, self.training)
+        train = self.copies.drawn(self.train, key) if self.copies else self.train
         self.network.train()
         title = f"phase {standing.phase} epoch {standing.epoch + 1}"
         started = time.monotonic() - standing.seconds
         for rows in self.log.bar(plan[standing.batches :], len(plan), standing.batches, title):
             window = standing.batches - standing.batches % accumulation  # first batch of this step
             size = min(accumulation, len(plan) - window)
-            batch = self.train.batch(rows)
+            batch = train.batch(rows)
             self._train_batch(self.removal.taken_off(batch, rows) if self.removal else batch, weights, size)
             standing.batches += 1
             standing.seconds = time.monotonic() - started
