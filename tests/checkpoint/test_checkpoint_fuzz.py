@@ -1,5 +1,6 @@
 """A checkpoint from elsewhere is validated whole: it is refused by one error, or answers as it did."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tricue.baseline.pooled import LabelledRows
 from tricue.checkpoint.card_fields import sealed
 from tricue.checkpoint.checkpoint import Card, Seen, load_checkpoint, read_card, save_checkpoint
 from tricue.config.load import load_config
+from tricue.extractors import hub
 from tricue.files.atomic import file_digest
 from tricue.files.tensors import read_tensors, write_tensors
 from tricue.model.network import Network
@@ -320,3 +322,58 @@ def test_a_text_encoder_that_its_weights_do_not_fit(finetuned: Path, change: dic
     put(finetuned, fields(finetuned) | {"live_encoder_digests": {}})
     with pytest.raises(InvalidFileError, match=r"do not belong together|config\.json"):
         load_checkpoint(finetuned)
+
+
+# of a speech encoder whose top is trained along, the settings alone
+
+
+@pytest.fixture
+def half_trained(tiny_whisper: Path, tmp_path: Path) -> Path:
+    config = load_config(
+        None,
+        {"modalities": ["audio"], "model.width": 16, "model.bilstm_layers": 1, "model.bilstm_heads": 2,
+         "features.audio.encoder": str(tiny_whisper), "model.finetune.audio": 1},
+    )  # fmt: skip
+    dims = {"audio": (16, 16, 16, 34)}
+    network = Network.from_config(config, dims, 3, {"audio": copy.deepcopy(hub.load_model(tiny_whisper, "cpu"))})
+    save_checkpoint(tmp_path / "half-trained", network, Card(config, EMOTIONS, dims, [0.5, 0.3, 0.2]))
+    return tmp_path / "half-trained"
+
+
+def test_the_trained_part_is_loaded_without_its_encoder(half_trained: Path, tiny_whisper: Path) -> None:
+    live = load_checkpoint(half_trained)[0].live["audio"]
+    whole = hub.load_model(tiny_whisper, "cpu").encoder.state_dict()
+    assert torch.equal(live.state_dict()["layers.1.fc1.weight"], whole["layers.1.fc1.weight"])
+    assert not any(parameter.is_meta for parameter in live.parameters())
+
+
+@pytest.mark.parametrize("change", [{"d_model": 10**9}, {"encoder_layers": 10**7}, {"encoder_layers": 1},
+                                    {"encoder_ffn_dim": 3}, {"encoder_attention_heads": 0}, {"model_type": "wav2vec2"},
+                                    {"model_type": "bert"}, {"activation_function": "none"}, {"d_model": "wide"},
+                                    {"num_mel_bins": 10**12}, {"vocab_size": 10**12}])  # fmt: skip
+def test_a_speech_encoder_that_its_weights_do_not_fit(half_trained: Path, change: dict[str, Any]) -> None:
+    """Of the part that is not here nothing bounds the sizes: no memory is taken for it."""
+    path = half_trained / "audio_encoder" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    put(half_trained, fields(half_trained) | {"live_encoder_digests": {}})
+    if change.keys() <= {"num_mel_bins", "vocab_size"}:
+        assert logits_of_sound(load_checkpoint(half_trained)[0]).isfinite().all()
+        return
+    with pytest.raises(InvalidFileError, match=r"do not belong together|config\.json"):
+        load_checkpoint(half_trained)
+
+
+@pytest.mark.parametrize(("name", "value"), [("rate_hz", 1e-9), ("rate_hz", 50.0), ("layer", 0), ("layer", [7]),
+                                             ("whisper_form", "30s"), ("mfcc", 64)])  # fmt: skip
+def test_features_that_the_trained_part_does_not_fit(half_trained: Path, name: str, value: Any) -> None:
+    content = fields(half_trained)
+    content["config"]["features"]["audio"] |= {name: value, "max_seconds": 1e12}
+    put(half_trained, content)
+    with pytest.raises(InvalidFileError, match="do not belong together"):
+        load_checkpoint(half_trained)
+
+
+def logits_of_sound(network: Network) -> torch.Tensor:
+    values = {"audio": network.live["audio"].example(3)}
+    with torch.no_grad():
+        return network(Batch(["a"], values, {"audio": torch.ones(1, 3, dtype=torch.bool)})).logits

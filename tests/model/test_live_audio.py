@@ -190,6 +190,12 @@ def test_layers_that_give_something_else_are_refused(tiny_wav2vec2: Path, monkey
         AUDIO.make_live_extractor(AudioFeatures(encoder=str(tiny_wav2vec2)), "cpu", 1)
 
 
+def test_a_cell_of_hours_is_refused(tiny_wav2vec2: Path) -> None:
+    config = AudioFeatures(encoder=str(tiny_wav2vec2), rate_hz=1e-6, max_seconds=1e6)
+    with pytest.raises(InputError, match=r"features.audio.rate_hz=1e-06: .* give more cells per second"):
+        AUDIO.make_live_extractor(config, "cpu", 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "finetune", "message"),
     [

@@ -14,7 +14,7 @@ import numpy as np
 from tricue.config.feature_settings import AudioFeatures
 from tricue.config.model_settings import Depth
 from tricue.config.section import LayerChoice
-from tricue.extractors import acoustic, hub
+from tricue.extractors import acoustic, hub, pretrained
 from tricue.extractors.audio_extractors import SHORTEST, Heard, HubAudio, acoustic_width, audio_extractor
 from tricue.media.decoding import SAMPLE_RATE
 from tricue.types import InputError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FASTEST = 25.0  # cells per second: fewer than two frames of 20 ms in a cell would be nothing to average
 _STRIDE = 320  # samples per frame, of Whisper and of what does not say
+_WIDEST = 2**24  # numbers of a cell's frames: hours of sound in one are a mistake
 _LONGEST_CELL = 1.5  # the last one takes what is left, less than half a cell
 
 
@@ -102,7 +103,8 @@ def lower_audio(config: AudioFeatures, device: str, finetune: Depth) -> LowerAud
     if not isinstance(extractor, HubAudio):
         raise InputError("Audio can be fine-tuned with a hub encoder only; features.audio.encoder is light.")
     lower = LowerAudio(extractor.folder, config, device, finetune=finetune)
-    lower_form(hub.load_settings(extractor.folder), config, finetune)
+    with pretrained.foreign(lower.folder, "config.json"):
+        assert lower.form
     return lower
 
 
@@ -127,12 +129,18 @@ def lower_form(settings: Any, config: AudioFeatures, finetune: Depth) -> LowerFo
         raise InputError(f"model.finetune.audio={finetune}, but {config.encoder} has {layers} layers; give fewer.")
     stride = math.prod(getattr(settings, "conv_stride", (_STRIDE,)))
     longest = max(min(_LONGEST_CELL / config.rate_hz, config.max_seconds), SHORTEST / SAMPLE_RATE)  # seconds in a cell
+    slots, width = math.ceil(longest * SAMPLE_RATE / stride), int(settings.hidden_size)
+    if slots * width > _WIDEST:
+        raise InputError(
+            f"features.audio.rate_hz={config.rate_hz:g}: with model.finetune.audio a cell of the time grid would hold "
+            f"{slots:,} frames of the encoder; give more cells per second, or model.finetune.audio=none."
+        )
     return LowerForm(
-        width=int(settings.hidden_size),
+        width=width,
         layers=layers,
         start=layers - trained,
         read=tuple(hub.layer_numbers(config.layer, layers + 1, "features.audio.layer")),
         layer=config.layer,
         acoustic=acoustic_width(config),
-        slots=math.ceil(longest * SAMPLE_RATE / stride),
+        slots=slots,
     )
