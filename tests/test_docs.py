@@ -154,7 +154,7 @@ MEASURED = [
 @pytest.mark.parametrize("row", MEASURED)
 def test_a_figure_is_what_its_command_has_left(row: str) -> None:
     """Every score with three digits in a row, in the results of the row's commands."""
-    scripts = [re.sub("_(audio|video)", "", name) for name in re.findall(r"benchmarks/(\w+)\.py", row)]
+    scripts = [re.sub("_(audio|video)$", "", name) for name in re.findall(r"benchmarks/(\w+)\.py", row)]
     files = [path for name in scripts for path in (ROOT / "benchmarks/results").glob(f"{name}*.json")]
     assert files
     left = [value for path in files for value in _numbers(json.loads(path.read_text(encoding="utf-8")))]
