@@ -269,18 +269,20 @@ class MultimodalEmotionRecognizer:
         half: bool = False,
         onnx: bool = True,
         rows: bool = True,
+        with_encoders: bool = False,
         encoders: Mapping[ModalityName, str] | None = None,
         modalities: Sequence[str] | None = None,
     ) -> Path:
         """A folder to hand on (docs/releasing.md): weights, settings, network.onnx, and a card of what was measured.
 
         results: folders of `tricue evaluate` on these very weights. name: in the card; None: the folder's. half:
-        weights in 16 bits. rows: with hashes of the rows that it has seen. encoders: hub names of encoders that it was
-        trained with from local folders. modalities: those of the ONNX file. Raises InputError as `export_folder` does.
+        weights in 16 bits. rows: with hashes of the rows that it has seen. with_encoders: with the pretrained encoders,
+        so that it answers without a hub. encoders: hub names of encoders that it was trained with from local folders.
+        modalities: those of the ONNX file. Raises InputError as `export_folder` does.
         """
         export_folder(
             self.network, self.card, Path(folder), name=name, results=results, half=half, onnx=onnx, rows=rows,
-            encoders=encoders or {}, modalities=modalities,
+            with_encoders=with_encoders, encoders=encoders or {}, modalities=modalities,
         )  # fmt: skip
         return Path(folder)
 

@@ -1,5 +1,6 @@
 """The folder of a model to hand on: what lies in it, that it answers the same, and that nothing half-made is left."""
 
+import shutil
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from tricue import recognizer
 from tricue.checkpoint.checkpoint import Card, read_card
 from tricue.export import model_folder as room
 from tricue.recognizer import MultimodalEmotionRecognizer
-from tricue.types import InputError
+from tricue.types import InputError, InvalidFileError
 
 Make = Callable[..., MultimodalEmotionRecognizer]
 SAID = ("you fool, go away", "how nice of you 7", "what a day")
@@ -177,6 +178,30 @@ def test_only_encoders_of_the_hub_are_renamed(make: Make, tmp_path: Path, monkey
     assert str(tmp_path) not in (out / "config.json").read_text()
 
 
+def test_a_folder_with_its_encoders_needs_nothing_else(make: Make, tiny_bert: Path, tmp_path: Path) -> None:
+    there = tmp_path / "my-bert"
+    shutil.copytree(tiny_bert, there)
+    model = make({"features.text.encoder": str(there)})
+    expected = answers(model)
+    out = model.save_pretrained(tmp_path / "mine", onnx=False, with_encoders=True)
+    shutil.rmtree(there)
+    assert {path.name for path in (out / "text_encoder").iterdir()} == {path.name for path in tiny_bert.iterdir()}
+    assert str(tmp_path) not in (out / "config.json").read_text() + (out / "README.md").read_text()
+    assert "| text | my-bert | frozen, in this folder |" in (text := (out / "README.md").read_text())
+    assert "fetched from the hub" not in text
+    moved = (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    again = MultimodalEmotionRecognizer.from_pretrained(moved, device="cpu")
+    assert answers(again) == expected
+    named = again.save_pretrained(tmp_path / "named", onnx=False, encoders={"text": "me/my-bert"})
+    assert not (named / "text_encoder").exists() and read_card(named).config.features.text.encoder == "me/my-bert"
+    carried = again.save_pretrained(moved, onnx=False, with_encoders=True)  # in its own place
+    assert answers(MultimodalEmotionRecognizer.from_pretrained(carried, device="cpu")) == expected
+    with (moved / "text_encoder/config.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(InvalidFileError, match="text_encoder has changed since it was written"):
+        read_card(moved)
+
+
 def test_an_encoder_that_was_trained_along_travels(make: Make, tiny_bert: Path, tmp_path: Path) -> None:
     model = fine_tuned(tiny_bert, tmp_path / "best_model")
     with pytest.raises(InputError, match="is a place on this machine"):
@@ -216,8 +241,6 @@ def test_the_hub_gives_all_that_was_put_there(
     onnx_calls: list[Sequence[str]],
 ) -> None:
     """By a stand-in for the hub's download that heeds its patterns."""
-    import shutil
-
     import huggingface_hub
     from huggingface_hub.utils import filter_repo_objects
 

@@ -150,6 +150,9 @@ class CardFields(_Fields):
     baseline: BaselineFields | None = None
     speakers: SpeakerFields | None = None
     live_encoder_digests: dict[ModalityName, Digest] = {}
+    """Of all folders of encoders that lie beside the weights."""
+    carried_encoders: list[ModalityName] = []
+    """Encoders that are not among the weights and lie beside them whole."""
     config_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
@@ -165,6 +168,8 @@ class CardFields(_Fields):
             raise ValueError(f"class_shares come to {sum(self.class_shares):.4g}, not to 1")
         if self.modalities is not None and set(self.modalities) != set(self.dims):
             raise ValueError(f"modalities are {', '.join(self.modalities)}, dims are of {', '.join(self.dims)}")
+        if not set(self.carried_encoders) <= set(self.dims):
+            raise ValueError(f"carried_encoders are {', '.join(self.carried_encoders)}, dims of {', '.join(self.dims)}")
         return self
 
 

@@ -41,7 +41,7 @@ TOY_MARK = "toy: not for real use"
 LEAKY_MARK = "LEAKY: scored on copies of training rows; comparable with nothing"
 WEIGHTS, SETTINGS, ROWS = "model.safetensors", "config.json", "rows.safetensors"
 BASELINES, SPEAKERS = "baseline.safetensors", "speakers.safetensors"
-ENCODER_FOLDERS = "*_encoder"  # of encoders that were trained along: settings and tokenizer
+ENCODER_FOLDERS = "*_encoder"  # of encoders that were trained along, and of others that an export puts beside
 
 
 PLAIN_FIELDS = (  # of a card, written and read as they are
@@ -93,6 +93,9 @@ class Card:
     began_as: dict[ModalityName, str] = field(
         default_factory=dict
     )  # modality -> the encoder that was trained along and is all here, before it was
+    carried: dict[ModalityName, str] = field(
+        default_factory=dict, compare=False
+    )  # modality -> the encoder that is not in the weights and lies beside them, by its name elsewhere
     versions: dict[str, str] | None = field(default=None, compare=False)  # that it was trained with
     seen: Seen | None = field(default=None, compare=False, repr=False)
     baselines: Baselines | None = field(default=None, compare=False, repr=False)
@@ -169,15 +172,15 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
     baselines = write_baselines(folder / BASELINES, card.baselines) if card.baselines is not None else None
     speakers = write_speakers(folder / SPEAKERS, card.speakers) if card.speakers is not None else None
     config = card.config.model_dump(mode="json")
-    for modality, live in network.live.items():
-        own = encoder_folder(folder, modality)
-        if MODALITIES[modality].has_frozen_part:
+    named = card.began_as | card.carried
+    for modality in dict.fromkeys([*network.live, *card.carried]):
+        own, encoder = encoder_folder(folder, modality), card.config.features[modality].encoder
+        if modality not in card.carried and MODALITIES[modality].has_frozen_part:
             own.mkdir()
-            hub.write_settings(live.settings, own)
+            hub.write_settings(network.live[modality].settings, own)
             continue
-        encoder = card.config.features[modality].encoder
-        hub.copy_shape(encoder, modality, own)
-        config["features"][modality]["encoder"] = card.began_as.get(modality, encoder)
+        hub.copy_encoder(encoder, modality, own, weights=modality in card.carried)
+        config["features"][modality]["encoder"] = named.get(modality, encoder)
     shares = card.task.priors_are_shares
     fields = {
         "format": FORMAT,
@@ -193,7 +196,8 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
         "rows_sha256": file_digest(folder / ROWS) if (folder / ROWS).is_file() else None,
         "baseline": baselines,
         "speakers": speakers,
-        "live_encoder_digests": {m: _encoder_digest(folder, m) for m in network.live},
+        "live_encoder_digests": {m: _encoder_digest(folder, m) for m in (*network.live, *card.carried)},
+        "carried_encoders": list(card.carried),
         "versions": card.versions or versions(),
     }
     write_json(folder / SETTINGS, sealed(fields))
@@ -331,13 +335,14 @@ def read_card(folder: str | Path) -> Card:
     except InputError as error:  # named setting by setting
         raise InvalidFileError(f"{error} {REMEDY}") from error
     began_as = {modality: config.features[modality].encoder for modality in without_frozen_part(config.live)}
+    carried = {modality: config.features[modality].encoder for modality in card.get("carried_encoders", [])}
     digests = card.get("live_encoder_digests", {})
-    for modality in config.live:  # settings and tokenizer travel with the weights
+    for modality in (*config.live, *carried):
         if digests.get(modality) not in (None, _encoder_digest(folder, modality)):
             raise InvalidFileError(f"{encoder_folder(folder, modality)} has changed since it was written. {REMEDY}")
     here = {
         modality: config.features[modality].model_copy(update={"encoder": str(encoder_folder(folder, modality))})
-        for modality in began_as
+        for modality in (*began_as, *carried)
     }
     dims = {modality: tuple(widths) for modality, widths in card["dims"].items()}
     widths, told = {m: sum(dims[m]) for m in config.modalities if m in dims}, card.get("baseline")
@@ -348,6 +353,7 @@ def read_card(folder: str | Path) -> Card:
         prior=card["class_shares"] or card["prior"],
         weights_sha256=card["weights_sha256"],
         began_as=began_as,
+        carried=carried,
         seen=_read_seen(folder / ROWS, card.get("rows_sha256")),
         baselines=read_baselines(folder / BASELINES, told, widths, len(card["emotions"]), REMEDY)
         if told and is_file(folder / BASELINES)  # an exported folder has none

@@ -40,6 +40,10 @@ def export(
             "--no_rows", help="Without hashes of the training rows, by which tricue evaluate refuses to score them."
         ),
     ] = False,
+    with_encoders: Annotated[
+        bool,
+        Option("--with_encoders", help="With the pretrained encoders: the folder then answers without a download."),
+    ] = False,
     encoders: Annotated[
         list[str] | None, Option("--encoder", help="Hub name of a local encoder: text=OWNER/NAME. Repeatable.")
     ] = None,
@@ -81,8 +85,8 @@ def export(
     with console.status("Writing the folder ..."):
         recognizer.save_pretrained(
             folder,
-            name=push_to_hub, results=metrics or (), half=half, onnx=not no_onnx, rows=not no_rows, encoders=hub_names,
-            modalities=parse_modalities(modalities),
+            name=push_to_hub, results=metrics or (), half=half, onnx=not no_onnx, rows=not no_rows,
+            with_encoders=with_encoders, encoders=hub_names, modalities=parse_modalities(modalities),
         )  # fmt: skip
     console.print(f"Model to hand on: {folder} (its card: {folder / 'README.md'})")
     if push_to_hub is not None:

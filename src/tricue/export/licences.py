@@ -61,8 +61,8 @@ def corpora_of(card: Card) -> list[Terms]:
 def hub_licence(card: Card) -> str:
     """The identifier of a model card's `license`: of all that is in the weights, the one that asks for most."""
     parts = [terms.hub_licence for terms in corpora_of(card)]
-    for modality in card.config.live:  # the encoder's weights are among them
-        encoder = card.began_as.get(modality, card.config.features[modality].encoder)
+    for modality in {*card.config.live, *card.carried}:  # the encoder's weights are among them, or beside them
+        encoder = (card.began_as | card.carried).get(modality, card.config.features[modality].encoder)
         parts.append(ENCODERS.get(encoder, "unknown"))
     return max(parts, key=RANK.index)
 

@@ -67,7 +67,7 @@ class Reading:
 
     @property
     def pretrained(self) -> bool:
-        return self.how in ("frozen", "trained along")
+        return self.how in ("frozen", "frozen, in this folder", "trained along")
 
 
 def model_card(
@@ -200,15 +200,15 @@ def _readings(card: Card, modalities: Sequence[ModalityName]) -> list[Reading]:
     given = card.config.features.precomputed_modalities()
     readings = []
     for modality in modalities:
-        encoder = card.config.features[modality].encoder
+        encoder = (card.began_as | card.carried).get(modality, card.config.features[modality].encoder)
         if modality in given:
             encoder, how = "features that others made", "precomputed"
         elif not is_hub_encoder(encoder):
             how = "computed by tricue, nothing pretrained"
         elif modality in card.config.live:
-            encoder, how = card.began_as.get(modality, encoder), "trained along"
+            how = "trained along"
         else:
-            how = "frozen"
+            how = "frozen, in this folder" if modality in card.carried else "frozen"
         own = (
             "none needed" if not is_hub_encoder(encoder) else "see where they come from" if modality in given else None
         )

@@ -32,11 +32,12 @@ FILES = (WEIGHTS, SETTINGS, ROWS, NETWORK, CARD)  # nothing else but ENCODER_FOL
 
 def export_folder(
     network: Network, card: Card, folder: Path, *, name: str | None, results: Sequence[Path], half: bool, onnx: bool,
-    rows: bool, encoders: Mapping[ModalityName, str], modalities: Sequence[str] | None,
+    rows: bool, with_encoders: bool, encoders: Mapping[ModalityName, str], modalities: Sequence[str] | None,
 ) -> None:  # fmt: skip
     """Weights, settings, rows, network.onnx and the card in `folder`, in one step.
 
-    name: in the card; None: that of the folder. results: folders of `tricue evaluate`, or their metrics.json. encoders:
+    name: in the card; None: that of the folder. results: folders of `tricue evaluate`, or their metrics.json.
+    with_encoders: pretrained encoders stand beside the weights, so that the folder answers by itself. encoders:
     modality -> hub name of an encoder that was trained with from a local folder. modalities: those of the ONNX file.
     Raises InputError for a folder that holds something else, for encoders without a hub name, and as `read_measured`
     and `export_onnx` do.
@@ -48,7 +49,7 @@ def export_folder(
     _check_free(folder)
     read = usable_modalities(network.modalities, modalities)
     measured = read_measured(results, card)
-    card = _for_others(card, encoders)
+    card = _for_others(card, encoders, with_encoders)
     with locked(folder, beside=True), replaced_folder(folder) as fresh:
         write_checkpoint(fresh, network, card, half=half, rows=rows)
         if onnx:
@@ -112,9 +113,13 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _for_others(card: Card, encoders: Mapping[ModalityName, str]) -> Card:
-    """The card without places of this machine: encoders by their hub names, precomputed features by the file's name."""
+def _for_others(card: Card, encoders: Mapping[ModalityName, str], with_encoders: bool) -> Card:
+    """The card without places of this machine: encoders by their hub names, precomputed features by the file's name.
+
+    with_encoders: those that come along go by the name of their folder where they have none on the hub.
+    """
     config, began_as = card.config, dict(card.began_as)
+    carried: dict[ModalityName, str] = {}
     encoded = [modality for modality in config.modalities if has_weights(config.features[modality])]
     unknown = [modality for modality in encoders if modality not in encoded]
     if unknown:
@@ -129,12 +134,17 @@ def _for_others(card: Card, encoders: Mapping[ModalityName, str]) -> Card:
             settings[f"features.{modality}.encoder"] = Config().features[modality].encoder  # is not read
         elif modality in without_frozen_part(config.live):  # its shape is copied from where it lies
             began_as[modality] = _hub_name(modality, began_as.get(modality, own.encoder), encoders)
+        elif modality in encoded and with_encoders:
+            known = card.carried.get(modality, own.encoder)
+            carried[modality] = encoders.get(modality, Path(known).name if _is_here(known) else known)
         elif modality in encoded:
-            settings[f"features.{modality}.encoder"] = _hub_name(modality, own.encoder, encoders)
+            known = card.carried.get(modality, own.encoder)
+            settings[f"features.{modality}.encoder"] = _hub_name(modality, known, encoders)
     if _is_here(config.features.video.face_detector):
         settings["features.video.face_detector"] = Config().features.video.face_detector
     config = change_config(config, settings, "the export")
-    return replace(card, config=config, began_as=began_as, baselines=None)  # they serve `evaluate`, not answers
+    made = {"began_as": began_as, "carried": carried}
+    return replace(card, config=config, **made, baselines=None)  # they serve `evaluate`, not answers
 
 
 def _hub_name(modality: ModalityName, encoder: str, given: Mapping[ModalityName, str]) -> str:
@@ -142,7 +152,8 @@ def _hub_name(modality: ModalityName, encoder: str, given: Mapping[ModalityName,
     if not NAME.fullmatch(name) or (modality not in given and _is_here(name)):
         raise InputError(
             f"features.{modality}.encoder={name} is a place on this machine: others need its name on the hub, "
-            f"--encoder {modality}=OWNER/NAME (encoders={{{modality!r}: 'OWNER/NAME'}})."
+            f"--encoder {modality}=OWNER/NAME (encoders={{{modality!r}: 'OWNER/NAME'}}), or the encoder itself, "
+            "--with_encoders."
         )
     return name
 

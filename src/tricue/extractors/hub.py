@@ -273,14 +273,15 @@ def join_states(states: Sequence[torch.Tensor], layer: LayerChoice) -> torch.Ten
     return torch.cat(list(states), dim=-1) if layer == "mix" else sum(states) / len(states)  # type: ignore[return-value]
 
 
-def copy_shape(source: str, modality: ModalityName, target: Path) -> None:
-    """Put an encoder's settings and tokenizer, without weights, into `target`, for a checkpoint to carry."""
-    folder = find_encoder(source, modality, weights=False)
+def copy_encoder(source: str, modality: ModalityName, target: Path, *, weights: bool) -> None:
+    """Put an encoder's settings and tokenizer into `target`, and its weights where they are asked for, for a checkpoint
+    to carry."""
+    folder = find_encoder(source, modality, weights)
     target.mkdir(parents=True)
-    for pattern in _DECIDING[1:]:
-        for path in folder.glob(pattern):
-            if not path.name.endswith(".safetensors.index.json"):
-                shutil.copyfile(path, target / path.name)
+    of_weights = (".safetensors", ".safetensors.index.json")
+    for path in sorted({path for pattern in _DECIDING for path in folder.glob(pattern)}):
+        if weights or not path.name.endswith(of_weights):
+            shutil.copyfile(path, target / path.name)
 
 
 def write_settings(settings: Any, target: Path) -> None:
