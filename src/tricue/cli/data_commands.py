@@ -50,7 +50,6 @@ def extract(
     from tricue.extractors.precomputed import located
     from tricue.features import extract as room
     from tricue.features.pipeline import FeaturePipeline
-    from tricue.modalities.modality import without_frozen_part
     from tricue.scale import ray_engine
 
     if ray_address is not None and engine != "ray":
@@ -60,13 +59,13 @@ def extract(
     corpus = read_corpus(chosen, data_dir=data_dir, manifest=manifest, need_label=False)
     report(corpus)
     reading, where = located(chosen.features, corpus.folder), store or default_store()
-    for modality in without_frozen_part(chosen.live):
-        cli.console.print(f"{modality}: encoded while it is trained (model.finetune); nothing of it is stored.")
     pipeline = FeaturePipeline.from_settings(
         reading, chosen.modalities, where, live=chosen.live,
         device="cpu" if verify else choose_device(device), workers=workers,
         engine=ray_engine(ray_address, workers) if engine == "ray" else None, progress=not quiet,
     )  # fmt: skip
+    for modality in pipeline.unstored:
+        cli.console.print(f"{modality}: encoded while it is trained (model.finetune); nothing of it is stored.")
     if verify:
         checked = room.verify(pipeline, corpus.utterances)
         for modality, counts in checked.items():

@@ -143,8 +143,8 @@ def _for_others(card: Card, encoders: Mapping[ModalityName, str], with_encoders:
     if _is_here(config.features.video.face_detector):
         settings["features.video.face_detector"] = Config().features.video.face_detector
     config = change_config(config, settings, "the export")
-    made = {"began_as": began_as, "carried": carried}
-    return replace(card, config=config, **made, baselines=None)  # they serve `evaluate`, not answers
+    told = replace(card, config=config, began_as=began_as, carried=carried)
+    return replace(told, baselines=None)  # they serve `evaluate`, not answers
 
 
 def _hub_name(modality: ModalityName, encoder: str, given: Mapping[ModalityName, str]) -> str:

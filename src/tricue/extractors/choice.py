@@ -1,6 +1,7 @@
 """Which extractor reads which modality: what the settings ask for, made ready."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -12,7 +13,7 @@ from tricue.config.model_settings import Depth
 from tricue.extractors import hub
 from tricue.extractors.precomputed import read_precomputed
 from tricue.registry import EXTRACTORS, MODALITIES
-from tricue.types import InputError, ModalityName
+from tricue.types import InputError, InvalidFileError, ModalityName
 
 
 class Extractor(Protocol):
@@ -70,6 +71,24 @@ def _make_extractor(modality: ModalityName, settings: ModalityFeatures, device: 
 def row_width(extractor: Extractor) -> int:
     """Numbers per time step: of the streams side by side, or of what a live encoder makes them of."""
     return getattr(extractor, "row_width", None) or sum(extractor.dims)
+
+
+def is_row(extractor: Extractor, values: np.ndarray) -> bool:
+    """Whether stored values (T, D) are such as the extractor makes."""
+    if not np.isfinite(values).all():
+        return False
+    if (pixels := getattr(extractor, "pixels", None)) is None:
+        return values.shape[1] == row_width(extractor)
+    with suppress(InvalidFileError):
+        pixels(values)
+        return True
+    return False
+
+
+def as_read(extractor: Extractor, values: np.ndarray) -> np.ndarray:
+    """What a network is given of stored values (T, D): these, or what stands for them until they are unpacked."""
+    unpacked = getattr(extractor, "unpacked", None)
+    return values if unpacked is None else unpacked(values)
 
 
 def precomputed_files(config: FeaturesConfig, modalities: Iterable[ModalityName]) -> dict[ModalityName, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from PIL import Image, ImageFilter
 
-from tricue.extractors.choice import Extractor
+from tricue.extractors.choice import Extractor, as_read, row_width
 from tricue.types import InputError, ModalityName
 
 if TYPE_CHECKING:
@@ -154,6 +154,13 @@ class Damaged:
 
     def encode(self, prepared: Sequence[Any]) -> list[np.ndarray]:
         return self.inner.encode(prepared)
+
+    @property
+    def row_width(self) -> int:
+        return row_width(self.inner)
+
+    def unpacked(self, values: np.ndarray) -> np.ndarray:
+        return as_read(self.inner, values)
 
 
 def with_damage(

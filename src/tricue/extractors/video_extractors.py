@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from tricue.config.feature_settings import VideoFeatures
-from tricue.extractors import hub, pretrained
+from tricue.extractors import hub, packed_frames, pretrained
 from tricue.extractors.faces import FaceCrop, face_crop
+from tricue.extractors.packed_frames import PackedFrames
 from tricue.media.decoding import MediaError, decode, picture_span
 from tricue.types import InputError, Moment, Utterance, first_line
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
 _ORIENTATIONS, _CELL = 8, 8
+_PACKED = 6  # values of a picture for a byte of its JPEG
 _BATCH, _BATCH_GPU = 10, 256  # frames per forward pass, changes no value; larger ones leave a CPU's caches
 
 
@@ -98,13 +100,21 @@ class HubVideo:
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, 3, h, w) float32 as the model's image processor makes them."""
-        process, given = _image_processor(self.folder), list(frames)
-        more: dict[str, Any] = {}
-        if self.config.side is not None:
-            given = [_resized(frame, self.config.side) for frame in frames]
-            more = {"do_resize": False} | ({"do_center_crop": False} if hasattr(process, "do_center_crop") else {})
-        pixels = process(images=given, return_tensors="np", input_data_format="channels_last", **more)
+        if self.config.side is None:
+            return self._processed(frames)
+        return self._processed([_resized(frame, self.config.side) for frame in frames], **self._as_they_are)
+
+    def _processed(self, frames: Sequence[np.ndarray], **choices: bool) -> np.ndarray:
+        """(frames, 3, h, w) float32."""
+        process = _image_processor(self.folder)
+        pixels = process(images=list(frames), return_tensors="np", input_data_format="channels_last", **choices)
         return np.asarray(pixels["pixel_values"], np.float32)
+
+    @property
+    def _as_they_are(self) -> dict[str, bool]:
+        """Choices of the processor for pictures that have their size already."""
+        process = _image_processor(self.folder)
+        return {"do_resize": False} | ({"do_center_crop": False} if hasattr(process, "do_center_crop") else {})
 
     def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
         """(frames, D) float32 each."""
@@ -128,18 +138,57 @@ class HubVideo:
 class PixelVideo(HubVideo):
     """For an encoder that is trained with the network: its pictures in place of vectors."""
 
-    is_stored: ClassVar[bool] = False
+    @property
+    def name(self) -> str:
+        return f"{super().name}-frames"
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The encoder's weights decide nothing here."""
+        process = _image_processor(self.folder).to_dict()
+        shaped = {name: process.get(name) for name in ("do_resize", "size", "do_center_crop", "crop_size", "resample")}
+        return {"frames": self.config.frames, "side": self.config.side, **shaped, **_settings_of(self.faces)}
+
+    def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
+        """(H, W, 3) uint8 each -> (frames, h, w, 3) uint8, as large as the encoder reads them."""
+        if self.config.side is not None:
+            return np.stack([_resized(frame, self.config.side) for frame in frames])
+        levels = self._processed(frames, do_rescale=False, do_normalize=False)
+        return levels.round().clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """(frames, 3 h w) float16 each."""
-        return [pixels.reshape(len(pixels), -1).astype(np.float16) for pixels in prepared]
+        """(frames, bytes) each, the JPEG of a picture in a row."""
+        return [packed_frames.pack(pictures) for pictures in prepared]
+
+    def unpacked(self, packed: np.ndarray) -> PackedFrames:
+        """What `encode` gave as pixels to read."""
+        height, width, _ = self._black.shape
+        return PackedFrames(packed, 3 * height * width, self.pixels)
+
+    def pixels(self, packed: np.ndarray) -> np.ndarray:
+        """(frames, bytes) -> (frames, 3 h w) float32 as the model's image processor makes them.
+
+        Raises InvalidFileError as `packed_frames.unpack`.
+        """
+        pictures = packed_frames.unpack(packed, self._black.shape[:2])
+        return self._processed(pictures, **self._as_they_are).reshape(len(pictures), -1)
+
+    @cached_property
+    def _black(self) -> np.ndarray:
+        """A picture of the size that the encoder reads, (h, w, 3)."""
+        return self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)])[0]
+
+    @cached_property
+    def row_width(self) -> int:
+        """About the bytes of a picture; rows differ."""
+        return self._black.size // _PACKED
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
         """Of the vectors that an encoder of this shape makes of them: a checkpoint has its weights elsewhere."""
         import torch
 
-        black = torch.from_numpy(self.prepare([np.zeros((_SIDE, _SIDE, 3), np.uint8)]))
+        black = torch.from_numpy(self._processed([self._black], **self._as_they_are))
         with torch.inference_mode(), self.fitting():
             return (pooled(hub.untrained_model(self.folder).eval()(pixel_values=black)).shape[1],)
 

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tricue.config.feature_settings import FeaturesConfig
-from tricue.extractors.choice import row_width
+from tricue.extractors.choice import is_row
 from tricue.features.feature_set import FeatureSet
 from tricue.features.pipeline import FeaturePipeline
 from tricue.features.store import Store
@@ -47,14 +45,14 @@ def verify(pipeline: FeaturePipeline, utterances: Sequence[Utterance]) -> dict[M
             if not isinstance(held, Store):
                 continue
             rows = [held[key] for key in keys.values() if key in held]
-            width = row_width(pipeline.extractors[modality])
+            extractor = pipeline.extractors[modality]
             bar.begin(f"Checking {modality}", len(rows))
             values = [bar.passed(row.values) for row in rows]
             counts[modality] = {
                 "stored": sum(v is not None for v in values),
                 "without": sum(v is None for v in values),
                 "lacking": len(keys) - len(rows) + sum(fault.modality == modality for fault in plan.faults),
-                "wrong": sum(v is not None and not (v.shape[1] == width and np.isfinite(v).all()) for v in values),
+                "wrong": sum(v is not None and not is_row(extractor, v) for v in values),
                 "broken": len(held.broken),
             }
     return counts

@@ -4,13 +4,13 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from tricue.config.feature_settings import FeaturesConfig
 from tricue.config.model_settings import Depth
-from tricue.extractors.choice import Extractor, make_extractors, precomputed_files
+from tricue.extractors.choice import Extractor, as_read, make_extractors, precomputed_files
 from tricue.extractors.corruption import Corruption, with_damage
 from tricue.extractors.precomputed import Precomputed, read_precomputed
 from tricue.extractors.vary_sound import VariedSound
@@ -75,8 +75,8 @@ class FeaturePipeline:
             modalities: Those to read.
             store: As of the class.
             live: Modalities whose encoder is trained with the network, and how much of it (`Config.live`): what is
-                trained reads what is made. Of text that is (T, 2) int32 [token id, own?], never stored, as pixels are
-                not; of audio what the frozen part gives, stored.
+                trained reads what is made. Of text that is (T, 2) int32 [token id, own?], never stored; of video the
+                pictures, of audio what the frozen part gives.
             damage: Done to the signal of its modality before the extractor reads it; faults are not logged again then.
             device: What encoders run on.
             workers: Processes, as `local_engine` takes them.
@@ -130,6 +130,11 @@ class FeaturePipeline:
             yield self(rows, together)
 
     @property
+    def unstored(self) -> list[ModalityName]:
+        """Modalities of which nothing is kept, for it is made as quickly as it is read."""
+        return [modality for modality, own in self.extractors.items() if not getattr(own, "is_stored", True)]
+
+    @property
     def turns(self) -> int:
         """Turns before an utterance that are read with it."""
         return max([getattr(extractor, "turns", 0) for extractor in self.extractors.values()], default=0)
@@ -155,7 +160,7 @@ class FeaturePipeline:
         return make_plan(requests, {m: self._held(m, e) for m, e in self.extractors.items()}, bar)
 
     def _held(self, modality: ModalityName, extractor: Extractor) -> Store | Rows:
-        if self.store is None or not getattr(extractor, "is_stored", True):
+        if self.store is None or modality in self.unstored:
             return Rows()
         return Store(self.store, modality, extractor.name, {"version": extractor.version, **extractor.settings})
 
@@ -181,7 +186,10 @@ class FeaturePipeline:
                     found.faults.extend(faults[id_])
                     for modality, key in ((m, own[id_]) for m, own in plan.keys.items() if id_ in own):
                         reason = passing.get((modality, key))
-                        found.add(id_, modality, Row(None, reason) if reason else plan.held[modality][key])
+                        row = Row(None, reason) if reason else plan.held[modality][key]
+                        if row.values is not None:
+                            row = replace(row, values=as_read(self.extractors[modality], row.values))
+                        found.add(id_, modality, row)
                 if self.is_logged:
                     found.log()
                 yield found
