@@ -14,12 +14,14 @@ from tests.small_runs import small, workspace
 from tricue.checkpoint.checkpoint import load_checkpoint, load_matching
 from tricue.config.settings import Config
 from tricue.evaluation.evaluate import measure
+from tricue.evaluation.info import cost_table
 from tricue.export.model_folder import export_folder
 from tricue.export.onnx import export_onnx
 from tricue.export.onnx_network import open_onnx
 from tricue.extractors import hub
 from tricue.features.extract import extract, verify
 from tricue.features.pipeline import FeaturePipeline
+from tricue.model.cost import parameters
 from tricue.prediction.batches import gather_examples
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.tasks.categorical import Categorical
@@ -154,6 +156,16 @@ def test_an_exported_folder_names_the_encoder_on_the_hub(
         for place in (model, tmp_path / "out")
     )
     assert other.probabilities == pytest.approx(one.probabilities, abs=5e-3)  # of 16 bits
+
+
+def test_its_cost_is_told(run: tuple[Path, Path, Path]) -> None:
+    """One of two layers of width 16: attention 4 (256 + 16) - 16, two layers of 32, three norms."""
+    _, model, _ = run
+    network, card = load_checkpoint(model)
+    live = parameters(network)["live_audio"]
+    assert live["total"] == live["trainable"] == 1072 + 2 * 512 + 48 + 3 * 32
+    table = cost_table(network, card.config, card.dims, "cost")
+    assert float(next(iter(table.columns[3].cells))) > 0
 
 
 @pytest.mark.slow

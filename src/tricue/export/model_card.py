@@ -52,7 +52,7 @@ class Made:
     half: bool  # weights in 16 bits
     onnx: bool
     rows: bool
-    parameters: int  # of the network, a text encoder that was trained along among them
+    parameters: int  # of the network, encoders that were trained along among them
 
 
 @dataclass(frozen=True)

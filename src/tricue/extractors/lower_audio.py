@@ -102,10 +102,9 @@ def lower_audio(config: AudioFeatures, device: str, finetune: Depth) -> LowerAud
     extractor = audio_extractor(config, device)
     if not isinstance(extractor, HubAudio):
         raise InputError("Audio can be fine-tuned with a hub encoder only; features.audio.encoder is light.")
-    lower = LowerAudio(extractor.folder, config, device, finetune=finetune)
-    with pretrained.foreign(lower.folder, "config.json"):
-        assert lower.form
-    return lower
+    with pretrained.foreign(extractor.folder, "config.json"):
+        lower_form(hub.load_settings(extractor.folder), config, finetune)
+    return LowerAudio(extractor.folder, config, device, finetune=finetune)
 
 
 def lower_form(settings: Any, config: AudioFeatures, finetune: Depth) -> LowerForm:

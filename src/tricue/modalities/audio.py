@@ -1,6 +1,5 @@
 """How it sounds."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,10 +73,10 @@ def _check_resumed(lower: LowerAudio) -> None:
     named = f"features.audio.encoder={config.encoder}: "
     remedy = "; set model.finetune.audio=none, or give an encoder of the kind of wav2vec2, HuBERT or Whisper."
     sound = 0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32)
-    whole, below = (made.encode([made.prepare(sound)])[0] for made in (
-        HubAudio(folder, config), LowerAudio(folder, config, finetune=lower.finetune)
-    ))  # fmt: skip
-    live = AUDIO.make_live_encoder(copy.deepcopy(hub.load_model(folder, "cpu")), config, lower.finetune).eval()
+    heard = [lower.prepare(sound)]
+    (whole,) = HubAudio(folder, config).encode(heard)  # on the CPU, in float32
+    (below,) = LowerAudio(folder, config, finetune=lower.finetune).encode(heard)
+    live = AUDIO.make_live_encoder(hub.load_model(folder, "cpu"), config, lower.finetune)
     try:
         with torch.inference_mode():
             resumed, _ = live(torch.from_numpy(below)[None], torch.ones(1, len(below), dtype=torch.bool))

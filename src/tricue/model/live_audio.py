@@ -9,6 +9,10 @@ from tricue.config.section import LayerChoice
 from tricue.extractors import hub
 from tricue.extractors.lower_audio import LowerForm
 
+# added to the scores of frames that are not there: leaves them no weight, and is no infinity in 16 bits, for a row
+# without a frame would give no numbers
+_UNSEEN = -1e4
+
 
 class LiveAudio(nn.Module):
     """The trained layers of a speech encoder: rows of `LowerAudio` in, vectors as of the frozen encoder out.
@@ -32,11 +36,10 @@ class LiveAudio(nn.Module):
     def forward(self, values: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         means, acoustic, frames, held = values.split(self.form.sizes, dim=-1)
         held = held.squeeze(-1).long() * mask
-        below = dict(
-            zip(self.form.below, means.unflatten(-1, (len(self.form.below), self.form.width)).unbind(-2), strict=True)
-        )
+        stacked = means.unflatten(-1, (len(self.form.below), self.form.width))
+        below = dict(zip(self.form.below, stacked.unbind(-2), strict=True))
         sequence, valid = self._contiguous(frames, held)
-        shares = _shares(held, mask, sequence.shape[1]).to(sequence.dtype)
+        shares = _shares(held, mask, sequence.shape[1])
         computed = self._states(sequence, valid)
         states = below | {n: shares @ state for n, state in computed.items() if n in self.form.read}
         speech = hub.join_states([states[number] for number in self.form.read], self.form.layer)
@@ -54,8 +57,7 @@ class LiveAudio(nn.Module):
     def _states(self, sequence: torch.Tensor, valid: torch.Tensor) -> dict[int, torch.Tensor]:
         """Hidden states (B, N, D) from the trained layers' input on, by their numbers; the last as its norm leaves
         it."""
-        least = torch.finfo(sequence.dtype).min  # no infinity: a row without a frame would give no numbers
-        unseen = torch.where(valid, 0.0, least)[:, None, None, :].to(sequence.dtype)
+        unseen = torch.where(valid, 0.0, _UNSEEN)[:, None, None, :]
         states = {self.form.start: sequence}
         for number, layer in self.layers.items():
             given = layer(sequence, attention_mask=unseen)
