@@ -59,7 +59,7 @@ def soft_answers(models: Sequence[Path], rows: list[Utterance], workspace: Works
 def distil(
     result: Evaluation, teachers: Sequence[Path], folder: Path, workspace: Workspace, test: str
 ) -> dict[str, np.ndarray]:
-    """By id the answers to the rows of `result`, a trained run, of a network that learned the same rows from `teachers`.
+    """By id the answers of a network that learned from `teachers` what `result`, a trained run, did, to the same rows.
 
     test: the split of `result`.
     """
