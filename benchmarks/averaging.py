@@ -7,7 +7,7 @@ and shipped settings of `simple_rivals.py`.
                 networks' probabilities at temperature 2. They were trained on those rows themselves
     control     as `distilled`, from the network of its own seed
 
-Runs lie in WORK/<corpus>: a killed call goes on.
+Runs lie in WORK/<name>: a killed call goes on.
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/averaging.py ravdess emorynlp meld
 """
@@ -56,13 +56,8 @@ def soft_answers(models: Sequence[Path], rows: list[Utterance], workspace: Works
     return dict(zip([row.id for row in rows], np.mean(found, axis=0), strict=True))
 
 
-def distil(
-    result: Evaluation, teachers: Sequence[Path], folder: Path, workspace: Workspace, test: str
-) -> dict[str, np.ndarray]:
-    """By id the answers of a network that learned from `teachers` what `result`, a trained run, did, to the same rows.
-
-    test: the split of `result`.
-    """
+def distil(result: Evaluation, teachers: Sequence[Path], folder: Path, workspace: Workspace) -> dict[str, np.ndarray]:
+    """By id the answers of a network that learned from `teachers` what `result`, a trained run, did, to the same rows."""
     card = result.card
     config, names = card.config, card.task.names
     parts = split_utterances(
@@ -98,9 +93,9 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: own for name, own in headline_numbers(metrics).items() if name in COMPARED}
 
 
-def compared(corpus: str, args: Namespace) -> dict[str, Any]:
-    """Train, distil and compare on one corpus."""
-    started, work = time.monotonic(), args.work / corpus
+def compared(corpus: str, name: str, args: Namespace) -> dict[str, Any]:
+    """Train, distil and compare on one corpus, in WORK/name."""
+    started, work = time.monotonic(), args.work / name
     shipped, more = settings(corpus)
     config: Config = load_config(shipped, more | {"training.tensorboard": False} | parse_overrides(args.settings))
     workspace = Workspace(store=args.store or args.work / "features", quiet=True, **place(corpus, args.work))
@@ -113,20 +108,17 @@ def compared(corpus: str, args: Namespace) -> dict[str, Any]:
     for run, result in together.measured:
         models[run.fold].append((run, result, work / "single" / run.folder / "best_model"))
     found = {"mean": [np.mean(answers, axis=0)]}
-    if args.distil:
-        for name in ("distilled", "control"):
-            by_seed: dict[int, list[dict[str, np.ndarray]]] = defaultdict(list)
-            for fold in models.values():
-                for run, result, model in fold:
-                    teachers = [model] if name == "control" else [own for *_, own in fold]
-                    by_seed[run.seed].append(
-                        distil(result, teachers, work / name / run.folder, workspace, SPLITS[corpus] or "test")
-                    )
-                    print(corpus, name, run, f"{(time.monotonic() - started) / 60:.1f} min", flush=True)
-            found[name] = [pooled(parts, first.utterances) for parts in by_seed.values()]
+    for form in args.distil:
+        by_seed: dict[int, list[dict[str, np.ndarray]]] = defaultdict(list)
+        for fold in models.values():
+            for run, result, model in fold:
+                teachers = [model] if form == "control" else [own for *_, own in fold]
+                by_seed[run.seed].append(distil(result, teachers, work / form / run.folder, workspace))
+                print(name, form, run, f"{(time.monotonic() - started) / 60:.1f} min", flush=True)
+        found[form] = [pooled(parts, first.utterances) for parts in by_seed.values()]
 
-    def minus(name: str, rival: Sequence[np.ndarray]) -> dict[str, Any]:
-        own = Measured([replace(first, answers=answer) for answer in found[name]]).difference(*rival)
+    def minus(form: str, rival: Sequence[np.ndarray]) -> dict[str, Any]:
+        own = Measured([replace(first, answers=answer) for answer in found[form]]).difference(*rival)
         return {number: own[number] for number in COMPARED}
 
     return {
@@ -135,9 +127,9 @@ def compared(corpus: str, args: Namespace) -> dict[str, Any]:
         "n": len(first.utterances),
         "groups": together.metrics["groups"],
         "single": numbers(together.metrics),
-        **{name: numbers(groups.score(own)) for name, own in found.items()},
-        **{f"{name}_minus_single": minus(name, answers) for name in found},
-        **({"distilled_minus_control": minus("distilled", found["control"])} if "control" in found else {}),
+        **{form: numbers(groups.score(own)) for form, own in found.items()},
+        **{f"{form}_minus_single": minus(form, answers) for form in found},
+        **{f"{form}_minus_mean": minus(form, found["mean"]) for form in found if form != "mean"},
         "minutes_of_this_call": round((time.monotonic() - started) / 60, 1),
     }
 
@@ -146,13 +138,15 @@ def main() -> None:
     parser = make_parser(__doc__, "runs/averaging", 3)
     parser.add_argument("corpora", nargs="+", choices=list(SPLITS))
     parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
-    parser.add_argument("--distil", action="store_true", help="also the two distilled networks per seed")
+    parser.add_argument("--name", help="of the result of a single corpus; by default that of the corpus")
+    parser.add_argument("--distil", nargs="*", default=[], choices=["distilled", "control"])
     args = parser.parse_args()
     for corpus in args.corpora:
-        own = compared(corpus, args)
+        name = args.name or corpus
+        own = compared(corpus, name, args)
         path = RESULTS / f"{RESULT}.json"
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        keep(RESULT, before | {corpus: own})
+        keep(RESULT, before | {name: own})
 
 
 if __name__ == "__main__":
