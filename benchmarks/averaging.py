@@ -57,7 +57,7 @@ def soft_answers(models: Sequence[Path], rows: list[Utterance], workspace: Works
 
 
 def distil(result: Evaluation, teachers: Sequence[Path], folder: Path, workspace: Workspace) -> dict[str, np.ndarray]:
-    """By id the answers of a network that learned from `teachers` what `result`, a trained run, did, to the same rows."""
+    """By id the answers of a network that learned the rows of `result`, a trained run, from `teachers`."""
     card = result.card
     config, names = card.config, card.task.names
     parts = split_utterances(
