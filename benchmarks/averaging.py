@@ -5,11 +5,10 @@ and shipped settings of `simple_rivals.py`.
     mean        one answer: the mean of their probabilities, each calibrated by its own temperature
     distilled   a network per seed, same rows and settings; its targets are half the label, half the mean of the
                 networks' probabilities at temperature 2. They were trained on those rows themselves
-    control     as `distilled`, from the network of its own seed
 
 Runs lie in WORK/<name>: a killed call goes on.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/averaging.py ravdess emorynlp meld
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/averaging.py ravdess emorynlp
 """
 
 import json
@@ -31,9 +30,9 @@ from tricue.config.settings import Config
 from tricue.data.manifest import write_manifest
 from tricue.data.splits import split_utterances
 from tricue.evaluation.evaluate import Evaluation, measure, open_trial, score_trial
-from tricue.evaluation.several_runs import measure_all
+from tricue.evaluation.several_runs import measure_all, run_model
 from tricue.tasks.categorical import VOTES, VoteColumns
-from tricue.training.runs import Run, train_all
+from tricue.training.runs import train_all
 from tricue.training.train import train
 from tricue.training.workspace import Workspace
 from tricue.types import Utterance
@@ -77,9 +76,9 @@ def distil(result: Evaluation, teachers: Sequence[Path], folder: Path, workspace
     write_manifest(rows, manifest, VoteColumns(tuple(votes)))
     data = config.data.model_copy(update={"protocol": "official", "fold": "", "val_from_train": 0.0})
     task = config.task.model_copy(update={"votes": votes})
-    place = replace(workspace, manifest=manifest, data_dir=None)
-    student = train(config.model_copy(update={"data": data, "task": task}), save_dir=folder / "run", workspace=place)
-    scored = measure(student.best_model, split="test", workspace=place)
+    its = replace(workspace, manifest=manifest, data_dir=None)
+    student = train(config.model_copy(update={"data": data, "task": task}), save_dir=folder / "run", workspace=its)
+    scored = measure(student.best_model, split="test", workspace=its)
     return dict(zip([row.id for row in scored.utterances], scored.answers, strict=True))
 
 
@@ -104,18 +103,16 @@ def compared(corpus: str, name: str, args: Namespace) -> dict[str, Any]:
     singles = list(together.pooled.values())
     first, answers = singles[0], [run.answers for run in singles]
     groups = Measured(singles)
-    models: dict[str, list[tuple[Run, Evaluation, Path]]] = defaultdict(list)
-    for run, result in together.measured:
-        models[run.fold].append((run, result, work / "single" / run.folder / "best_model"))
+    teachers: dict[str, list[Path]] = defaultdict(list)  # by fold
+    for run, _ in together.measured:
+        teachers[run.fold].append(run_model(work / "single", run))
     found = {"mean": [np.mean(answers, axis=0)]}
-    for form in args.distil:
+    if args.distil:
         by_seed: dict[int, list[dict[str, np.ndarray]]] = defaultdict(list)
-        for fold in models.values():
-            for run, result, model in fold:
-                teachers = [model] if form == "control" else [own for *_, own in fold]
-                by_seed[run.seed].append(distil(result, teachers, work / form / run.folder, workspace))
-                print(name, form, run, f"{(time.monotonic() - started) / 60:.1f} min", flush=True)
-        found[form] = [pooled(parts, first.utterances) for parts in by_seed.values()]
+        for run, result in together.measured:
+            own = distil(result, teachers[run.fold], work / "distilled" / run.folder, workspace)
+            by_seed[run.seed].append(own)
+        found["distilled"] = [pooled(parts, first.utterances) for parts in by_seed.values()]
 
     def minus(form: str, rival: Sequence[np.ndarray]) -> dict[str, Any]:
         own = Measured([replace(first, answers=answer) for answer in found[form]]).difference(*rival)
@@ -139,7 +136,7 @@ def main() -> None:
     parser.add_argument("corpora", nargs="+", choices=list(SPLITS))
     parser.add_argument("--store", type=Path, help="where features lie; by default in WORK")
     parser.add_argument("--name", help="of the result of a single corpus; by default that of the corpus")
-    parser.add_argument("--distil", nargs="*", default=[], choices=["distilled", "control"])
+    parser.add_argument("--distil", action="store_true", help="the distilled networks, too: as many trainings again")
     args = parser.parse_args()
     for corpus in args.corpora:
         name = args.name or corpus
