@@ -8,7 +8,7 @@ and shipped settings of `simple_rivals.py`.
 
 Runs lie in WORK/<name>: a killed call goes on.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/averaging.py ravdess emorynlp
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/averaging.py emorynlp
 """
 
 import json
