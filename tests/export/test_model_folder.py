@@ -181,17 +181,21 @@ def test_only_encoders_of_the_hub_are_renamed(make: Make, tmp_path: Path, monkey
 def test_a_folder_with_its_encoders_needs_nothing_else(make: Make, tiny_bert: Path, tmp_path: Path) -> None:
     there = tmp_path / "my-bert"
     shutil.copytree(tiny_bert, there)
+    (there / "LICENSE.md").write_text("as you like")
     model = make({"features.text.encoder": str(there)})
     expected = answers(model)
     out = model.save_pretrained(tmp_path / "mine", onnx=False, with_encoders=True)
     shutil.rmtree(there)
-    assert {path.name for path in (out / "text_encoder").iterdir()} == {path.name for path in tiny_bert.iterdir()}
+    assert names(out / "text_encoder") == names(tiny_bert) | {"LICENSE.md"}
     assert str(tmp_path) not in (out / "config.json").read_text() + (out / "README.md").read_text()
-    assert "| text | my-bert | frozen, in this folder |" in (text := (out / "README.md").read_text())
-    assert "fetched from the hub" not in text
+    assert "| text | ./my-bert | frozen, in this folder |" in (text := (out / "README.md").read_text())
+    assert "fetched from the hub" not in text and "base_model" not in text
+    assert "- `text_encoder/`: the text encoder." in text
     moved = (tmp_path / "mine").rename(tmp_path / "elsewhere")
     again = MultimodalEmotionRecognizer.from_pretrained(moved, device="cpu")
     assert answers(again) == expected
+    with pytest.raises(InputError, match=r"encoder=./my-bert is a place on this machine.*--with_encoders"):
+        again.save_pretrained(tmp_path / "named", onnx=False)
     named = again.save_pretrained(tmp_path / "named", onnx=False, encoders={"text": "me/my-bert"})
     assert not (named / "text_encoder").exists() and read_card(named).config.features.text.encoder == "me/my-bert"
     carried = again.save_pretrained(moved, onnx=False, with_encoders=True)  # in its own place

@@ -18,7 +18,7 @@ from tricue.prediction.batches import Examples, gather_examples
 from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.tasks.categorical import Categorical
 from tricue.training.fresh_network import _keep_no_activations, build_network
-from tricue.training.phases import ENCODER, parameter_groups
+from tricue.training.phases import parameter_groups
 from tricue.training.train import train
 from tricue.training.trainer import Trainer
 from tricue.types import Batch, InputError, Utterance
@@ -62,7 +62,6 @@ def test_each_layer_has_its_rate(tiny_bert: Path, tmp_path: Path) -> None:
         for parameter in group["params"]:
             name = names[id(parameter)]
             part = next(part for part in found if part in name) if "live_text" in name else ""
-            assert group[ENCODER] is ("live_text" in name)
             found[part].add(group["lr"])
     assert found == {"embeddings": {2.5e-4}, "layer.0": {5e-4}, "layer.1": {1e-3}, "": {1e-2}}
 
@@ -141,3 +140,19 @@ def test_an_encoder_that_cannot_compute_them_again_is_named() -> None:
     small_one = MobileNetV2Config(depth_multiplier=0.1, image_size=32)
     with pytest.raises(InputError, match=r"training.checkpointing: the video encoder .*=false"):
         _keep_no_activations(MobileNetV2Model(small_one), "video")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"model__finetune__text": 9}, r"model.finetune=9, but BertModel has 2 layers"),
+        ({"training__audio_copies": 1}, r"training.audio_copies=1: no sound is read here"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_the_extraction(
+    tiny_bert: Path, tmp_path: Path, more: dict[str, Any], said: str
+) -> None:
+    place = workspace(tmp_path, rows())
+    with pytest.raises(InputError, match=said):
+        train(settings(tiny_bert, **more), save_dir=tmp_path / "run", workspace=place)
+    assert not place.store.exists() and not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """An image encoder trained with the network: from pictures to a checkpoint that needs nothing else."""
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,6 @@ def test_before_it_is_trained_it_gives_the_features_of_the_frozen_encoder(
     frozen = extract(own, config.features, ["video"], tmp_path / "store", progress=False)
     live = extract(own, config.features, ["video"], tmp_path / "store", live={"video": "all"}, progress=False)
     assert live.arrays["video"]["u0"].shape == (1, 3 * SIDE * SIDE) and live.dims == frozen.dims
-    encoder = video_extractor(config.features.video)
-    pictures_read = [np.asarray(live.arrays["video"][f"u{i}"]).reshape(1, 3, SIDE, SIDE) for i in range(4)]
-    expected = encoder.encode(pictures_read)  # type: ignore[arg-type]
     examples = gather_examples(own, live.arrays, Categorical(CLASSES))
     network = build_network(config, live, examples).eval()
     batch = examples.batch(range(4))
@@ -77,9 +75,7 @@ def test_before_it_is_trained_it_gives_the_features_of_the_frozen_encoder(
         vectors, mask = network.live["video"](batch.values["video"], batch.masks["video"])
     assert bool(mask.all())
     for i in range(4):
-        np.testing.assert_allclose(vectors[i].numpy(), expected[i], rtol=1e-4, atol=1e-4)
-        stored = frozen.arrays["video"][f"u{i}"]  # of pictures that were never JPEG; noise is what JPEG keeps worst
-        assert np.corrcoef(vectors[i].numpy()[0], stored[0])[0, 1] > 0.99
+        np.testing.assert_allclose(vectors[i].numpy(), frozen.arrays["video"][f"u{i}"], atol=2e-3)  # these in 16 bits
 
 
 def test_each_row_alone_as_in_a_batch(tiny_resnet: Path) -> None:
@@ -154,3 +150,31 @@ def test_a_side_makes_the_picture_smaller(tiny_resnet: Path) -> None:
     assert extractor.prepare([np.zeros((40, 60, 3), np.uint8)]).shape == (1, 3, SIDE, SIDE)
     plain = video_extractor(config.model_copy(update={"side": None}))
     assert "side" not in plain.settings  # features that were stored before stay valid
+
+
+def test_batch_norms_wait_for_the_head_too(pictures: Path, tiny_resnet: Path, tmp_path: Path) -> None:
+    short = {"phase1_epochs": 1, "phase2_epochs": 0, "phase3_epochs": 0, "head_first_epochs": 1, "average": 0.0}
+    config = settings(tiny_resnet)
+    config = config.model_copy(update={"training": config.training.model_copy(update=short)})
+    done = train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, rows(pictures)))
+    before = hub.load_model(tiny_resnet, "cpu").state_dict()
+    after = MultimodalEmotionRecognizer.from_pretrained(done.best_model).network.live["video"].encoder.state_dict()
+    assert any("running_mean" in name for name in after)
+    assert all(torch.equal(own, before[name]) for name, own in after.items())
+
+
+def test_stored_pictures_are_shared_by_what_reads_the_same(tiny_resnet: Path, tmp_path: Path) -> None:
+    """Not by an encoder whose processor cuts otherwise; where `side` says how large, the processor does not matter."""
+    other, copy_ = tmp_path / "other", tmp_path / "copy"
+    for folder in (other, copy_):
+        shutil.copytree(tiny_resnet, folder)
+    told = json.loads((other / "preprocessor_config.json").read_text())
+    (other / "preprocessor_config.json").write_text(json.dumps(told | {"crop_pct": 0.5}))
+
+    def key(folder: Path, side: int | None) -> tuple[str, str]:
+        features = settings(folder).features.video.model_copy(update={"side": side})
+        extractor = VIDEO.make_live_extractor(features, "cpu", "all")
+        return extractor.name, json.dumps(extractor.settings)
+
+    assert key(tiny_resnet, None) == key(copy_, None) != key(other, None)
+    assert key(tiny_resnet, SIDE) == key(other, SIDE)

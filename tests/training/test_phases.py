@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from tricue.config.load import share_epochs
 from tricue.config.training_settings import TrainingConfig
 from tricue.tasks.objectives import ClassObjective
-from tricue.training.phases import COUNTERFACTUAL, ENCODER, Schedule, loss_terms, loss_weights, phases_of
+from tricue.training.phases import COUNTERFACTUAL, Schedule, loss_terms, loss_weights, phases_of
 from tricue.types import Batch, Output, Phase
 
 RATES = (5e-5, 5e-4)  # a fine-tuned encoder and the rest
@@ -96,9 +96,7 @@ def record(training: TrainingConfig, steps: int = STEPS) -> list[list[float]]:
     """Rates of each group before every step of all phases, one list per step, and once more after the last."""
     rates = []
     for phase in phases_of(training):
-        groups: list[dict[str, Any]] = [
-            {"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate, ENCODER: rate == RATES[0]} for rate in RATES
-        ]
+        groups: list[dict[str, Any]] = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate} for rate in RATES]
         optimizer = torch.optim.AdamW(groups)
         schedule = Schedule(optimizer, phase, training, steps)
         for _ in range(training.epochs[phase - 1] * steps):
@@ -147,13 +145,6 @@ def test_warm_up_may_reach_into_the_next_phase() -> None:
 def test_no_warm_up_where_none_is_asked_for() -> None:
     rates = record(settings((1, 1, 0), warmup_epochs=0.0))
     assert_rates(rates, lambda s: half_cosine(s / (2 * STEPS)))
-
-
-def test_encoders_wait_for_the_head_and_then_have_the_rate_of_the_hour() -> None:
-    plain, waiting = (record(settings((3, 1, 0), head_first_epochs=epochs)) for epochs in (0, 2))
-    assert [encoder for encoder, _ in waiting[: 2 * STEPS]] == [0.0] * (2 * STEPS)
-    assert [rest for _, rest in waiting] == [rest for _, rest in plain]
-    assert waiting[2 * STEPS :] == plain[2 * STEPS :]
 
 
 @pytest.mark.parametrize("steps", [1, 3])

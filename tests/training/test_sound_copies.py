@@ -16,7 +16,7 @@ from tricue.recognizer import MultimodalEmotionRecognizer
 from tricue.training.sound_copies import SoundCopies
 from tricue.training.train import train
 from tricue.training.trainer import Trainer
-from tricue.types import Batch, InputError, Utterance
+from tricue.types import Batch, Utterance
 
 CLASSES = ("low", "high")
 
@@ -117,10 +117,3 @@ def test_killed_and_resumed_ends_as_unbroken(
     one, other = (MultimodalEmotionRecognizer.from_pretrained(run.best_model).network for run in (whole, again))
     weights = other.state_dict()
     assert all(torch.equal(own, weights[name]) for name, own in one.state_dict().items())
-
-
-def test_without_sound_there_is_nothing_to_copy(tmp_path: Path) -> None:
-    said = [Utterance(f"u{i}", "you", label=("anger", "joy")[i % 2], split=("train", "val")[i // 4]) for i in range(8)]
-    config = small({"training.audio_copies": 1, "data.emotions": ["anger", "joy"]})
-    with pytest.raises(InputError, match=r"training.audio_copies=1: no sound is read here"):
-        train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, said))

@@ -1,6 +1,6 @@
 """A checkpoint is a folder: model.safetensors, rows.safetensors (which rows it has seen), baseline.safetensors (simple
-models of the same rows), speakers.safetensors (how their speakers differ) and config.json (and, with a trained text
-encoder, its tokenizer).
+models of the same rows), speakers.safetensors (how their speakers differ) and config.json. What belongs to an encoder
+that was trained along or is handed on, and is not among the weights, lies in a folder for each: text_encoder, ...
 
 Nothing is unpickled.
 """
@@ -204,7 +204,7 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
 
 
 def encoder_folder(folder: Path, modality: ModalityName) -> Path:
-    """Where a checkpoint has the settings and the tokenizer of an encoder that was trained along."""
+    """Where a checkpoint has what belongs to an encoder and is not among its weights."""
     return folder / f"{modality}_encoder"
 
 

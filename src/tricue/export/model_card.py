@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -45,6 +45,9 @@ _SPACE = re.compile(r"\s+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!$&])")
 
 
+Use = Literal["precomputed", "computed", "frozen", "partly trained", "trained"]
+
+
 @dataclass(frozen=True)
 class Made:
     """How the files beside a card were made."""
@@ -61,13 +64,38 @@ class Reading:
 
     modality: ModalityName
     encoder: str
-    how: str
+    use: Use
+    is_carried: bool  # the encoder lies beside the weights
     licence: str
     tuned: str | None  # for emotion, on what
 
     @property
-    def pretrained(self) -> bool:
-        return self.how in ("frozen", "frozen, in this folder", "trained along")
+    def is_pretrained(self) -> bool:
+        return self.use in ("frozen", "partly trained", "trained")
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether others need the encoder from elsewhere."""
+        return self.use in ("frozen", "partly trained") and not self.is_carried
+
+    @property
+    def how(self) -> str:
+        words = {
+            "computed": "computed by tricue, nothing pretrained", "trained": "trained along",
+            "partly trained": "partly trained along",
+        }  # fmt: skip
+        return words.get(self.use, self.use) + (", in this folder" if self.is_carried else "")
+
+    @property
+    def beside(self) -> str | None:
+        """What the folder of the encoder holds; None: there is none."""
+        of = f"the {self.modality} encoder"
+        if self.use == "partly trained":
+            held = of if self.is_carried else f"settings of {of}"
+            return f"{held}, whose trained layers are among the weights."
+        if self.use == "trained":
+            return f"settings and tokenizer of {of}, whose weights are among the others."
+        return f"{of}." if self.is_carried else None
 
 
 def model_card(
@@ -130,7 +158,7 @@ def front_matter(
         "pipeline_tag": _hub_task(card.task, modalities),
         "tags": ["regression" if card.task.kind == "values" else "emotion-recognition", *modalities, *marks],
         "datasets": [terms.hub_dataset for terms in corpora_of(card) if terms.hub_dataset],
-        "base_model": [r.encoder for r in _readings(card, modalities) if r.pretrained],
+        "base_model": [r.encoder for r in _readings(card, modalities) if r.is_pretrained and NAME.fullmatch(r.encoder)],
         "metrics": sorted({INDEXED[number] for number in card.task.numbers if number in INDEXED}) if shown else None,
         "model-index": [_index(name, card.task, modalities, shown)] if shown else None,
     }
@@ -197,24 +225,22 @@ def _worst(
 
 
 def _readings(card: Card, modalities: Sequence[ModalityName]) -> list[Reading]:
-    given = card.config.features.precomputed_modalities()
-    readings = []
-    for modality in modalities:
-        encoder = (card.began_as | card.carried).get(modality, card.config.features[modality].encoder)
-        if modality in given:
-            encoder, how = "features that others made", "precomputed"
-        elif not is_hub_encoder(encoder):
-            how = "computed by tricue, nothing pretrained"
-        elif modality in card.config.live:
-            how = "trained along"
-        else:
-            how = "frozen, in this folder" if modality in card.carried else "frozen"
-        own = (
-            "none needed" if not is_hub_encoder(encoder) else "see where they come from" if modality in given else None
-        )
-        licence = own or ENCODERS.get(encoder, "see its page on the hub")
-        readings.append(Reading(modality, encoder, how, licence, card.tuned.get(modality)))
-    return readings
+    return [_reading(card, modality) for modality in modalities]
+
+
+def _reading(card: Card, modality: ModalityName) -> Reading:
+    encoder = (card.began_as | card.carried).get(modality, card.config.features[modality].encoder)
+    tuned = card.tuned.get(modality)
+    if modality in card.config.features.precomputed_modalities():
+        own = "see where they come from" if is_hub_encoder(encoder) else "none needed"
+        return Reading(modality, "features that others made", "precomputed", False, own, tuned)
+    if not is_hub_encoder(encoder):
+        return Reading(modality, encoder, "computed", False, "none needed", tuned)
+    use: Use = "frozen"
+    if modality in card.config.live:
+        use = "partly trained" if MODALITIES[modality].has_frozen_part else "trained"
+    licence = ENCODERS.get(encoder, "see its page on the hub" if NAME.fullmatch(encoder) else "see where it comes from")
+    return Reading(modality, encoder, use, modality in card.carried, licence, tuned)
 
 
 def _examples(config: Config, modalities: Sequence[ModalityName]) -> list[str]:

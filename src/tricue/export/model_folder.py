@@ -116,7 +116,7 @@ def _check_free(folder: Path) -> None:
 def _for_others(card: Card, encoders: Mapping[ModalityName, str], with_encoders: bool) -> Card:
     """The card without places of this machine: encoders by their hub names, precomputed features by the file's name.
 
-    with_encoders: those that come along go by the name of their folder where they have none on the hub.
+    with_encoders: frozen ones come along, as ./FOLDER where they have no name on the hub.
     """
     config, began_as = card.config, dict(card.began_as)
     carried: dict[ModalityName, str] = {}
@@ -133,27 +133,27 @@ def _for_others(card: Card, encoders: Mapping[ModalityName, str], with_encoders:
         if modality not in config.modalities or own.precomputed is not None:
             settings[f"features.{modality}.encoder"] = Config().features[modality].encoder  # is not read
         elif modality in without_frozen_part(config.live):  # its shape is copied from where it lies
-            began_as[modality] = _hub_name(modality, began_as.get(modality, own.encoder), encoders)
-        elif modality in encoded and with_encoders:
-            known = card.carried.get(modality, own.encoder)
-            carried[modality] = encoders.get(modality, Path(known).name if _is_here(known) else known)
+            began_as[modality] = _hub_name(modality, began_as.get(modality, own.encoder), encoders, frozen=False)
         elif modality in encoded:
             known = card.carried.get(modality, own.encoder)
-            settings[f"features.{modality}.encoder"] = _hub_name(modality, known, encoders)
+            if with_encoders:
+                carried[modality] = encoders.get(modality, f"./{Path(known).name}" if _is_here(known) else known)
+            else:
+                settings[f"features.{modality}.encoder"] = _hub_name(modality, known, encoders)
     if _is_here(config.features.video.face_detector):
         settings["features.video.face_detector"] = Config().features.video.face_detector
     config = change_config(config, settings, "the export")
-    told = replace(card, config=config, began_as=began_as, carried=carried)
-    return replace(told, baselines=None)  # they serve `evaluate`, not answers
+    return replace(card, config=config, began_as=began_as, carried=carried, baselines=None)  # for `evaluate` alone
 
 
-def _hub_name(modality: ModalityName, encoder: str, given: Mapping[ModalityName, str]) -> str:
+def _hub_name(modality: ModalityName, encoder: str, given: Mapping[ModalityName, str], frozen: bool = True) -> str:
+    """frozen: whether the encoder is not among the weights, and could come along."""
     name = given.get(modality, encoder)
     if not NAME.fullmatch(name) or (modality not in given and _is_here(name)):
         raise InputError(
             f"features.{modality}.encoder={name} is a place on this machine: others need its name on the hub, "
-            f"--encoder {modality}=OWNER/NAME (encoders={{{modality!r}: 'OWNER/NAME'}}), or the encoder itself, "
-            "--with_encoders."
+            f"--encoder {modality}=OWNER/NAME (encoders={{{modality!r}: 'OWNER/NAME'}})"
+            + (", or the encoder itself, --with_encoders." if frozen else ".")
         )
     return name
 

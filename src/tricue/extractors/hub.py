@@ -38,6 +38,7 @@ _ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".onnx", ".json", ".
 _HUB_NAME = re.compile(r"[\w.-]{1,96}(?:/[\w.-]{1,96})?", re.ASCII)
 _WIDEST, _DEEPEST = 100_000, 1_000  # no encoder's width and layers come near
 _DECIDING = ("*.safetensors", "*.json", "*.txt", "*.model")  # weights, settings, vocabularies
+_TERMS = ("LICENSE*", "NOTICE*")  # go with the weights wherever they go
 
 
 def find_encoder(source: str, modality: ModalityName, weights: bool = True) -> Path:
@@ -116,8 +117,10 @@ def _fetch(source: str, modality: ModalityName) -> Path:
     return download(source, f"features.{modality}.encoder={source}: not a folder here", remedy, ["*/*"])
 
 
-def download(name: str, trouble: str, remedy: str, ignored: list[str], wanted: Sequence[str] = _DECIDING) -> Path:
-    """The files of a hub repository that decide a model: weights, settings, vocabularies."""
+def download(
+    name: str, trouble: str, remedy: str, ignored: list[str], wanted: Sequence[str] = (*_DECIDING, *_TERMS)
+) -> Path:
+    """The files of a hub repository that decide a model, weights, settings, vocabularies, and its licence."""
     from huggingface_hub import errors, snapshot_download
 
     if is_local_looking(name):
@@ -279,7 +282,8 @@ def copy_encoder(source: str, modality: ModalityName, target: Path, *, weights: 
     folder = find_encoder(source, modality, weights)
     target.mkdir(parents=True)
     of_weights = (".safetensors", ".safetensors.index.json")
-    for path in sorted({path for pattern in _DECIDING for path in folder.glob(pattern)}):
+    wanted = [*_DECIDING, *_TERMS] if weights else _DECIDING
+    for path in sorted({path for pattern in wanted for path in folder.glob(pattern)}):
         if weights or not path.name.endswith(of_weights):
             shutil.copyfile(path, target / path.name)
 

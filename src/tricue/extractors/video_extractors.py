@@ -19,7 +19,8 @@ from tricue.types import InputError, Moment, Utterance, first_line
 
 _SIDE = 64  # pixels of the gray picture that HOG reads
 _ORIENTATIONS, _CELL = 8, 8
-_PACKED = 6  # values of a picture for a byte of its JPEG
+_PACKED = 2  # values of a picture for a byte of its file
+_OF_VALUES = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")  # what changes no picture
 _BATCH, _BATCH_GPU = 10, 256  # frames per forward pass, changes no value; larger ones leave a CPU's caches
 
 
@@ -140,14 +141,17 @@ class PixelVideo(HubVideo):
 
     @property
     def name(self) -> str:
-        return f"{super().name}-frames"
+        """Encoders that read the same pictures share them, as does what was trained with what it came from."""
+        return "frames"
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The encoder's weights decide nothing here."""
-        process = _image_processor(self.folder).to_dict()
-        shaped = {name: process.get(name) for name in ("do_resize", "size", "do_center_crop", "crop_size", "resample")}
-        return {"frames": self.config.frames, "side": self.config.side, **shaped, **_settings_of(self.faces)}
+        """All that decides a picture: not the encoder's weights, nor how pixels are scaled when they are read."""
+        decides: dict[str, Any] = {"side": self.config.side}
+        if self.config.side is None:
+            told = _image_processor(self.folder).to_dict()
+            decides = {"processor": {name: own for name, own in told.items() if name not in _OF_VALUES}}
+        return {"frames": self.config.frames, **decides, **_settings_of(self.faces)}
 
     def prepare(self, frames: Sequence[np.ndarray]) -> np.ndarray:
         """(H, W, 3) uint8 each -> (frames, h, w, 3) uint8, as large as the encoder reads them."""
@@ -157,7 +161,7 @@ class PixelVideo(HubVideo):
         return levels.round().clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
     def encode(self, prepared: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """(frames, bytes) each, the JPEG of a picture in a row."""
+        """(frames, bytes) each, the file of a picture in a row."""
         return [packed_frames.pack(pictures) for pictures in prepared]
 
     def unpacked(self, packed: np.ndarray) -> PackedFrames:

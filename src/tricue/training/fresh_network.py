@@ -13,10 +13,32 @@ from tricue.features.feature_set import FeatureSet
 from tricue.model.network import Network
 from tricue.model.statistics import Statistics, summarise
 from tricue.prediction.batches import Examples, feature_statistics, row_lengths, training_plan
+from tricue.registry import MODALITIES
 from tricue.tasks.task import make_task
 from tricue.types import InputError, ModalityName, first_line
 
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
+
+
+def check_encoders(config: Config) -> None:
+    """Raise InputError, before anything is extracted, where encoders cannot be trained as the settings ask."""
+    training = config.training
+    if training.audio_copies and ("audio" not in config.modalities or config.features.audio.precomputed is not None):
+        raise InputError(
+            f"training.audio_copies={training.audio_copies}: no sound is read here to make copies of (modalities, "
+            "features.audio.precomputed); set it to 0."
+        )
+    for modality, folder in hub.encoder_folders(config.features, config.live, weights=False).items():
+        with torch.device("meta"):  # shapes without numbers
+            encoder = hub.untrained_model(folder)
+        if training.checkpointing:
+            _keep_no_activations(encoder, modality)
+        live: Any = MODALITIES[modality].make_live_encoder(encoder, config.features[modality], config.live[modality])
+        if training.layer_decay < 1.0:
+            try:
+                live.depths()
+            except ValueError as error:
+                raise InputError(str(error)) from error
 
 
 def build_network(config: Config, features: FeatureSet, train_rows: Examples) -> Network:

@@ -10,11 +10,10 @@ from tricue.config.training_settings import TrainingConfig
 from tricue.model.network import LIVE, Network
 from tricue.tasks.task import Objective
 from tricue.training.losses import alignment_loss, change_penalty
-from tricue.types import PHASES, Batch, InputError, ModalityName, Output, Phase
+from tricue.types import PHASES, Batch, ModalityName, Output, Phase
 
 WARMUP_START = 0.1  # share of the rate at the first step
 LEAST_RATE = 1e-7
-ENCODER = "encoder"  # key of an optimizer's group: whether it is of a live encoder
 COUNTERFACTUAL = ("alignment", "intention", "minimal_change")  # the terms that read the counterfactual
 ALIGNMENT_STEP, INTENTION_STEP = 0.02, 0.01  # growth of the two losses' weights per epoch
 
@@ -72,9 +71,6 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
     matrices only.
 
     The counterfactual part joins in phase 2, the intention predictor in phase 3.
-
-    Raises:
-        InputError: `training.layer_decay` is set, and an encoder's layers are not found.
     """
     later = {1: ("counterfactual.", "intention."), 2: ("intention.",), 3: ()}[phase]
     depths = _depths(network) if training.layer_decay < 1.0 else {}
@@ -87,7 +83,6 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
         {
             "params": parameters,
             "lr": training.encoder_rate * training.layer_decay**depth if encoder else training.rate,
-            ENCODER: encoder,
             "weight_decay": training.weight_decay if decays else 0.0,
         }
         for (encoder, depth, decays), parameters in sorted(groups.items(), key=lambda item: item[0])
@@ -96,19 +91,15 @@ def parameter_groups(network: Network, phase: Phase, training: TrainingConfig) -
 
 def _depths(network: Network) -> dict[str, int]:
     """Parameters of the live encoders -> layers above them."""
-    try:
-        return {
-            f"{LIVE}{modality}.{name}": depth
-            for modality, live in network.live.items()
-            for name, depth in live.depths().items()
-        }
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    return {
+        f"{LIVE}{modality}.{name}": depth
+        for modality, live in network.live.items()
+        for name, depth in live.depths().items()
+    }
 
 
 class Schedule:
-    """The rate of a phase: its part of one warm-up and half a cosine over all phases. Never under LEAST_RATE, but for
-    encoders, whose rate is 0 in the first `training.head_first_epochs` epochs of phase 1.
+    """The rate of a phase: its part of one warm-up and half a cosine over all phases. Never under LEAST_RATE.
 
     `step()` comes after each optimizer step.
     """
@@ -119,7 +110,6 @@ class Schedule:
         self.optimizer = optimizer
         before, epochs = sum(training.epochs[: phase - 1]), sum(training.epochs)
         warm = round(min(training.warmup_epochs, epochs / 2) * steps_per_epoch)
-        self.held = training.head_first_epochs * steps_per_epoch if phase == 1 else 0
         first, total = before * steps_per_epoch, epochs * steps_per_epoch
         self.by_step = LambdaLR(optimizer, lambda step: warmup_then_cosine(first + step, warm, total))
         self._floor()
@@ -129,9 +119,8 @@ class Schedule:
         self._floor()
 
     def _floor(self) -> None:
-        held = self.by_step.last_epoch < self.held
         for group in self.optimizer.param_groups:
-            group["lr"] = 0.0 if held and group.get(ENCODER) else max(group["lr"], LEAST_RATE)
+            group["lr"] = max(group["lr"], LEAST_RATE)
 
     def state_dict(self) -> dict:
         """Plain numbers and lists, so that it can lie in JSON."""

@@ -31,7 +31,7 @@ from tricue.files.locks import locked
 from tricue.modalities.modality import without_frozen_part
 from tricue.prediction.batches import Examples, gather_examples
 from tricue.tasks.task import Task, make_task
-from tricue.training.fresh_network import build_network
+from tricue.training.fresh_network import build_network, check_encoders
 from tricue.training.run_directory import RUN, describe, is_done
 from tricue.training.sound_copies import SoundCopies
 from tricue.training.speaker_removal import check_training_speakers
@@ -97,6 +97,7 @@ def settle(config: Config, corpus: Corpus, init_from: Path | None = None) -> tup
     _check_rows(config, splits)
     make_task(config).check_training(splits, config)
     check_training_speakers(splits["train"], config)
+    check_encoders(config)
     labelled = sum(row.label is not None for row in splits["train"])
     like = read_card(init_from).config.model if init_from is not None else None
     return config.model_copy(update={"model": config.model.settled(labelled, like)}), splits
@@ -183,17 +184,9 @@ def read_features(config: Config, corpus: Corpus, splits: Splits, workspace: Wor
 
 
 def read_copies(config: Config, splits: Splits, workspace: Workspace) -> SoundCopies | None:
-    """The training rows' varied sound, extracted where the store lacks it. None: there is to be none.
-
-    Raises InputError where no sound is read.
-    """
+    """The training rows' varied sound, extracted where the store lacks it. None: there is to be none."""
     wanted = _once([row for row in splits["train"] if row.label is not None])
     numbers = range(1, config.training.audio_copies + 1)
-    if numbers and ("audio" not in config.modalities or config.features.audio.precomputed is not None):
-        raise InputError(
-            f"training.audio_copies={len(numbers)}: no sound is read here to make copies of (modalities, "
-            "features.audio.precomputed); set it to 0."
-        )
     found = [
         extract(
             wanted, config.features, ["audio"], workspace.store, live=config.live, damage=VariedSound(number),

@@ -79,6 +79,8 @@ class Trainer:
         self.copies = copies
         self.save_dir = save_dir
         self.accelerator = accelerator
+        live = [parameter for own in network.live.values() for parameter in own.parameters()]
+        self.encoder_weights = [parameter for parameter in live if parameter.requires_grad]
         self.phases = phases_of(self.training)
         self.lengths = row_lengths(train)
         assert train.labels is not None
@@ -129,6 +131,7 @@ class Trainer:
 
     def _make_optimizer(self) -> None:
         phase, training = self.standing.phase, self.training
+        self._train_encoders(True)
         optimizer = torch.optim.AdamW(parameter_groups(self.network, phase, training), fused=True)
         batches = -(-len(self.train) // training.batch_size)
         self.schedule = Schedule(optimizer, phase, training, -(-batches // training.accumulation))
@@ -178,6 +181,7 @@ class Trainer:
         weights = loss_weights(standing.phase, standing.epoch, self.training)
         train = self.copies.drawn(self.train, key) if self.copies else self.train
         self.network.train()
+        self._train_encoders(standing.phase > 1 or standing.epoch >= self.training.head_first_epochs)
         title = f"phase {standing.phase} epoch {standing.epoch + 1}"
         started = time.monotonic() - standing.seconds
         for rows in self.log.bar(plan[standing.batches :], len(plan), standing.batches, title):
@@ -192,6 +196,13 @@ class Trainer:
                 due = time.monotonic() - self.saved_at >= 60 * self.training.save_minutes
                 if due and standing.batches < len(plan):
                     self._save_state()
+
+    def _train_encoders(self, trained: bool) -> None:
+        """Whether the live encoders learn; else they run as in use, and the head's gradients are clipped alone."""
+        for live in self.network.live.values():
+            live.train(trained)
+        for weight in self.encoder_weights:
+            weight.requires_grad_(trained)
 
     def _train_batch(self, batch: Batch, weights: dict[str, float], window: int) -> None:
         """Forward, losses and backward of one batch; `window` batches make one optimizer step."""
