@@ -147,7 +147,7 @@ def test_an_exported_folder_names_the_encoder_on_the_hub(
     _, model, encoder = run
     network, card = load_checkpoint(model)
     export_folder(network, card, tmp_path / "out", name=None, results=[], half=True, onnx=False, rows=True,
-                  encoders={"audio": "somebody/speech"}, modalities=None)  # fmt: skip
+                  with_encoders=False, encoders={"audio": "somebody/speech"}, modalities=None)  # fmt: skip
     assert load_checkpoint(tmp_path / "out")[1].config.features.audio.encoder == "somebody/speech"
     assert "somebody/speech" in (tmp_path / "out" / "README.md").read_text()
     here = {"features.audio.encoder": str(encoder)}
