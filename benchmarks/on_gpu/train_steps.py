@@ -159,14 +159,15 @@ def _trainer(case: Case, config: Config, device: str, work: Path) -> Trainer:
     return trainer
 
 
-def _epoch(trainer: Trainer) -> None:
-    trainer.standing = Standing(phase=3)  # the same plan of batches each time
+def _epoch(trainer: Trainer, after: int = 0) -> None:
+    """The same batches each time, without the first few of them."""
+    trainer.standing = Standing(phase=3, batches=after)
     trainer._train_epoch()
 
 
 def _ready_epoch(case: Case, config: Config, device: str, work: Path) -> Callable[[], None]:
     trainer = _trainer(case, config, device, work)
-    _epoch(trainer)  # the optimizer has its state, and the device's memory is its own
+    _epoch(trainer, after=case.steps - 1)  # the optimizer then has its state
     return functools.partial(_epoch, trainer)
 
 
