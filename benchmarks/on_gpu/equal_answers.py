@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from tricue.config.load import load_config
-from tricue.evaluation.evaluate import open_trial
+from tricue.evaluation.trial import open_trial
 from tricue.prediction.batches import gather_examples
 from tricue.prediction.inference import read_logits
 from tricue.toy.toy_corpus import make_toy
