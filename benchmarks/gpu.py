@@ -47,7 +47,7 @@ class Extent:
 
 FULL = Extent(
     size=BASE, rounds=5, steps={"frozen": 8, "live": 40}, settings={},
-    utterances={"text": 2048, "audio": 96, "video": 64},
+    utterances={"text": 2048, "audio": 48, "video": 64},
     toy=ToyConfig(clips={"train": 700, "val": 70, "test": 720}),
 )  # fmt: skip
 QUICK = Extent(
