@@ -29,10 +29,14 @@ RESULTS = HERE / "results"
 FIGURES = HERE.parent / "docs/figures"
 
 
+def shared_place(name: str) -> Path:
+    """Where a folder of the real data and models belongs: $TRICUE_SHARED, else `shared` beside the repository."""
+    return Path(os.environ.get("TRICUE_SHARED", HERE.parents[1] / "shared")) / name
+
+
 def shared(name: str) -> Path:
-    """A folder of the real data and models: $TRICUE_SHARED, else `shared` beside the repository."""
-    root = Path(os.environ.get("TRICUE_SHARED", HERE.parents[1] / "shared"))
-    path = root / name
+    """A folder of the real data and models, which has to be there."""
+    path = shared_place(name)
     if not path.exists():
         raise SystemExit(f"{path} is not there; set TRICUE_SHARED to the folder that holds data/ and models/.")
     return path

@@ -28,16 +28,9 @@ from tricue.baseline.baselines import task_answers
 from tricue.baseline.models import outputs_of, perceptron
 from tricue.config.load import change_config, load_config, parse_overrides
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.evaluate import (
-    Evaluation,
-    Trial,
-    baseline_metrics,
-    open_trial,
-    score_trial,
-    with_baselines,
-    write_evaluation,
-)
+from tricue.evaluation.evaluate import Evaluation, baseline_metrics, score_trial, with_baselines, write_evaluation
 from tricue.evaluation.several_runs import measure_all, write_together
+from tricue.evaluation.trial import Trial, open_trial
 from tricue.tasks.task import make_task
 from tricue.training.runs import train_all
 from tricue.training.train import read_features, settle

@@ -27,8 +27,9 @@ from tricue.config.settings import Config
 from tricue.config.speaker_settings import Form
 from tricue.corpora.catalogue import read_corpus
 from tricue.data.manifest import read_manifest, write_manifest
-from tricue.evaluation.evaluate import Evaluation, measure, open_trial
+from tricue.evaluation.evaluate import Evaluation, measure
 from tricue.evaluation.several_runs import measure_all
+from tricue.evaluation.trial import open_trial
 from tricue.prediction.adapted import Adaptation, SpeakerRows, Wholes, read_wholes
 from tricue.prediction.batches import gather_examples
 from tricue.training.runs import train_all

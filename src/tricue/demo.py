@@ -15,8 +15,9 @@ from tricue.checkpoint.checkpoint import TOY_MARK
 from tricue.config.load import change_config
 from tricue.config.settings import Config
 from tricue.data.manifest import write_manifest
-from tricue.evaluation.evaluate import Evaluation, evaluate, grouping, open_trial
+from tricue.evaluation.evaluate import Evaluation, evaluate, grouping
 from tricue.evaluation.metrics_table import percent_with_interval, subsets_table
+from tricue.evaluation.trial import open_trial
 from tricue.features.extract import extract
 from tricue.files.atomic import check_place
 from tricue.files.json_files import write_json

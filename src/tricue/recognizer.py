@@ -14,7 +14,7 @@ from tricue.checkpoint.checkpoint import SETTINGS, Card, check_encoders, checkpo
 from tricue.config.speaker_settings import Form
 from tricue.data.manifest import read_manifest
 from tricue.device import choose_device
-from tricue.evaluation.evaluate import reading_config, usable_modalities
+from tricue.evaluation.trial import reading_config, usable_modalities
 from tricue.explain.explanation import Explanation, explain
 from tricue.export.licences import check_rights
 from tricue.export.model_folder import export_folder, push_folder

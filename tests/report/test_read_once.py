@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tricue.evaluation import evaluate as evaluation
+from tricue.evaluation import trial
 from tricue.evaluation.evaluate import Evaluation, evaluate
 from tricue.metrics import class_metrics
 from tricue.model.network import Network
@@ -34,8 +34,8 @@ def test_corpus_and_weights_are_read_once_and_each_phase_is_measured_once(
         monkeypatch.setattr(place, name, call)
 
     counted(Workspace, "read_corpus")
-    counted(evaluation, "extract")
-    counted(evaluation, "load_checkpoint")
+    counted(trial, "extract")
+    counted(trial, "load_checkpoint")
     counted(class_metrics, "measure_grouped")
     counted(Network, "forward", lambda network, batch, *_, **__: len(batch.ids) == ROWS)
     monkeypatch.setattr(report, "OF_A_RUN", ())  # drawing takes long, and measures nothing

@@ -16,9 +16,10 @@ import pytest
 from tricue.config.load import load_config
 from tricue.corpora.catalogue import read_corpus
 from tricue.data.manifest import write_manifest
-from tricue.evaluation import evaluate as evaluate_room
-from tricue.evaluation.evaluate import Evaluation, Trial, measure, score_trial
+from tricue.evaluation import trial as trial_room
+from tricue.evaluation.evaluate import Evaluation, measure, score_trial
 from tricue.evaluation.metrics_table import as_text
+from tricue.evaluation.trial import Trial
 from tricue.extractors.corruption import Noise
 from tricue.extractors.word_errors import vocabulary, with_word_errors
 from tricue.features.extract import extract
@@ -182,7 +183,7 @@ def test_turns_before_are_damaged_as_well(run: Path, monkeypatch: pytest.MonkeyP
         asked.append((rows, among))
         return extract(rows, *settings, among=among, **more)
 
-    monkeypatch.setattr(evaluate_room, "extract", spy)
+    monkeypatch.setattr(trial_room, "extract", spy)
     robust(run, names=["word-errors"])
     clean, *damaged = asked
     assert len(damaged) == 4

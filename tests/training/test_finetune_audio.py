@@ -209,3 +209,21 @@ def test_a_deeper_run_starts_from_a_shallower_one(run: tuple[Path, Path, Path], 
     loaded, fresh = load_matching(network, model, list(CLASSES))
     assert {name.split(".")[2] for name in loaded if "live_audio.layers" in name} == {"1"}
     assert {name.split(".")[2] for name in fresh if "live_audio.layers" in name} == {"0"}
+
+
+def test_an_exported_folder_may_carry_the_frozen_part(
+    run: tuple[Path, Path, Path], sounds: Path, tmp_path: Path
+) -> None:
+    _, model, encoder = run
+    export_folder(*load_checkpoint(model), tmp_path / "out", name=None, results=[], half=False, onnx=False, rows=True,
+                  with_encoders=True, encoders={}, modalities=None)  # fmt: skip
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert f"| audio | ./{encoder.name} | partly trained along, in this folder |" in text
+    assert "the audio encoder, whose trained layers are among the weights." in text
+    carried = MultimodalEmotionRecognizer.from_pretrained(tmp_path / "out", device="cpu")
+    assert carried.card.config.features.audio.encoder == str(tmp_path / "out" / "audio_encoder")
+    one, other = (
+        own.predict(audio=sounds / "1.wav")
+        for own in (MultimodalEmotionRecognizer.from_pretrained(model, device="cpu"), carried)
+    )
+    assert other.probabilities == one.probabilities

@@ -15,7 +15,7 @@ from tricue.checkpoint.checkpoint import (
 )
 from tricue.config.load import change_config
 from tricue.config.settings import Config
-from tricue.evaluation.evaluate import usable_modalities
+from tricue.evaluation.trial import usable_modalities
 from tricue.export.measured import read_measured
 from tricue.export.model_card import NAME, Made, model_card
 from tricue.export.onnx_network import NETWORK

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tricue.evaluation.evaluate import usable_modalities
+from tricue.evaluation.trial import usable_modalities
 from tricue.media.container import playing_time
 from tricue.prediction.inputs import of_file
 from tricue.progress import Bar

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from tricue.checkpoint.checkpoint import checkpoint_folder, own_phase
-from tricue.evaluation.evaluate import Evaluation, Trial, score_trial, targets_of
+from tricue.evaluation.evaluate import Evaluation, score_trial, targets_of
+from tricue.evaluation.trial import Trial
 from tricue.features.feature_set import FeatureSet
 from tricue.figures.canvas import PHASE_COLOURS
 from tricue.figures.page_parts import Answers

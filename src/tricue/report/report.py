@@ -8,9 +8,10 @@ from typing import Any
 from tricue import __version__
 from tricue.checkpoint.checkpoint import own_phase, phase_folders, read_card
 from tricue.device import choose_device
-from tricue.evaluation.evaluate import Evaluation, open_trial, with_baselines, write_evaluation
+from tricue.evaluation.evaluate import Evaluation, with_baselines, write_evaluation
 from tricue.evaluation.metrics_table import in_prose, number_with_interval
 from tricue.evaluation.several_runs import single_model
+from tricue.evaluation.trial import open_trial
 from tricue.figures.canvas import Drawn
 from tricue.figures.page_parts import Section
 from tricue.files.atomic import check_place, replaced_folder

@@ -19,9 +19,10 @@ from rich.text import Text
 from tricue.checkpoint.checkpoint import phase_folders
 from tricue.corpora.catalogue import report
 from tricue.device import choose_device
-from tricue.evaluation.evaluate import Trial, open_trial, score_trial, title
+from tricue.evaluation.evaluate import score_trial, title
 from tricue.evaluation.metrics_table import MISSING, number_with_interval
 from tricue.evaluation.several_runs import single_model
+from tricue.evaluation.trial import Trial, open_trial
 from tricue.extractors.corruption import Blur, Corruption, FrameLoss, Noise, Occlusion
 from tricue.extractors.word_errors import vocabulary, with_word_errors
 from tricue.features.feature_set import FeatureSet

@@ -20,6 +20,7 @@ from tricue.files.spreadsheet import guarded
 from tricue.metrics.class_metrics import Confusions, group_confusions, score
 from tricue.metrics.grouped_intervals import Grouping, GroupKind, Sample
 from tricue.spelling import listed
+from tricue.tasks.lacking_classes import report_classes
 from tricue.tasks.task import (
     RIVALS,
     SHOWN_ROWS,
@@ -29,7 +30,6 @@ from tricue.tasks.task import (
     Task,
     number_cells,
     read_number,
-    report_classes,
     values_of,
 )
 from tricue.types import InputError, Label, Prediction, Utterance, shown

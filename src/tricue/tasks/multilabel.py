@@ -19,7 +19,8 @@ from tricue.files.spreadsheet import guarded
 from tricue.metrics.grouped_intervals import Grouping, GroupKind, Sample
 from tricue.metrics.label_metrics import LabelRun, score_labels
 from tricue.spelling import listed
-from tricue.tasks.task import Calibration, Objective, Task, number_cells, report_classes, values_of
+from tricue.tasks.lacking_classes import report_classes
+from tricue.tasks.task import Calibration, Objective, Task, number_cells, values_of
 from tricue.types import InputError, Label, Prediction, Utterance, label_words
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ Legend: N rows, B rows of a batch, O outputs of the network, V values of an answ
 
 from __future__ import annotations
 
-import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,25 +19,21 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from tricue.config.data_settings import DataConfig
 from tricue.config.load import build_config
 from tricue.config.settings import Config
 from tricue.config.training_settings import TrainingConfig
 from tricue.data.corpus import Corpus
-from tricue.data.labels import Labels, class_counts
+from tricue.data.labels import Labels
 from tricue.data.manifest import PLAIN_NUMBER
 from tricue.data.target_columns import TargetColumns
 from tricue.metrics.grouped_intervals import Grouping, GroupKind, Rescored, Sample
 from tricue.registry import Registry
-from tricue.spelling import listed
-from tricue.types import InputError, Label, Prediction, Utterance, shown
+from tricue.types import InputError, Label, Prediction, Utterance
 
 if TYPE_CHECKING:  # who only reads a manifest waits neither for torch nor for matplotlib
     import torch
 
     from tricue.figures.page_parts import Answers, Colouring, Section
-
-logger = logging.getLogger(__name__)
 
 SHOWN_ROWS = 20
 Calibration = Mapping[str, Any]  # what `calibrate` found, as a checkpoint keeps it
@@ -364,40 +359,6 @@ def make_task(config: Config) -> Task:
 def task_of(content: Mapping[str, Any]) -> type[Task]:
     """The task of what a command wrote. Earlier versions wrote of the categorical task, without its name."""
     return TASKS[str(content.get("task", DEFAULT))]
-
-
-def report_classes(classes: Sequence[str], splits: Mapping[str, Sequence[Utterance]], config: Config) -> None:
-    """Log how many rows each class has in train and val, and name the classes that one of the two lacks."""
-    logger.info("Classes (rows of train / val): %s.", class_counts(classes, splits["train"], splits["val"]))
-    of_fold = f" in fold {shown(config.data.fold, quoted=False)}" if config.data.fold else ""
-    trained, chosen = ({name for row in splits[split] for name in row.classes} for split in ("train", "val"))
-    untrained = [name for name in classes if name not in trained]
-    unchosen = [name for name in classes if name in trained - chosen]
-    if untrained:
-        logger.warning(
-            "No training row is %s%s: the model never learns to answer so. %s",
-            listed(untrained), of_fold, _remedy(untrained[0], "train", config.data),
-        )  # fmt: skip
-    if unchosen and config.training.select == "best":
-        logger.warning(
-            "No val row is %s%s: epochs and calibration are chosen without it. %s",
-            listed(unchosen), of_fold, _remedy(unchosen[0], "val", config.data),
-        )  # fmt: skip
-
-
-def _remedy(name: str, split: str, data: DataConfig) -> str:
-    """What brings rows of the class `name` into `split`, or does without them."""
-    if data.protocol.startswith("kfold"):
-        other = f"set data.folds to another number than {data.folds}, choose another --protocol"
-    elif data.protocol in ("loso", "leaky"):
-        other = "choose another --protocol"
-    elif data.val_from_train:
-        other = f"take another share than data.val_from_train={data.val_from_train:g}"
-    else:
-        other = f"mark some of its rows `{split}` in the column `split`"
-        other += ", take val from train with --set data.val_from_train=0.1" if split == "val" else ""
-    drop = f"--set 'data.mapping={{{name}: \"\"}}'"
-    return f"Remedies: {other}; add clips of it; or leave the class out with {drop}, and out of data.emotions."
 
 
 def read_number(cell: str) -> float | None:

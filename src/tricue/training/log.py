@@ -17,7 +17,7 @@ HISTORY = "history.json"
 
 OF_ROWS = (
     "tricue.corpora.catalogue",
-    "tricue.tasks.task",
+    "tricue.tasks.lacking_classes",
     "tricue.audit.audit",
     "tricue.training.train",
     "tricue.features.extract",
