@@ -22,6 +22,9 @@ class Extractor(Protocol):
     A plugin's is a class with an attribute `modality`, made from `features.<modality>` and a device, in the group
     `tricue.extractors`: `features.<modality>.encoder` names it. Of audio and video it keeps that section as `config`,
     which says how much of a file is decoded.
+
+    Extractors of encoders that are trained along may have more: `is_stored` (default true), `row_width` (numbers per
+    stored time step, default the sum of `dims`), `pixels` and `unpacked` (of rows that are files of pictures).
     """
 
     @property
