@@ -153,14 +153,21 @@ def test_a_side_makes_the_picture_smaller(tiny_resnet: Path) -> None:
 
 
 def test_batch_norms_wait_for_the_head_too(pictures: Path, tiny_resnet: Path, tmp_path: Path) -> None:
-    short = {"phase1_epochs": 1, "phase2_epochs": 0, "phase3_epochs": 0, "head_first_epochs": 1, "average": 0.0}
-    config = settings(tiny_resnet)
-    config = config.model_copy(update={"training": config.training.model_copy(update=short)})
-    done = train(config, save_dir=tmp_path / "run", workspace=workspace(tmp_path, rows(pictures)))
+    """After an epoch of the head they are as they came; in the epoch behind it each of four batches moves them."""
     before = hub.load_model(tiny_resnet, "cpu").state_dict()
-    after = MultimodalEmotionRecognizer.from_pretrained(done.best_model).network.live["video"].encoder.state_dict()
-    assert any("running_mean" in name for name in after)
-    assert all(torch.equal(own, before[name]) for name, own in after.items())
+    for epochs in (1, 2):
+        short = {"phase1_epochs": epochs, "phase2_epochs": 0, "phase3_epochs": 0, "head_first_epochs": 1}
+        config = settings(tiny_resnet)
+        training = config.training.model_copy(update=short | {"average": 0.0, "select": "last"})
+        place = workspace(tmp_path, rows(pictures))
+        done = train(
+            config.model_copy(update={"training": training}), save_dir=tmp_path / f"run{epochs}", workspace=place
+        )
+        after = MultimodalEmotionRecognizer.from_pretrained(done.best_model).network.live["video"].encoder.state_dict()
+        counts = {name: int(own - before[name]) for name, own in after.items() if "num_batches" in name}
+        assert counts and set(counts.values()) == {4 * (epochs - 1)}
+        assert any("running_mean" in name for name in after)
+        assert all(torch.equal(own, before[name]) for name, own in after.items()) is (epochs == 1)
 
 
 def test_stored_pictures_are_shared_by_what_reads_the_same(tiny_resnet: Path, tmp_path: Path) -> None:

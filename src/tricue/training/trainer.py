@@ -199,10 +199,10 @@ class Trainer:
 
     def _train_encoders(self, trained: bool) -> None:
         """Whether the live encoders learn; else they run as in use, and the head's gradients are clipped alone."""
-        for live in self.network.live.values():
-            live.train(trained)
         for weight in self.encoder_weights:
             weight.requires_grad_(trained)
+        for live in self.network.live.values():  # then: what is frozen stays as in use
+            live.train(trained)
 
     def _train_batch(self, batch: Batch, weights: dict[str, float], window: int) -> None:
         """Forward, losses and backward of one batch; `window` batches make one optimizer step."""
