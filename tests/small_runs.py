@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tricue.config.load import load_config
 from tricue.config.settings import Config
 from tricue.data.manifest import write_manifest
+from tricue.training.train import TrainResult, train
+from tricue.training.trainer import Trainer
 from tricue.training.workspace import Workspace
 from tricue.types import Utterance
 
@@ -39,3 +43,27 @@ def workspace(folder: Path, rows: Sequence[Utterance] | None = None, **more: Any
         write_manifest(rows, folder / "rows.csv")
     place = {"store": folder / "store", "manifest": folder / "rows.csv", "device": "cpu", "quiet": True}
     return Workspace(**place | more)
+
+
+class Killed(Exception):
+    """The process dies here."""
+
+
+def killed_and_resumed(
+    config: Config, save_dir: Path, place: Workspace, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> TrainResult:
+    """A run that dies at its `batch`th batch, and goes on from there."""
+    done, train_batch = 0, Trainer._train_batch
+
+    def dies(self: Trainer, *given: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == batch:
+            raise Killed
+        train_batch(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_batch", dies)
+        with pytest.raises(Killed):
+            train(config, save_dir=save_dir, workspace=place)
+    return train(config, save_dir=save_dir, workspace=place)

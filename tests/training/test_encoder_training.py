@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.small_runs import small, workspace
+from tests.small_runs import killed_and_resumed, small, workspace
 from transformers import MobileNetV2Config, MobileNetV2Model
 
 from tricue.config.settings import Config
@@ -20,15 +20,10 @@ from tricue.tasks.categorical import Categorical
 from tricue.training.fresh_network import _keep_no_activations, build_network
 from tricue.training.phases import parameter_groups
 from tricue.training.train import train
-from tricue.training.trainer import Trainer
-from tricue.types import Batch, InputError, Utterance
+from tricue.types import InputError, Utterance
 
 CLASSES = ("anger", "joy")
 SAID = ("oh my god, he has lost it!", "I am so happy for you, really")
-
-
-class Killed(Exception):
-    """The process dies here."""
 
 
 def settings(encoder: Path, **more: Any) -> Config:
@@ -101,20 +96,7 @@ def test_killed_and_resumed_ends_as_unbroken(tiny_bert: Path, tmp_path: Path, mo
     )  # fmt: skip
     place = workspace(tmp_path, rows())
     whole = train(config, save_dir=tmp_path / "whole", workspace=place)
-    done, train_batch = 0, Trainer._train_batch
-
-    def dies(self: Trainer, batch: Batch, weights: dict[str, float], window: int) -> None:
-        nonlocal done
-        done += 1
-        if done == 3:
-            raise Killed
-        train_batch(self, batch, weights, window)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_batch", dies)
-        with pytest.raises(Killed):
-            train(config, save_dir=tmp_path / "broken", workspace=place)
-    again = train(config, save_dir=tmp_path / "broken", workspace=place)
+    again = killed_and_resumed(config, tmp_path / "broken", place, 3, monkeypatch)
     one, other = (MultimodalEmotionRecognizer.from_pretrained(run.best_model).network for run in (whole, again))
     weights = other.state_dict()
     assert all(torch.equal(own, weights[name]) for name, own in one.state_dict().items())

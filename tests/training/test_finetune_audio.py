@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.clips import write_tones
 from tests.small_runs import small, workspace
 
 from tricue.checkpoint.checkpoint import load_checkpoint, load_matching
@@ -34,14 +34,9 @@ CLASSES = ("low", "high")
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tones in noise, of several lengths; pitch tells the class."""
-    folder, rng = tmp_path_factory.mktemp("sounds"), np.random.default_rng(0)
-    for i in range(24):
-        seconds = np.arange(rng.integers(4_000, 12_000)) / 16_000
-        tone = np.sin(2 * np.pi * (150, 450)[i % 2] * seconds) + 0.1 * rng.normal(size=len(seconds))
-        with wave.open(str(folder / f"{i}.wav"), "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes((8_000 * tone).astype("<i2").tobytes())
+    """Of several lengths; pitch tells the class."""
+    folder = tmp_path_factory.mktemp("sounds")
+    write_tones(folder, 24, 12_000)
     return folder
 
 

@@ -1,13 +1,13 @@
 """Varied copies of the training sound: stored beside the true rows, drawn per epoch, never where answers are scored."""
 
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tests.small_runs import small, workspace
+from tests.clips import write_tones
+from tests.small_runs import killed_and_resumed, small, workspace
 
 from tricue.config.settings import Config
 from tricue.evaluation.evaluate import measure
@@ -21,24 +21,14 @@ from tricue.types import Batch, Utterance
 CLASSES = ("low", "high")
 
 
-class Killed(Exception):
-    """The process dies here."""
-
-
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
-    folder, rng = tmp_path_factory.mktemp("sounds"), np.random.default_rng(0)
-    made = []
-    for i in range(18):
-        seconds = np.arange(rng.integers(4_000, 9_000)) / 16_000
-        tone = np.sin(2 * np.pi * (150, 450)[i % 2] * seconds) + 0.1 * rng.normal(size=len(seconds))
-        with wave.open(str(folder / f"{i}.wav"), "wb") as file:
-            file.setparams((1, 2, 16_000, 0, "NONE", ""))
-            file.writeframes((8_000 * tone).astype("<i2").tobytes())
-        made.append(
-            Utterance(f"u{i}", audio=folder / f"{i}.wav", label=CLASSES[i % 2], split=("train", "val")[i // 12])
-        )
-    return made
+    folder = tmp_path_factory.mktemp("sounds")
+    write_tones(folder, 18, 9_000)
+    return [
+        Utterance(f"u{i}", audio=folder / f"{i}.wav", label=CLASSES[i % 2], split=("train", "val")[i // 12])
+        for i in range(18)
+    ]  # fmt: skip
 
 
 def settings(encoder: object = "light", **more: Any) -> Config:
@@ -100,20 +90,7 @@ def test_killed_and_resumed_ends_as_unbroken(
     config = settings(tiny_whisper, model__finetune__audio=1, training__save_minutes=0.0, training__select="last")
     place = workspace(tmp_path, rows)
     whole = train(config, save_dir=tmp_path / "whole", workspace=place)
-    done, train_batch = 0, Trainer._train_batch
-
-    def dies(self: Trainer, *given: Any) -> None:
-        nonlocal done
-        done += 1
-        if done == 5:  # in phase 2
-            raise Killed
-        train_batch(self, *given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_batch", dies)
-        with pytest.raises(Killed):
-            train(config, save_dir=tmp_path / "broken", workspace=place)
-    again = train(config, save_dir=tmp_path / "broken", workspace=place)
+    again = killed_and_resumed(config, tmp_path / "broken", place, 5, monkeypatch)  # in phase 2
     one, other = (MultimodalEmotionRecognizer.from_pretrained(run.best_model).network for run in (whole, again))
     weights = other.state_dict()
     assert all(torch.equal(own, weights[name]) for name, own in one.state_dict().items())

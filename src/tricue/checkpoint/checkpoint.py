@@ -175,12 +175,12 @@ def write_checkpoint(folder: Path, network: Network, card: Card, *, half: bool =
     named = card.began_as | card.carried
     for modality in dict.fromkeys([*network.live, *card.carried]):
         own, encoder = encoder_folder(folder, modality), card.config.features[modality].encoder
-        if modality not in card.carried and MODALITIES[modality].has_frozen_part:
+        if modality in card.carried or not MODALITIES[modality].has_frozen_part:
+            hub.copy_encoder(encoder, modality, own, weights=modality in card.carried)
+            config["features"][modality]["encoder"] = named.get(modality, encoder)
+        else:
             own.mkdir()
             hub.write_settings(network.live[modality].settings, own)
-            continue
-        hub.copy_encoder(encoder, modality, own, weights=modality in card.carried)
-        config["features"][modality]["encoder"] = named.get(modality, encoder)
     shares = card.task.priors_are_shares
     fields = {
         "format": FORMAT,

@@ -26,7 +26,18 @@ def _last_layer(output: Any) -> torch.Tensor:
     return output.last_hidden_state
 
 
-class LiveText(nn.Module):
+class WholeEncoder(nn.Module):
+    """A hub encoder that is all in the network, whatever part of it is trained."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def depths(self) -> dict[str, int]:
+        return {f"encoder.{name}": depth for name, depth in count_depths(self.encoder).items()}
+
+
+class LiveText(WholeEncoder):
     """A text encoder that is trained with the network: token ids in, vectors of the utterance's own tokens out.
 
     tokens (B, T, 2) int64: [token id, 1 where the token is the utterance's own and not context or special].
@@ -39,8 +50,7 @@ class LiveText(nn.Module):
         """finetune: number of top layers that are trained; None trains all.
         read: (B, T, dim) of the encoder's output, hidden states included.
         """
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
         self.read = read
         if getattr(encoder, "pooler", None) is not None:  # unused: left in, its weights would never be trained
             encoder.register_module("pooler", None)
@@ -50,14 +60,7 @@ class LiveText(nn.Module):
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         ids, own = tokens[..., 0], tokens[..., 1].bool() & mask
         hidden = self.read(self.encoder(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True))
-        own_first = own.long().argsort(dim=1, descending=True, stable=True)
-        longest = max(int(own.sum(dim=1).max()), 1)
-        own_first = own_first[:, :longest]
-        vectors = hidden.gather(1, own_first.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-        return vectors, own.gather(1, own_first)
-
-    def depths(self) -> dict[str, int]:
-        return {f"encoder.{name}": depth for name, depth in count_depths(self.encoder).items()}
+        return move_to_front(hidden, own)
 
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """One row (1, context + steps, 2) with as many tokens of its own, after those of the context."""
@@ -66,7 +69,7 @@ class LiveText(nn.Module):
         return tokens
 
 
-class LiveVideo(nn.Module):
+class LiveVideo(WholeEncoder):
     """An image encoder that is trained with the network: pixels of frames in, a vector each out.
 
     pixels (B, T, 3 S S) normalised, mask (B, T). Returns (B, T, dim) and the mask. In training frames are varied.
@@ -78,8 +81,7 @@ class LiveVideo(nn.Module):
         """finetune: number of top layers that are trained; None trains all.
         read: (N, dim) of the encoder's output. side: S, of an ordinary picture.
         """
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
         self.read = read
         self.side = side
         if finetune is not None:
@@ -108,12 +110,17 @@ class LiveVideo(nn.Module):
         spread[mask] = vectors
         return spread, mask
 
-    def depths(self) -> dict[str, int]:
-        return {f"encoder.{name}": depth for name, depth in count_depths(self.encoder).items()}
-
     def example(self, steps: int, context: int = 0) -> torch.Tensor:
         """Gray frames of one row, (1, steps, 3 S S)."""
         return torch.zeros(1, steps, 3 * self.side**2)
+
+
+def move_to_front(vectors: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of (B, N, D) the vectors that are `wanted` (B, N), in order and without those between them, (B, M, D), M >= 1;
+    and which of M there are (B, M)."""
+    most = max(int(wanted.sum(dim=1).max()), 1)
+    order = wanted.long().argsort(dim=1, descending=True, stable=True)[:, :most]
+    return vectors.gather(1, order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1])), wanted.gather(1, order)
 
 
 def freeze_below(encoder: nn.Module, top: int, after: bool = False) -> None:

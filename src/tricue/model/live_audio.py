@@ -8,6 +8,7 @@ from torch import nn
 from tricue.config.section import LayerChoice
 from tricue.extractors import hub
 from tricue.extractors.lower_audio import LowerForm
+from tricue.model.frontends import move_to_front
 
 # added to the scores of frames that are not there: leaves them no weight, and is no infinity in 16 bits, for a row
 # without a frame would give no numbers
@@ -50,9 +51,7 @@ class LiveAudio(nn.Module):
         N >= 1, and which of it are there (B, N)."""
         slots = frames.unflatten(-1, (self.form.slots, self.form.width)).flatten(1, 2)
         there = (torch.arange(self.form.slots, device=held.device) < held.unsqueeze(-1)).flatten(1)
-        longest = max(int(held.sum(dim=1).max()), 1)
-        order = there.long().argsort(dim=1, descending=True, stable=True)[:, :longest]
-        return slots.gather(1, order.unsqueeze(-1).expand(-1, -1, self.form.width)), there.gather(1, order)
+        return move_to_front(slots, there)
 
     def _states(self, sequence: torch.Tensor, valid: torch.Tensor) -> dict[int, torch.Tensor]:
         """Hidden states (B, N, D) from the trained layers' input on, by their numbers; the last as its norm leaves

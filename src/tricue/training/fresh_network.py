@@ -20,7 +20,7 @@ from tricue.types import InputError, ModalityName, first_line
 SCALING_BATCH, SCALING_BATCHES = 16, 64  # a thousand rows settle mean and deviation
 
 
-def check_encoders(config: Config) -> None:
+def check_encoder_training(config: Config) -> None:
     """Raise InputError, before anything is extracted, where encoders cannot be trained as the settings ask."""
     training = config.training
     if training.audio_copies and ("audio" not in config.modalities or config.features.audio.precomputed is not None):

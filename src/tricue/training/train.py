@@ -31,7 +31,7 @@ from tricue.files.locks import locked
 from tricue.modalities.modality import without_frozen_part
 from tricue.prediction.batches import Examples, gather_examples
 from tricue.tasks.task import Task, make_task
-from tricue.training.fresh_network import build_network, check_encoders
+from tricue.training.fresh_network import build_network, check_encoder_training
 from tricue.training.run_directory import RUN, describe, is_done
 from tricue.training.sound_copies import SoundCopies
 from tricue.training.speaker_removal import check_training_speakers
@@ -97,7 +97,7 @@ def settle(config: Config, corpus: Corpus, init_from: Path | None = None) -> tup
     _check_rows(config, splits)
     make_task(config).check_training(splits, config)
     check_training_speakers(splits["train"], config)
-    check_encoders(config)
+    check_encoder_training(config)
     labelled = sum(row.label is not None for row in splits["train"])
     like = read_card(init_from).config.model if init_from is not None else None
     return config.model_copy(update={"model": config.model.settled(labelled, like)}), splits
